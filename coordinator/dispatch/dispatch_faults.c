@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dispatch_faults.c - heartbeats, silence, late leases, and tasks that may kill their workers
+ *
+ * A task in flight at a death is a suspect: it runs next alone on an idle worker.  Only a death while alone counts
+ * against it; after two (one, if that was the last able worker) it is poisoned (design.md, D6).
+ */
+
+#include <string.h>
+#include "coordinator/dispatch/dispatch_private.h"
+#include "proto/base/alloc.h"
+#include "proto/base/log.h"
+
+enum { DEATHS_ALONE = 2 }; /* fewer: a node failure ends problems; more: a poisonous task eats more workers */
+
+static void poison (dispatch *d, uint32_t handle)
+{
+    task_id id = lease_flight_at (d->leases, handle)->task.id;
+    result r = {.id = id, .error = ESP_EPOISONED};
+    esp_log (LOG_ERROR, "DISPATCH-POISONED", "task %u of problem %u killed %u workers while alone; its problem ends",
+             id.number, problem_number (id.problem), lease_flight_at (d->leases, handle)->deaths);
+    d->stats.poisoned++;
+    dispatch_end_flight (d, handle, 0);
+    if (d->world.wants (d->world.ctx, id))
+        d->world.result (d->world.ctx, &r, 0);
+}
+
+esp_err dispatch_suspect (dispatch *d, uint32_t handle)
+{
+    flight *f = lease_flight_at (d->leases, handle);
+    if (esp_grow (&d->suspects, &d->suspect_cap, d->suspect_count + 1, sizeof (*d->suspects)) != 0)
+        return ESP_ENOMEM;
+    d->suspects[d->suspect_count++] = handle;
+    f->suspect = f->waiting = true;
+    return ESP_OK;
+}
+
+void dispatch_retry (dispatch *d, uint32_t handle)
+{
+    flight *f = lease_flight_at (d->leases, handle);
+    task again = f->task;
+    if (f->suspect && dispatch_suspect (d, handle) == ESP_OK)
+        return;
+    f->waiting = true;
+    d->world.again (d->world.ctx, &again);
+}
+
+static void lose_lease (dispatch *d, uint32_t lease_handle, bool last_able)
+{
+    const lease *l = lease_at (d->leases, lease_handle);
+    uint32_t handle = l->flight;
+    bool alone = l->alone;
+    flight *f;
+    dispatch_end_lease (d, lease_handle);
+    f = lease_flight_at (d->leases, handle);
+    f->deaths += alone;
+    f->suspect = true;
+    if (alone && (f->deaths >= DEATHS_ALONE || last_able))
+        poison (d, handle);
+    else if (f->leases == 0 && !f->waiting)
+        dispatch_retry (d, handle);
+}
+
+static void drop_box (outbox *box)
+{
+    box->count = box->cancel_count = 0;
+}
+
+void dispatch_worker_down (dispatch *d, int rank, const char *why)
+{
+    worker *w = roster_worker (d->roster, rank);
+    bool last_able;
+    if (w->state == WORKER_DEAD || w->state == WORKER_ABSENT)
+        return;
+    if (d->stopping && roster_in_flight (w) == 0) { /* it left, as asked */
+        w->state = WORKER_DEAD;
+        roster_update (d->roster, w);
+        return;
+    }
+    esp_log (LOG_WARN, "DISPATCH-DEAD", "rank %d on %s: %s; its %u tasks go elsewhere", rank, w->host, why,
+             roster_in_flight (w));
+    w->state = WORKER_DEAD;
+    if (d->reserved_rank == rank)
+        d->reserved_rank = 0;
+    w->reserved = false;
+    d->saw_death = true;
+    d->stats.deaths++;
+    drop_box (&d->boxes[rank]);
+    roster_update (d->roster, w);
+    last_able = roster_count (d->roster, WORKER_READY) == 0;
+    while (w->first_lease)
+        lose_lease (d, w->first_lease, last_able);
+}
+
+/* ---- the tick ---- */
+
+static void check_silence (dispatch *d, uint64_t now)
+{
+    uint64_t limit = (uint64_t) (d->options.silence_s * 1e9);
+    for (int rank = 1; rank < roster_size (d->roster); rank++) {
+        const worker *w = roster_worker (d->roster, rank);
+        if ((w->state == WORKER_READY || w->state == WORKER_OPENING) && now - w->heard_ns > limit)
+            dispatch_worker_down (d, rank, "silent for too long (dispatch.silence_s)");
+    }
+}
+
+static void send_pings (dispatch *d)
+{
+    wire_message ping = {.kind = WIRE_PING, .run_id = d->run_id, .u.ping.sequence = ++d->ping};
+    for (int rank = 1; rank < roster_size (d->roster); rank++)
+        if (roster_worker (d->roster, rank)->state != WORKER_ABSENT &&
+            dispatch_message (d, rank, &ping) != ESP_OK)
+            continue; /* a full queue: it is being spoken to anyway */
+}
+
+static void expire_leases (dispatch *d, uint64_t now)
+{
+    uint64_t limit = (uint64_t) (d->options.lease_s * 1e9);
+    for (int k = 0; k < TASK_KINDS; k++)
+        for (uint32_t l; (l = lease_oldest (d->leases, (enum task_kind) k)) != 0;) {
+            const lease *old = lease_at (d->leases, l);
+            flight *f = lease_flight_at (d->leases, old->flight);
+            if (now - old->sent_ns < limit)
+                break;
+            d->stats.expired++;
+            esp_log (LOG_WARN, "DISPATCH-LEASE-EXPIRED", "task %u of problem %u: no result from rank %d in %.0f s; "
+                     "sent again elsewhere (dispatch.lease_s)", f->task.id.number,
+                     problem_number (f->task.id.problem), old->rank, d->options.lease_s);
+            lease_mark_late (d->leases, l);
+            if (!f->waiting)
+                dispatch_retry (d, old->flight);
+        }
+}
+
+/* No idle worker: keep new work from the one that will be idle first. */
+static void reserve_one (dispatch *d, enum task_kind kind)
+{
+    worker *best = NULL;
+    for (int rank = 1; rank < roster_size (d->roster) && !d->reserved_rank; rank++) {
+        worker *w = roster_worker (d->roster, rank);
+        if (w->state == WORKER_READY && !w->draining && !w->reserved && w->slots[kind] > 0 &&
+            (!best || roster_in_flight (w) < roster_in_flight (best)))
+            best = w;
+    }
+    if (best) {
+        best->reserved = true;
+        d->reserved_rank = best->rank;
+        roster_update (d->roster, best);
+    }
+}
+
+static void release_reserved (dispatch *d)
+{
+    worker *w;
+    if (!d->reserved_rank)
+        return;
+    w = roster_worker (d->roster, d->reserved_rank);
+    d->reserved_rank = 0;
+    w->reserved = false;
+    roster_update (d->roster, w);
+}
+
+static worker *alone_worker (dispatch *d, enum task_kind kind)
+{
+    if (d->reserved_rank && roster_in_flight (roster_worker (d->roster, d->reserved_rank)) == 0)
+        release_reserved (d);
+    return roster_idle (d->roster, kind);
+}
+
+static esp_err place_suspects (dispatch *d)
+{
+    size_t kept = 0;
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < d->suspect_count; i++) {
+        uint32_t handle = d->suspects[i];
+        enum task_kind kind;
+        worker *w;
+        if (!handle)
+            continue; /* cancelled */
+        kind = (enum task_kind) lease_flight_at (d->leases, handle)->task.kind;
+        w = err == ESP_OK && !d->stopping ? alone_worker (d, kind) : NULL;
+        if (w && (err = dispatch_lease_to (d, handle, w, true)) == ESP_OK)
+            continue;
+        if (!w && !d->stopping)
+            reserve_one (d, kind);
+        d->suspects[kept++] = handle;
+    }
+    d->suspect_count = kept;
+    if (kept == 0)
+        release_reserved (d);
+    return err;
+}
+
+esp_err dispatch_tick (dispatch *d)
+{
+    uint64_t now = esp_clock_ns (&d->clock);
+    if (roster_able (d->roster, TASK_GENERATE) > 0 || roster_able (d->roster, TASK_SCORE) > 0)
+        d->stranded_since_ns = now;
+    expire_leases (d, now);
+    if (now >= d->next_ping_ns) {
+        d->next_ping_ns = now + (uint64_t) (d->options.heartbeat_s * 1e9);
+        check_silence (d, now);
+        send_pings (d);
+    }
+    return d->suspect_count > 0 ? place_suspects (d) : ESP_OK;
+}
+
+double dispatch_stranded_s (const dispatch *d)
+{
+    return (double) (esp_clock_ns (&d->clock) - d->stranded_since_ns) / 1e9;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dispatch_receive.c - what workers say
+ *
+ * A result counts by its task: the first one for a task that is wanted is handed on, whatever lease it answers; the
+ * lease only gives the worker its credit back.  Messages of another run, of no known kind or malformed are dropped and said.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "coordinator/dispatch/dispatch_private.h"
+#include "proto/base/log.h"
+
+static bool retryable (esp_err err)
+{
+    return err == ESP_EPEER || err == ESP_ETIMEOUT || err == ESP_EIO || err == ESP_ENOMEM || err == ESP_ECANCELED;
+}
+
+static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
+{
+    wire_message welcome = {.kind = WIRE_WELCOME, .run_id = d->run_id};
+    if (m->u.hello.version != d->version) {
+        w->state = WORKER_REFUSED;
+        snprintf (d->trouble, sizeof (d->trouble),
+                  "rank %d runs another version of the program (%016" PRIx64 ", here %016" PRIx64
+                  "); start all ranks from one build",
+                  w->rank, m->u.hello.version, d->version);
+        esp_log (LOG_ERROR, "DISPATCH-VERSION", "%s", d->trouble);
+        return ESP_OK;
+    }
+    w->pid = m->u.hello.pid;
+    snprintf (w->host, sizeof (w->host), "%.*s", (int) (m->u.hello.host.len > 63 ? 63 : m->u.hello.host.len),
+              m->u.hello.host.ptr);
+    w->state = WORKER_OPENING;
+    roster_forget_all (w);
+    welcome.u.welcome.epoch = d->epoch;
+    welcome.u.welcome.run_file = d->run_file;
+    welcome.u.welcome.silence_ms = (uint32_t) (d->options.coordinator_silence_s * 1e3);
+    return dispatch_message (d, w->rank, &welcome);
+}
+
+static void take_ready (dispatch *d, worker *w, const wire_message *m)
+{
+    bool first = w->state != WORKER_READY;
+    if (w->state == WORKER_REFUSED)
+        return;
+    memcpy (w->slots, m->u.ready.slots, sizeof (w->slots));
+    w->state = WORKER_READY;
+    roster_update (d->roster, w);
+    if (first)
+        esp_log (LOG_DEBUG, "DISPATCH-READY", "rank %d on %s: %.*s; generate %u, score %u, verify %u at once", w->rank,
+                 w->host, (int) m->u.ready.engines.len, m->u.ready.engines.ptr, w->slots[TASK_GENERATE],
+                 w->slots[TASK_SCORE], w->slots[TASK_VERIFY]);
+}
+
+static void take_refused (dispatch *d, worker *w, const wire_message *m)
+{
+    w->state = WORKER_REFUSED;
+    roster_update (d->roster, w);
+    snprintf (d->trouble, sizeof (d->trouble), "rank %d: %.*s", w->rank,
+              (int) (m->u.refused.len > 250 ? 250 : m->u.refused.len), m->u.refused.ptr);
+    esp_log (LOG_ERROR, "DISPATCH-REFUSED", "%s", d->trouble);
+}
+
+/* The worker's credit comes back whatever becomes of the result. */
+static uint32_t take_credit (dispatch *d, worker *w, const wire_result *r)
+{
+    uint32_t l = lease_find (d->leases, r->lease), handle;
+    if (!l || lease_at (d->leases, l)->rank != w->rank)
+        return lease_find_flight (d->leases, r->result.id);
+    handle = lease_at (d->leases, l)->flight;
+    d->stats.late += lease_at (d->leases, l)->late;
+    dispatch_end_lease (d, l);
+    return handle;
+}
+
+static void take_error (dispatch *d, uint32_t handle, const worker *w, esp_err error)
+{
+    flight *f = lease_flight_at (d->leases, handle);
+    d->stats.errors++;
+    f->errors++;
+    f->whole = f->whole || error == ESP_EMISSING;
+    esp_log (LOG_WARN, "DISPATCH-RETRY", "task %u of problem %u on rank %d: %s; sent again (%u of %lld)",
+             f->task.id.number, problem_number (f->task.id.problem), w->rank, esp_err_text (error), f->errors,
+             (long long) d->options.retries);
+    if (f->leases == 0 && !f->waiting)
+        dispatch_retry (d, handle);
+}
+
+static void take_one (dispatch *d, worker *w, const wire_result *r)
+{
+    uint32_t handle = take_credit (d, w, r);
+    const flight *f = handle ? lease_flight_at (d->leases, handle) : NULL;
+    w->results++;
+    w->busy_us += r->busy_us;
+    if (!f || f->task.id.number != r->result.id.number || f->task.id.problem != r->result.id.problem) {
+        d->stats.duplicates++;
+        d->stats.wasted_tokens += r->result.tokens;
+        return;
+    }
+    if (retryable (r->result.error) && f->errors < d->options.retries) {
+        take_error (d, handle, w, r->result.error);
+        return;
+    }
+    if (f->task.kind == TASK_GENERATE && r->result.error == ESP_OK && f->task.child != NODE_NONE) {
+        roster_learn (w, f->task.id.problem, f->task.child); /* it made this text */
+        roster_set_home (d->roster, f->task.id.problem, f->task.child, w->rank);
+    }
+    dispatch_end_flight (d, handle, 0);
+    d->stats.results++;
+    if (d->world.wants (d->world.ctx, r->result.id))
+        d->world.result (d->world.ctx, &r->result, w->rank);
+    else
+        d->stats.wasted_tokens += r->result.tokens;
+}
+
+static void take_missing (dispatch *d, worker *w, const wire_message *m)
+{
+    roster_forget_all (w);
+    for (size_t i = 0; i < m->u.ids.count; i++) {
+        uint32_t handle = lease_find_flight (d->leases, m->u.ids.ids[i]);
+        d->stats.missing++;
+        if (!handle)
+            continue;
+        lease_flight_at (d->leases, handle)->whole = true;
+        for (uint32_t l = lease_of_flight (d->leases, handle), next; l; l = next) {
+            next = lease_next_of_flight (d->leases, l);
+            if (lease_at (d->leases, l)->rank == w->rank)
+                dispatch_end_lease (d, l);
+        }
+        if (lease_flight_at (d->leases, handle)->leases == 0 && !lease_flight_at (d->leases, handle)->waiting)
+            dispatch_retry (d, handle);
+    }
+}
+
+static esp_err take_message (dispatch *d, worker *w, const wire_message *m)
+{
+    switch ((enum wire_kind) m->kind) {
+    case WIRE_HELLO:
+        return take_hello (d, w, m);
+    case WIRE_READY:
+        take_ready (d, w, m);
+        break;
+    case WIRE_REFUSED:
+        take_refused (d, w, m);
+        break;
+    case WIRE_RESULTS:
+        for (size_t i = 0; i < m->u.results.count; i++)
+            take_one (d, w, &m->u.results.results[i]);
+        break;
+    case WIRE_MISSING:
+        take_missing (d, w, m);
+        break;
+    case WIRE_PROGRESS:
+        if (d->world.progress)
+            d->world.progress (d->world.ctx, m->u.progress.id, m->u.progress.text);
+        break;
+    default: /* PONG: it lives; the coordinator's own kinds: ignored */
+        break;
+    }
+    return ESP_OK;
+}
+
+static esp_err take_bytes (dispatch *d, int rank, span bytes)
+{
+    worker *w = roster_worker (d->roster, rank);
+    wire_message m;
+    esp_err err = wire_decode (d->in, bytes, &m);
+    if (err == ESP_ENOMEM)
+        return err;
+    if (err != ESP_OK) {
+        esp_log (LOG_ERROR, "DISPATCH-GARBAGE", "a message of %zu bytes from rank %d: %s; dropped", bytes.len, rank,
+                 esp_err_text (err));
+        return ESP_OK;
+    }
+    if (m.kind != WIRE_HELLO && m.run_id != d->run_id)
+        return ESP_OK; /* a stray of an earlier run */
+    w->heard_ns = esp_clock_ns (&d->clock);
+    if (w->state == WORKER_DEAD && m.kind != WIRE_HELLO) { /* it was only silent: its leases went elsewhere */
+        esp_log (LOG_WARN, "DISPATCH-BACK", "rank %d speaks again", rank);
+        w->state = WORKER_READY;
+        roster_forget_all (w);
+        roster_update (d->roster, w);
+    }
+    return take_message (d, w, &m);
+}
+
+esp_err dispatch_receive (dispatch *d, size_t max, size_t *taken)
+{
+    link_event got;
+    esp_err err = ESP_OK;
+    *taken = 0;
+    while (*taken < max && (err = link_poll (d->link, &got)) == ESP_OK) {
+        ++*taken;
+        if (got.rank < 1 || got.rank >= roster_size (d->roster))
+            continue;
+        if (got.kind == LINK_DOWN) {
+            dispatch_worker_down (d, got.rank, "its process ended");
+            continue;
+        }
+        if ((err = take_bytes (d, got.rank, got.bytes)) != ESP_OK)
+            return err;
+    }
+    return err == ESP_EEMPTY ? ESP_OK : err;
+}

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loop.c - the coordinator's pass; see loop.h
+ *
+ * The phases stand in data-flow order in coordinator_pass: results in (4, 5), problems in (1, 2), tasks out (3), then the journal.
+ * Rows (6, 7) leave through the journal, which keeps them until the input that made them is on disk.
+ *
+ * Invariants:
+ *   I1  an input is journaled before it is applied
+ *   I2  every planned and unanswered task of an open search is in the frontier, in flight, or a suspect
+ *   I3  a problem is in exactly one of: not admitted (next, skip), open, finished
+ */
+
+#include "coordinator/loop_private.h"
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/log.h"
+
+enum {
+    HASH_EVERY = 4096,      /* inputs between two digest records */
+    MESSAGES_A_PASS = 256,  /* messages taken before tasks are sent again: keeps workers fed under a flood */
+    OPEN_MOST = 65536,      /* problems open at once when problems.open is 0 */
+    BACKLOG = 256 << 20     /* bytes waiting for the disk over which nothing new is sent */
+};
+
+const esp_option run_option_rows[] = {
+    {"name", ESP_OPT_STRING, offsetof (run_options, name), "run", 0, 0, NULL, "", "for people", ESP_OPT_FREE, false},
+    {"output", ESP_OPT_STRING, offsetof (run_options, output), NULL, 0, 0, NULL, "",
+     "folder of this run; made if it is not there", ESP_OPT_FREE, true},
+    {"seed", ESP_OPT_INT, offsetof (run_options, seed), "42", 0, 9e15, NULL, "",
+     "same seed, same draws and same seeds of samples", ESP_OPT_FIXED, false},
+    {"repeats", ESP_OPT_INT, offsetof (run_options, repeats), "1", 1, 1000000, NULL, "searches",
+     "independent searches per problem", ESP_OPT_GROWS, false},
+    {"limits.seconds", ESP_OPT_DOUBLE, offsetof (run_options, limit_seconds), "0", 0, 1e9, NULL, "s",
+     "wall time of this start of the run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE, false},
+    {"limits.generations", ESP_OPT_INT, offsetof (run_options, limit_generations), "0", 0, 9e15, NULL, "samples",
+     "cap of the whole run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE, false},
+    {"limits.generated_tokens", ESP_OPT_INT, offsetof (run_options, limit_generated_tokens), "0", 0, 9e15, NULL,
+     "tokens", "cap of the whole run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE, false},
+    ESP_OPTION_END,
+};
+
+static esp_err fail (coordinator *c, esp_err err)
+{
+    if (c->error.code == ESP_OK)
+        esp_error_set (&c->error, err, "%s", esp_err_text (err));
+    return err;
+}
+
+/* ---- open problems ---- */
+
+open_problem *find_open (const coordinator *c, problem_key key)
+{
+    for (size_t i = c->open_cap ? open_home (c, key) : 0; c->open_cap && c->open[i]; i = (i + 1) & (c->open_cap - 1))
+        if (c->open[i]->key == key)
+            return c->open[i];
+    return NULL;
+}
+
+static void place_open (open_problem **table, size_t cap, open_problem *p)
+{
+    size_t i = (size_t) (problem_hash (p->key) & (cap - 1));
+    while (table[i])
+        i = (i + 1) & (cap - 1);
+    table[i] = p;
+}
+
+static esp_err room_for_open (coordinator *c)
+{
+    size_t cap = c->open_cap ? 2 * c->open_cap : 64;
+    open_problem **grown;
+    if (2 * (c->open_count + 1) <= c->open_cap)
+        return ESP_OK;
+    if (!(grown = esp_calloc (cap, sizeof (*grown))))
+        return ESP_ENOMEM;
+    for (size_t i = 0; i < c->open_cap; i++)
+        if (c->open[i])
+            place_open (grown, cap, c->open[i]);
+    esp_free (c->open);
+    c->open = grown;
+    c->open_cap = cap;
+    return ESP_OK;
+}
+
+static void free_open (open_problem *p)
+{
+    if (!p)
+        return;
+    search_destroy (p->search);
+    esp_buf_free (&p->memory);
+    esp_free (p);
+}
+
+static void remove_open (coordinator *c, open_problem *p)
+{
+    size_t mask = c->open_cap - 1, hole = open_home (c, p->key);
+    while (c->open[hole] != p)
+        hole = (hole + 1) & mask;
+    for (size_t i = (hole + 1) & mask; c->open[i]; i = (i + 1) & mask)
+        if (((i - open_home (c, c->open[i]->key)) & mask) >= ((i - hole) & mask)) {
+            c->open[hole] = c->open[i];
+            hole = i;
+        }
+    c->open[hole] = NULL;
+    c->open_count--;
+}
+
+/* Read a problem and make its search; nothing is journaled yet. */
+esp_err open_search (coordinator *c, problem_key key, open_problem **out)
+{
+    open_problem *p = esp_calloc (1, sizeof (*p));
+    problem row;
+    esp_err err = ESP_ENOMEM;
+    if (!p || room_for_open (c) != ESP_OK)
+        goto fail;
+    p->key = key;
+    if ((err = problem_source_get (c->setup.source, problem_repeat (key), problem_number (key), &p->memory, &row,
+                                   &c->error)) != ESP_OK ||
+        (err = search_create (c->setup.search, &row, &p->search)) != ESP_OK)
+        goto fail;
+    p->priority = row.priority;
+    esp_buf_free (&p->memory); /* the search keeps its own copy */
+    place_open (c->open, c->open_cap, p);
+    c->open_count++;
+    *out = p;
+    return ESP_OK;
+fail:
+    free_open (p);
+    return fail (c, err);
+}
+
+/* ---- 5: apply one input ---- */
+
+static void publish (coordinator *c, uint64_t number)
+{
+    effects *e = &c->effects;
+    if (!c->setup.observer.events || e->event_count == 0)
+        return;
+    for (size_t i = 0; i < e->event_count; i++)
+        e->events[i].number = number;
+    c->setup.observer.events (c->setup.observer.ctx, e->events, e->event_count);
+}
+
+esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e)
+{
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < e->task_count && err == ESP_OK; i++)
+        err = frontier_push (c->frontier, &e->tasks[i], p->priority);
+    return err;
+}
+
+void count_finished (coordinator *c, const row_totals *t)
+{
+    c->done++;
+    c->solved += t->correct;
+    c->graded += t->graded;
+    c->failed += t->failed;
+    c->finished_used = budget_sum (&c->finished_used, &t->used);
+    c->finished_scored_steps += t->scored_steps;
+}
+
+/* 6, 7: the rows of a problem that ended with input `number`. */
+esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number)
+{
+    row_totals totals;
+    span rows[ROW_FILES];
+    esp_err err;
+    esp_buf_clear (&c->rows[ROW_ANSWERS]);
+    esp_buf_clear (&c->rows[ROW_CANDIDATES]);
+    if ((err = rows_of_search (p->search, c->setup.vote, &c->rows[ROW_ANSWERS], &c->rows[ROW_CANDIDATES], &totals)) !=
+        ESP_OK)
+        return err;
+    for (int i = 0; i < ROW_FILES; i++)
+        rows[i] = esp_buf_span (&c->rows[i]);
+    if ((err = journal_rows (c->journal, p->key, number, rows, ROW_FILES)) != ESP_OK)
+        return err;
+    count_finished (c, &totals);
+    remove_open (c, p);
+    free_open (p);
+    return ESP_OK;
+}
+
+static esp_err apply (coordinator *c, open_problem *p, const input *in)
+{
+    uint64_t number;
+    esp_err err;
+    if ((err = journal_input (c->journal, in, &number)) != ESP_OK)
+        return journal_failure (c->journal, &c->error) ? c->error.code : err;
+    c->inputs = number;
+    if ((err = search_apply (p->search, in, &c->effects)) != ESP_OK ||
+        (err = queue_tasks (c, p, &c->effects)) != ESP_OK)
+        return err;
+    for (size_t i = 0; i < c->effects.cancel_count; i++)
+        dispatch_cancel (c->dispatch, (task_id){p->key, c->effects.cancels[i]});
+    publish (c, number);
+    if (number % HASH_EVERY == 0 && (err = journal_hash (c->journal, p->key, search_digest (p->search))) != ESP_OK)
+        return err;
+    return c->effects.finished ? finish_problem (c, p, number) : ESP_OK;
+}
+
+static void keep_error (coordinator *c, esp_err err)
+{
+    if (err != ESP_OK && c->pass_error == ESP_OK)
+        c->pass_error = fail (c, err);
+}
+
+/* ---- what dispatch wants to know (dispatch_world) ---- */
+
+static bool world_wants (void *ctx, task_id id)
+{
+    const open_problem *p = find_open (ctx, id.problem);
+    return p && search_wants (p->search, id.number);
+}
+
+static const problem *world_find (void *ctx, problem_key key)
+{
+    const open_problem *p = find_open (ctx, key);
+    return p ? search_problem (p->search) : NULL;
+}
+
+static size_t world_path (void *ctx, problem_key key, node_ref n, node_ref *out, size_t max)
+{
+    const open_problem *p = find_open (ctx, key);
+    return p ? tree_path (search_tree (p->search), n, out, max) : 0;
+}
+
+static span world_text (void *ctx, problem_key key, node_ref n)
+{
+    const open_problem *p = find_open (ctx, key);
+    return p ? node_text (search_node (p->search, n)) : span_make ("", 0);
+}
+
+static void world_result (void *ctx, const result *r, int rank)
+{
+    coordinator *c = ctx;
+    open_problem *p = find_open (c, r->id.problem);
+    input in = {.kind = INPUT_RESULT, .problem = r->id.problem, .u.result = *r};
+    (void) rank;
+    c->generated_steps += r->error == ESP_OK ? r->steps : 0;
+    c->results++;
+    if (p && c->pass_error == ESP_OK)
+        keep_error (c, apply (c, p, &in));
+}
+
+static void world_again (void *ctx, const task *t)
+{
+    coordinator *c = ctx;
+    const open_problem *p = find_open (c, t->id.problem);
+    if (p)
+        keep_error (c, frontier_push (c->frontier, t, p->priority));
+}
+
+static void world_progress (void *ctx, task_id id, span text)
+{
+    const coordinator *c = ctx;
+    if (c->setup.observer.progress)
+        c->setup.observer.progress (c->setup.observer.ctx, id, text);
+}
+
+/* ---- life ---- */
+
+esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, esp_error *error)
+{
+    coordinator *c = esp_calloc (1, sizeof (*c));
+    dispatch_world world = {c,          world_wants,  world_find,  world_path,
+                            world_text, world_result, world_again, world_progress};
+    esp_err err = ESP_ENOMEM;
+    if (!c)
+        return esp_error_set (error, ESP_ENOMEM, "out of memory");
+    c->setup = *setup;
+    c->total = (uint64_t) problem_source_count (setup->source) * (uint64_t) setup->run->repeats;
+    c->started_ns = esp_clock_ns (setup->clock);
+    if ((err = frontier_create (&c->frontier)) != ESP_OK ||
+        (err = dispatch_create (setup->dispatch, setup->link, setup->clock, setup->run_id, setup->epoch, setup->version,
+                                setup->run_file, &world, &c->dispatch)) != ESP_OK) {
+        coordinator_destroy (c);
+        return esp_error_set (error, err, "%s", esp_err_text (err));
+    }
+    *out = c;
+    return ESP_OK;
+}
+
+void coordinator_destroy (coordinator *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->open_cap; i++)
+        free_open (c->open[i]);
+    esp_free (c->open);
+    esp_free (c->late_rows);
+    esp_free (c->finished);
+    frontier_destroy (c->frontier);
+    dispatch_destroy (c->dispatch);
+    effects_free (&c->effects);
+    for (int i = 0; i < ROW_FILES; i++)
+        esp_buf_free (&c->rows[i]);
+    esp_free (c);
+}
+
+/* ---- 1, 2: problems in ---- */
+
+static bool is_finished (const coordinator *c, problem_key key)
+{
+    size_t low = 0, high = c->finished_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c->finished[middle].first + c->finished[middle].count <= key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < c->finished_count && c->finished[low].first <= key;
+}
+
+static bool next_key (coordinator *c, problem_key *key)
+{
+    uint32_t count = problem_source_count (c->setup.source);
+    for (; c->next_repeat < (uint32_t) c->setup.run->repeats; c->next_repeat++, c->next_number = 0)
+        while (c->next_number < count) {
+            *key = problem_key_make (c->next_repeat, c->next_number++);
+            if (!is_finished (c, *key) && !find_open (c, *key))
+                return true;
+        }
+    return false;
+}
+
+/* Until twice the slots are queued, or as many as problems.open says. */
+static bool wants_problem (const coordinator *c)
+{
+    size_t most = c->setup.problems->open > 0 ? (size_t) c->setup.problems->open : OPEN_MOST;
+    if (c->stopping || c->all_admitted || c->open_count >= most)
+        return false;
+    return c->setup.problems->open > 0 ||
+           frontier_size (c->frontier) + dispatch_in_flight (c->dispatch) < 2 * dispatch_slots (c->dispatch) + 1;
+}
+
+static esp_err admit_problems (coordinator *c, bool *busy)
+{
+    input in = {.kind = INPUT_OPEN};
+    open_problem *p;
+    esp_err err = ESP_OK;
+    while (err == ESP_OK && wants_problem (c)) {
+        if (!next_key (c, &in.problem)) {
+            c->all_admitted = true;
+            break;
+        }
+        *busy = true;
+        if ((err = open_search (c, in.problem, &p)) == ESP_OK)
+            err = apply (c, p, &in);
+    }
+    return err;
+}
+
+/* ---- 3: tasks out ---- */
+
+static esp_err send_kind (coordinator *c, enum task_kind kind, bool *busy)
+{
+    task t;
+    esp_err err = ESP_OK;
+    while (err == ESP_OK && dispatch_room (c->dispatch, kind) && frontier_pop (c->frontier, kind, &t) == ESP_OK) {
+        open_problem *p = find_open (c, t.id.problem);
+        if (!p || !search_wants (p->search, t.id.number))
+            continue; /* cancelled while it waited */
+        if (p->first_sent_ns == 0)
+            p->first_sent_ns = esp_clock_ns (c->setup.clock);
+        *busy = true;
+        err = dispatch_give (c->dispatch, &t);
+    }
+    return err;
+}
+
+static esp_err send_tasks (coordinator *c, bool *busy)
+{
+    esp_err err = ESP_OK;
+    if (c->stopping || journal_backlog (c->journal) > BACKLOG)
+        return ESP_OK;
+    for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
+        err = send_kind (c, (enum task_kind) k, busy);
+    return err == ESP_OK ? dispatch_flush (c->dispatch) : err;
+}
+
+/* ---- limits and the end ---- */
+
+static esp_err check_deadlines (coordinator *c, uint64_t now)
+{
+    uint64_t limit = (uint64_t) (c->setup.search->options.budget_seconds * 1e9);
+    esp_err err = ESP_OK;
+    for (size_t i = 0; limit > 0 && i < c->open_cap && err == ESP_OK; i++) {
+        open_problem *p = c->open[i];
+        input in = {.kind = INPUT_DEADLINE};
+        if (!p || p->first_sent_ns == 0 || p->expired || now - p->first_sent_ns < limit)
+            continue;
+        p->expired = true;
+        in.problem = p->key;
+        err = apply (c, p, &in);
+        i = (size_t) -1; /* the table may have moved */
+    }
+    return err;
+}
+
+static void check_limits (coordinator *c, uint64_t now)
+{
+    const run_options *run = c->setup.run;
+    run_status status = {0};
+    if (c->stopping)
+        return;
+    if (run->limit_generations > 0 || run->limit_generated_tokens > 0)
+        coordinator_status (c, &status);
+    if (run->limit_seconds > 0 && (double) (now - c->started_ns) / 1e9 >= run->limit_seconds)
+        coordinator_stop (c, 2.0, "run.limits.seconds reached");
+    else if (run->limit_generations > 0 && status.generations >= (uint64_t) run->limit_generations)
+        coordinator_stop (c, 2.0, "run.limits.generations reached");
+    else if (run->limit_generated_tokens > 0 && status.generated_tokens >= (uint64_t) run->limit_generated_tokens)
+        coordinator_stop (c, 2.0, "run.limits.generated_tokens reached");
+    else if (dispatch_stranded_s (c->dispatch) > c->setup.dispatch->no_worker_s)
+        coordinator_stop (c, 0.0, dispatch_trouble (c->dispatch)[0] ? dispatch_trouble (c->dispatch)
+                                                                    : "no able worker is left (dispatch.no_worker_s)");
+}
+
+static void check_end (coordinator *c, uint64_t now)
+{
+    if (c->state != COORDINATOR_RUNNING)
+        return;
+    if (c->open_count == 0 && (c->all_admitted || c->done == c->total) && journal_idle (c->journal))
+        c->state = COORDINATOR_DONE;
+    else if (c->stopping && (now >= c->stop_ns || dispatch_in_flight (c->dispatch) == 0))
+        c->state = COORDINATOR_STOPPED;
+}
+
+esp_err coordinator_pass (coordinator *c, bool *busy)
+{
+    uint64_t now = esp_clock_ns (c->setup.clock);
+    size_t taken = 0;
+    esp_err err;
+    *busy = false;
+    c->pass_error = ESP_OK;
+    if ((err = dispatch_receive (c->dispatch, MESSAGES_A_PASS, &taken)) != ESP_OK || (err = c->pass_error) != ESP_OK ||
+        (err = admit_problems (c, busy)) != ESP_OK || (err = send_tasks (c, busy)) != ESP_OK ||
+        (err = dispatch_tick (c->dispatch)) != ESP_OK || (err = c->pass_error) != ESP_OK)
+        return fail (c, err);
+    if (now >= c->next_check_ns) {
+        c->next_check_ns = now + 50000000; /* deadlines and limits need no finer clock */
+        check_limits (c, now);
+        if ((err = check_deadlines (c, now)) != ESP_OK)
+            return fail (c, err);
+    }
+    journal_flush (c->journal);
+    if (journal_failure (c->journal, &c->error) != ESP_OK)
+        return c->error.code;
+    check_end (c, now);
+    *busy = *busy || taken > 0;
+    return ESP_OK;
+}
+
+void coordinator_wait (coordinator *c, uint64_t timeout_ns)
+{
+    int fd = journal_fd (c->journal);
+    link_wait (c->setup.link, timeout_ns, &fd, fd >= 0 ? 1 : 0);
+}
+
+void coordinator_stop (coordinator *c, double drain_s, const char *why)
+{
+    uint64_t until = esp_clock_ns (c->setup.clock) + (uint64_t) (drain_s * 1e9);
+    if (!c->stopping || until < c->stop_ns)
+        c->stop_ns = until;
+    if (!c->stopping)
+        c->why = why;
+    c->stopping = true;
+}
+
+esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd, uint64_t *number)
+{
+    open_problem *p = find_open (c, key);
+    input in = {.kind = INPUT_COMMAND, .problem = key, .u.command = *cmd};
+    esp_err err;
+    if (!p)
+        return ESP_ENOENT;
+    if ((err = apply (c, p, &in)) == ESP_OK)
+        *number = c->inputs;
+    return err;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_COORDINATOR_LOOP_PRIVATE_H
+#define ESP_COORDINATOR_LOOP_PRIVATE_H
+
+/* loop_private.h - the parts the loop holds; shared by loop.c and loop_resume.c */
+
+#include "coordinator/frontier/frontier.h"
+#include "coordinator/loop.h"
+#include "proto/base/hash.h"
+
+typedef struct open_problem {
+    problem_key key;
+    search *search;   /* owned */
+    esp_buf memory;   /* while it is being read */
+    double priority;
+    uint64_t first_sent_ns; /* 0 = nothing sent yet */
+    uint64_t finished_by;   /* resume: the input that ended it; 0 = open */
+    bool expired;           /* its deadline was applied */
+} open_problem;
+
+struct coordinator {
+    coordinator_setup setup;
+    frontier *frontier; /* owned */
+    dispatch *dispatch; /* owned */
+    journal *journal;   /* borrowed */
+    effects effects;    /* of the last apply */
+    esp_buf rows[ROW_FILES];
+    open_problem **open; /* owned; hash table by key */
+    size_t open_cap, open_count;
+    open_problem **late_rows; /* owned list, resume only: finished, rows not committed, in the order they ended */
+    size_t late_count, late_cap;
+    key_range *finished; /* owned; sorted: finished before this start */
+    size_t finished_count;
+    uint32_t next_repeat, next_number; /* first problem that was not looked at yet */
+    bool all_admitted, stopping;
+    uint64_t stop_ns, started_ns, next_check_ns;
+    const char *why;
+    enum coordinator_state state;
+    esp_err pass_error;
+    esp_error error;
+    uint64_t inputs, results, total;
+    uint64_t done, solved, graded, failed, done_before; /* done_before: by earlier starts */
+    budget finished_used;
+    uint64_t finished_scored_steps, generated_steps;
+};
+
+static inline uint64_t problem_hash (problem_key key)
+{
+    return esp_hash_mix (key, 0x9e0b);
+}
+static inline size_t open_home (const coordinator *c, problem_key key)
+{
+    return (size_t) (problem_hash (key) & (c->open_cap - 1));
+}
+
+open_problem *find_open (const coordinator *c, problem_key key);
+ESP_MUST_CHECK esp_err open_search (coordinator *c, problem_key key, open_problem **out);
+ESP_MUST_CHECK esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e);
+ESP_MUST_CHECK esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number);
+void count_finished (coordinator *c, const row_totals *t);
+
+#endif

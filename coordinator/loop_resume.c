@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loop_resume.c - searches from their inputs, and what others may look at */
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "coordinator/loop_private.h"
+#include "proto/base/alloc.h"
+
+/* ---- replay ---- */
+
+static esp_err replay_input (coordinator *c, const record *r)
+{
+    const input *in = &r->u.input;
+    open_problem *p = find_open (c, in->problem);
+    esp_err err;
+    c->inputs = r->number;
+    if (!p) {
+        if (in->kind != INPUT_OPEN)
+            return esp_error_set (&c->error, ESP_EDAMAGE,
+                                  "journal: input %" PRIu64 " is for problem %u, which was never opened", r->number,
+                                  problem_number (in->problem));
+        if ((err = open_search (c, in->problem, &p)) != ESP_OK)
+            return err;
+    }
+    if ((err = search_apply (p->search, in, &c->effects)) != ESP_OK)
+        return esp_error_set (&c->error, err, "%s", esp_err_text (err));
+    if (!c->effects.finished)
+        return ESP_OK;
+    p->finished_by = r->number;
+    if (esp_grow (&c->late_rows, &c->late_cap, c->late_count + 1, sizeof (*c->late_rows)) != 0)
+        return esp_error_set (&c->error, ESP_ENOMEM, "out of memory");
+    c->late_rows[c->late_count++] = p;
+    return ESP_OK;
+}
+
+esp_err coordinator_visit (void *ctx, const record *r)
+{
+    coordinator *c = ctx;
+    const open_problem *p;
+    if (r->kind == RECORD_INPUT)
+        return replay_input (c, r);
+    if (r->kind != RECORD_HASH || !(p = find_open (c, r->u.hash.problem)))
+        return ESP_OK;
+    if (search_digest (p->search) != r->u.hash.digest)
+        return esp_error_set (&c->error, ESP_EDIVERGED,
+                              "replay of problem %u differs from what was recorded at input %" PRIu64
+                              "; was the program changed? resume with the one that wrote the journal",
+                              problem_number (r->u.hash.problem), r->number);
+    return ESP_OK;
+}
+
+/* ---- start ---- */
+
+static int by_first (const void *a, const void *b)
+{
+    problem_key x = ((const key_range *) a)->first, y = ((const key_range *) b)->first;
+    return (x > y) - (x < y);
+}
+
+static esp_err keep_finished (coordinator *c, const key_range *finished, size_t count)
+{
+    if (count == 0)
+        return ESP_OK;
+    if (!(c->finished = esp_reallocarray (NULL, count, sizeof (*finished))))
+        return ESP_ENOMEM;
+    memcpy (c->finished, finished, count * sizeof (*finished));
+    qsort (c->finished, count, sizeof (*finished), by_first);
+    c->finished_count = count;
+    for (size_t i = 0; i < count; i++)
+        c->done += finished[i].count;
+    c->done_before = c->done;
+    return ESP_OK;
+}
+
+/* Tasks that were planned and not answered go out again. */
+static esp_err queue_pending (coordinator *c)
+{
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < c->open_cap && err == ESP_OK; i++)
+        if (c->open[i] && (err = search_pending_tasks (c->open[i]->search, &c->effects)) == ESP_OK)
+            err = queue_tasks (c, c->open[i], &c->effects);
+    return err;
+}
+
+esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished, size_t finished_count,
+                            esp_error *error)
+{
+    esp_err err = keep_finished (c, finished, finished_count);
+    c->journal = j;
+    for (size_t i = 0; i < c->late_count && err == ESP_OK; i++)
+        err = finish_problem (c, c->late_rows[i], c->late_rows[i]->finished_by);
+    c->late_count = 0;
+    if (err == ESP_OK)
+        err = queue_pending (c);
+    return err == ESP_OK ? ESP_OK : esp_error_set (error, err, "cannot go on with the run: %s", esp_err_text (err));
+}
+
+/* ---- figures ---- */
+
+enum coordinator_state coordinator_state (const coordinator *c)
+{
+    return c->state;
+}
+
+const char *coordinator_why (const coordinator *c)
+{
+    return c->why ? c->why : "";
+}
+
+const esp_error *coordinator_error (const coordinator *c)
+{
+    return &c->error;
+}
+
+const dispatch *coordinator_dispatch (const coordinator *c)
+{
+    return c->dispatch;
+}
+
+uint64_t coordinator_inputs (const coordinator *c)
+{
+    return c->inputs;
+}
+
+static uint32_t busy_percent (const coordinator *c, uint64_t in_flight)
+{
+    uint64_t slots = dispatch_kind_slots (c->dispatch, TASK_GENERATE);
+    return slots ? (uint32_t) (in_flight >= slots ? 100 : 100 * in_flight / slots) : 0;
+}
+
+static double time_left (const coordinator *c, double seconds)
+{
+    uint64_t here = c->done - c->done_before;
+    return here && c->total > c->done ? seconds / (double) here * (double) (c->total - c->done) : NAN;
+}
+
+void coordinator_status (const coordinator *c, run_status *out)
+{
+    budget used = c->finished_used;
+    uint64_t scored = c->finished_scored_steps;
+    for (size_t i = 0; i < c->open_cap; i++)
+        if (c->open[i]) {
+            budget here = search_used (c->open[i]->search);
+            used = budget_sum (&used, &here);
+            scored += search_scored_steps (c->open[i]->search);
+        }
+    *out = (run_status){.problems_total = c->total,
+                        .problems_open = c->open_count,
+                        .problems_done = c->done,
+                        .problems_solved = c->solved,
+                        .problems_failed = c->failed,
+                        .generations = used.generations,
+                        .steps = used.steps,
+                        .generated_tokens = used.generated_tokens,
+                        .scored_tokens = used.scored_tokens,
+                        .scored_steps = scored,
+                        .in_flight = dispatch_in_flight (c->dispatch),
+                        .frontier = frontier_size (c->frontier),
+                        .inputs = c->inputs};
+    out->workers = roster_count (dispatch_roster (c->dispatch), WORKER_READY);
+    out->workers_busy_percent = busy_percent (c, out->in_flight);
+    out->seconds = (double) (esp_clock_ns (c->setup.clock) - c->started_ns) / 1e9;
+    out->generations_per_s = out->seconds > 0 ? (double) used.generations / out->seconds : NAN;
+    out->eta_s = time_left (c, out->seconds);
+}
+
+void coordinator_each (const coordinator *c, void (*visit) (void *ctx, const search *s), void *ctx)
+{
+    for (size_t i = 0; i < c->open_cap; i++)
+        if (c->open[i])
+            visit (ctx, c->open[i]->search);
+}
+
+const search *coordinator_search (const coordinator *c, problem_key key)
+{
+    const open_problem *p = find_open (c, key);
+    return p ? p->search : NULL;
+}

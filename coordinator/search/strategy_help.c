@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* strategy_help.c - see strategy_help.h
+ *
+ * The sorts are stable, so that ties keep plan order on every machine (qsort promises nothing).
+ */
+
+#include "coordinator/search/strategy_help.h"
+#include <math.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/hash.h"
+
+esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked)
+{
+    size_t pay = search_affordable (s, lane, asks, n);
+    esp_err err = search_join (s, lane, asks, pay ? pay : n, NULL); /* refused whole: the core notes it */
+    if (err == ESP_OK && asked)
+        *asked = pay;
+    return err;
+}
+
+static bool before (double a, double b, bool descending)
+{
+    if (isnan (a) || isnan (b))
+        return descending ? !isnan (a) && isnan (b) : isnan (a) && !isnan (b);
+    return descending ? a > b : a < b;
+}
+
+/* Insertion into a sorted prefix by binary search: n is at most a few thousand, and it needs no memory. */
+static void sort_order (const double *values, size_t n, uint32_t *order, bool descending)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t low = 0, high = i;
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (before (values[i], values[order[middle]], descending))
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        memmove (order + low + 1, order + low, (i - low) * sizeof (*order));
+        order[low] = (uint32_t) i;
+    }
+}
+
+void order_descending (const double *values, size_t n, uint32_t *order)
+{
+    sort_order (values, n, order, true);
+}
+
+void order_ascending (const double *values, size_t n, uint32_t *order)
+{
+    sort_order (values, n, order, false);
+}
+
+esp_err path_text_hash (const search *s, node_ref ref, uint64_t *out)
+{
+    esp_buf text = {0};
+    esp_err err = tree_path_text (search_tree (s), ref, &text);
+    if (err == ESP_OK)
+        *out = esp_hash64 (text.data, text.len, text.len);
+    esp_buf_free (&text);
+    return err;
+}
+
+esp_err node_list_add (search *s, node_list *list, node_ref ref)
+{
+    if (list->count == list->cap) {
+        uint32_t cap = list->cap ? 2 * list->cap : 16;
+        node_ref *grown = search_alloc (s, cap * sizeof (*grown));
+        if (!grown)
+            return ESP_ENOMEM;
+        if (list->count)
+            memcpy (grown, list->at, list->count * sizeof (*grown));
+        list->at = grown;
+        list->cap = cap;
+    }
+    list->at[list->count++] = ref;
+    return ESP_OK;
+}
+
+size_t node_list_copy (const node_list *list, node_ref *out, size_t max)
+{
+    size_t n = list->count < max ? list->count : max;
+    if (n)
+        memcpy (out, list->at, n * sizeof (*out));
+    return list->count;
+}
+
+esp_err node_table_reach (search *s, node_table *t, node_ref ref)
+{
+    uint32_t need = ref / NODE_TABLE_CHUNK + 1;
+    if (need > t->cap) {
+        uint32_t cap = t->cap ? t->cap : 4;
+        char **grown;
+        while (cap < need)
+            cap *= 2;
+        if (!(grown = search_alloc (s, cap * sizeof (*grown))))
+            return ESP_ENOMEM;
+        if (t->count)
+            memcpy (grown, t->chunks, t->count * sizeof (*grown));
+        t->chunks = grown;
+        t->cap = cap;
+    }
+    for (; t->count < need; t->count++)
+        if (!(t->chunks[t->count] = search_alloc (s, (size_t) NODE_TABLE_CHUNK * t->bytes)))
+            return ESP_ENOMEM;
+    return ESP_OK;
+}
+
+void *node_table_at (const node_table *t, node_ref ref)
+{
+    if (ref / NODE_TABLE_CHUNK >= t->count)
+        return NULL;
+    return t->chunks[ref / NODE_TABLE_CHUNK] + (size_t) (ref % NODE_TABLE_CHUNK) * t->bytes;
+}
+
+bool item_open (const search *s, const item *i)
+{
+    const node *n = search_node (s, i->node);
+    return i->generated && !i->failed && !i->dropped && n->finish == FINISH_STOP && n->text_len > 0;
+}
+
+bool item_ended (const search *s, const item *i)
+{
+    return i->generated && !i->failed && !i->dropped && !item_open (s, i);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_COORDINATOR_SEARCH_STRATEGY_HELP_H
+#define ESP_COORDINATOR_SEARCH_STRATEGY_HELP_H
+
+/* strategy_help.h - what several strategies do in the same way */
+
+#include "coordinator/search/strategy.h"
+
+/* Open a join with as many of the asks, from the first on, as can be paid for.  Errors: ESP_EBUDGET (not one), ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked);
+
+/* order[0..n) = 0..n-1, sorted by values, largest first; equals and NaN (last) keep their order. */
+void order_descending (const double *values, size_t n, uint32_t *order);
+/* Smallest first; equals keep their order; NaN first. */
+void order_ascending (const double *values, size_t n, uint32_t *order);
+
+/* 64-bit hash of the whole text of a path, and its length: equal texts in different places of the tree are equal.
+ * Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err path_text_hash (const search *s, node_ref ref, uint64_t *out);
+
+/* A growing list of node refs in the problem's arena (old blocks stay there until the problem ends). */
+typedef struct node_list {
+    node_ref *at;
+    uint32_t count, cap;
+} node_list;
+ESP_MUST_CHECK esp_err node_list_add (search *s, node_list *list, node_ref ref);
+
+/* Copy a list to out as strategy.answers wants it. */
+size_t node_list_copy (const node_list *list, node_ref *out, size_t max);
+
+/* Fixed-size records by node, zeroed when first touched; in the problem's arena, never moved, so that a million nodes
+ * cost their records and little more. */
+typedef struct node_table {
+    char **chunks; /* of NODE_TABLE_CHUNK records */
+    uint32_t count, cap;
+    uint32_t bytes; /* of one record; set before use */
+} node_table;
+enum { NODE_TABLE_CHUNK = 256 };
+/* Make sure that records up to `ref` are there.  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err node_table_reach (search *s, node_table *t, node_ref ref);
+/* The record of a node; NULL when it was never reached. */
+void *node_table_at (const node_table *t, node_ref ref);
+
+/* Is this item a branch that can go on: a new text with a step boundary, not failed, not dropped? */
+bool item_open (const search *s, const item *i);
+/* Is it a finished answer (end of sequence or cut by length, with a text of its own or above it)? */
+bool item_ended (const search *s, const item *i);
+
+#endif

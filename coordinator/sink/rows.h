@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_COORDINATOR_SINK_ROWS_H
+#define ESP_COORDINATOR_SINK_ROWS_H
+
+/* rows.h - the rows of one finished problem, recomputed from its search (design.md, section 9)
+ *
+ * No row holds a time, a rank or a host: sorted, two runs with one seed are equal byte for byte.
+ * Threads: none.  Errors: ESP_ENOMEM.
+ */
+
+#include "coordinator/merge/vote.h"
+#include "coordinator/search/search.h"
+#include "proto/base/option.h"
+
+typedef struct vote_options { /* section `vote` */
+    int rule;     /* enum vote_rule */
+    double power; /* weighted: score^power */
+} vote_options;
+extern const esp_option vote_option_rows[];
+
+typedef struct row_totals { /* what the run's counters add up */
+    bool has_answer, correct, graded, failed;
+    size_t candidates;
+    enum finish_reason reason;
+    budget used;
+    uint64_t scored_steps;
+} row_totals;
+
+enum { ROW_ANSWERS, ROW_CANDIDATES, ROW_FILES };
+extern const char *const row_file_names[ROW_FILES]; /* "answers.jsonl", "candidates.jsonl" */
+
+/* Append one line to *answers and one per finished branch (each node once) to *candidates. */
+ESP_MUST_CHECK esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *answers,
+                                       esp_buf *candidates, row_totals *totals);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_PROTO_BASE_HASH_H
+#define ESP_PROTO_BASE_HASH_H
+
+/* hash.h - the hashes of the project, each from a library
+ *
+ * XXH3 (libxxhash) for tables, identities and seeds; CRC-32C (ISA-L) for frames;
+ * SHA-256 (nettle) for names that people see and for the fake models.
+ * Threads: all functions are pure.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include "proto/base/text.h"
+
+uint64_t esp_hash64 (const void *bytes, size_t len, uint64_t seed); /* XXH3_64bits_withSeed */
+
+/* Continue a hash over several parts: order and boundaries matter.  Start with any h. */
+uint64_t esp_hash_mix (uint64_t h, uint64_t part);
+uint64_t esp_hash_mix_span (uint64_t h, span part);
+
+uint32_t esp_crc32c (uint32_t crc, const void *bytes, size_t len); /* start with crc = 0 (RFC 3720 value) */
+
+enum { ESP_SHA256_BYTES = 32, ESP_SHA256_HEX = 64 };
+void esp_sha256 (span text, uint8_t out[ESP_SHA256_BYTES]);
+/* SHA-256 of the parts joined by byte 0x1F (golden README 1.1: h). */
+void esp_sha256_joined (const span *parts, size_t count, uint8_t out[ESP_SHA256_BYTES]);
+/* First 8 bytes of h, big-endian, over 2^64: in [0, 1) (golden README 1.1: unit). */
+double esp_unit_joined (const span *parts, size_t count);
+void esp_hex (const uint8_t *bytes, size_t len, char *out); /* 2 * len digits and a 0 */
+
+#endif

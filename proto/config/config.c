@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c - the file and the overrides, flattened into entries
+ *
+ * Invariants:
+ *   I1  no two entries have the same section, index and key
+ *   I2  entries of a section that is no list have index 0
+ */
+
+#include "proto/config/config.h"
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/file.h"
+#include "proto/base/hash.h"
+#include "proto/config/config_internal.h"
+
+enum {
+    MAX_FILE_BYTES = 1 << 20,
+    ARENA_BYTES = 16 * 1024, /* first chunk: a usual run file fits */
+    LABEL_BYTES = 80         /* of an assignment in messages; longer ones are cut */
+};
+
+static esp_err create (const char *name, config **out)
+{
+    config *c = esp_calloc (1, sizeof (*c));
+    esp_err err = c ? esp_arena_create (ARENA_BYTES, &c->arena) : ESP_ENOMEM;
+    if (err == ESP_OK && !(c->name = esp_arena_string (c->arena, span_of (name))))
+        err = ESP_ENOMEM;
+    if (err != ESP_OK)
+        config_destroy (c);
+    else
+        *out = c;
+    return err;
+}
+
+void config_destroy (config *c)
+{
+    if (!c)
+        return;
+    esp_arena_destroy (c->arena);
+    esp_free (c->entries);
+    esp_free (c->bounds);
+    esp_buf_free (&c->mistakes);
+    esp_free (c);
+}
+
+/* --- sections and entries --- */
+
+const config_section *config_section_find (const config *c, span name)
+{
+    for (const config_section *s = c->sections; s; s = s->next)
+        if (span_is (name, s->name))
+            return s;
+    return NULL;
+}
+
+config_section *config_section_make (config *c, span name)
+{
+    config_section **end = &c->sections;
+    for (; *end; end = &(*end)->next)
+        if (span_is (name, (*end)->name))
+            return *end;
+    config_section *made = esp_arena_calloc (c->arena, sizeof (*made));
+    if (!made || !(made->name = esp_arena_string (c->arena, name)))
+        return NULL;
+    *end = made;
+    return made;
+}
+
+bool config_section_is_list (const config_section *section)
+{
+    return section->tree && section->tree->kind == YAML_TREE_LIST;
+}
+
+size_t config_section_items (const config_section *section)
+{
+    if (!section || !section->present)
+        return 0;
+    return config_section_is_list (section) ? section->tree->count : 1;
+}
+
+static uint64_t entry_hash (const config_section *section, size_t index, const char *key)
+{
+    uint64_t h = esp_hash_mix_span (index, span_of (section->name));
+    return esp_hash_mix_span (h, span_of (key));
+}
+
+const config_entry *
+config_entry_find (const config *c, const config_section *section, size_t index, const char *key)
+{
+    uint64_t hash = section ? entry_hash (section, index, key) : 0;
+    for (size_t i = 0; section && i < c->entry_count; i++) {
+        const config_entry *e = &c->entries[i];
+        if (e->hash == hash && e->section == section && e->index == index &&
+            strcmp (e->key, key) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+/* --- flattening --- */
+
+/* Where new entries come from and go to. */
+struct source {
+    config *c;
+    config_section *section;
+    size_t index;
+    const char *label; /* NULL = the file */
+    size_t start;      /* first entry of this source: duplicates are looked for from here */
+    yaml_fault *fault;
+};
+
+static esp_err
+fault_at (struct source *s, const yaml_tree *node, const char *name, const char *sentence)
+{
+    s->fault->line = node->line;
+    s->fault->column = node->column;
+    return esp_error_set (&s->fault->why, ESP_EFORMAT, "%s: %s", name, sentence);
+}
+
+static esp_err
+given_twice (struct source *s, const yaml_tree *node, const char *name, const config_entry *first)
+{
+    s->fault->line = node->line;
+    s->fault->column = node->column;
+    return esp_error_set (&s->fault->why, ESP_EFORMAT, "%s: given twice; it is on line %u already",
+                          name, first->node->line);
+}
+
+static esp_err add_entry (struct source *s, const char *key, const yaml_tree *node)
+{
+    config *c = s->c;
+    config_entry entry = {.section = s->section, .index = s->index, .key = key, .node = node};
+    entry.label = s->label;
+    entry.hash = entry_hash (s->section, s->index, key);
+    for (size_t i = s->start; i < c->entry_count; i++) {
+        const config_entry *other = &c->entries[i];
+        if (other->hash == entry.hash && other->section == s->section && other->index == s->index &&
+            strcmp (other->key, key) == 0) {
+            char name[CONFIG_NAME_BYTES];
+            config_entry_name (s->section, s->index, key, name, sizeof (name));
+            return given_twice (s, node, name, other);
+        }
+    }
+    if (esp_grow (&c->entries, &c->entry_capacity, c->entry_count + 1, sizeof (entry)) != 0)
+        return ESP_ENOMEM;
+    c->entries[c->entry_count++] = entry;
+    return ESP_OK;
+}
+
+static char *join_keys (config *c, const char *prefix, const char *key)
+{
+    size_t head = strlen (prefix), tail = strlen (key);
+    char *joined = esp_arena_alloc (c->arena, head + tail + 2);
+    if (joined) {
+        memcpy (joined, prefix, head);
+        joined[head] = '.';
+        memcpy (joined + head + 1, key, tail + 1);
+    }
+    return joined;
+}
+
+static bool dots_are_odd (const char *key)
+{
+    size_t len = strlen (key);
+    return len == 0 || key[0] == '.' || key[len - 1] == '.' || strstr (key, "..");
+}
+
+/* An empty map stays one entry, so that its name is checked too. */
+static esp_err flatten (struct source *s, const char *key, const yaml_tree *node)
+{
+    if (dots_are_odd (key))
+        return fault_at (s, node, key, "a name is missing beside a '.'");
+    if (strlen (key) > YAML_TREE_MAX_KEY_BYTES) /* so that what is written dotted can be read */
+        return fault_at (s, node, key, "a key that is longer than 128 bytes, with its groups");
+    if (node->kind != YAML_TREE_MAP || node->count == 0)
+        return add_entry (s, key, node);
+    for (const yaml_tree *child = node->first; child; child = child->next) {
+        const char *joined = join_keys (s->c, key, child->key);
+        esp_err err = joined ? flatten (s, joined, child) : ESP_ENOMEM;
+        if (err != ESP_OK)
+            return err;
+    }
+    return ESP_OK;
+}
+
+static esp_err flatten_children (struct source *s, const yaml_tree *map)
+{
+    esp_err err = ESP_OK;
+    for (const yaml_tree *child = map->first; err == ESP_OK && child; child = child->next)
+        err = flatten (s, child->key, child);
+    return err;
+}
+
+/* A child of the root: "search: {...}", "samples: [...]" or "search.keep: 8". */
+static esp_err flatten_section (struct source *s, const yaml_tree *node)
+{
+    const char *dot = strchr (node->key, '.');
+    esp_err err = ESP_OK;
+    if (dots_are_odd (node->key))
+        return fault_at (s, node, node->key, "a name is missing beside a '.'");
+    s->index = 0;
+    s->section = config_section_make (
+        s->c, span_make (node->key, dot ? (size_t)(dot - node->key) : strlen (node->key)));
+    if (!s->section)
+        return ESP_ENOMEM;
+    if (s->section->present &&
+        (config_section_is_list (s->section) || (!dot && node->kind == YAML_TREE_LIST)))
+        return fault_at (s, node, node->key,
+                         "the section is a list, so its keys belong to the items");
+    if (!s->section->present)
+        s->section->line = node->line;
+    s->section->present = true;
+    if (dot)
+        return flatten (s, dot + 1, node);
+    s->section->tree = node;
+    if (node->kind == YAML_TREE_MAP)
+        return flatten_children (s, node);
+    for (const yaml_tree *item = node->first; err == ESP_OK && item; item = item->next, s->index++)
+        if (item->kind == YAML_TREE_MAP) /* anything else is a mistake of the binding */
+            err = flatten_children (s, item);
+    return err;
+}
+
+static esp_err load (config *c, span yaml, yaml_fault *fault)
+{
+    struct source s = {.c = c, .fault = fault};
+    yaml_tree *root = NULL;
+    esp_err err = yaml_tree_parse (c->arena, yaml, &root, fault);
+    if (err != ESP_OK)
+        return err;
+    fault->line = root->line;
+    fault->column = root->column;
+    if (root->kind == YAML_TREE_TEXT && root->null)
+        return esp_error_set (&fault->why, ESP_EFORMAT, "the run file is empty");
+    if (root->kind != YAML_TREE_MAP)
+        return esp_error_set (&fault->why, ESP_EFORMAT,
+                              "a run file is a map of sections, such as 'search: {keep: 4}'");
+    for (const yaml_tree *node = root->first; err == ESP_OK && node; node = node->next)
+        err = flatten_section (&s, node);
+    return err;
+}
+
+esp_err config_parse (span yaml, const char *name, config **out, esp_error *error)
+{
+    config *c = NULL;
+    yaml_fault fault = {.line = 1, .column = 1};
+    esp_err err;
+    if (!name || !out || (!yaml.ptr && yaml.len > 0))
+        return esp_error_set (error, ESP_EINVAL, "a run file needs a text and a name");
+    if (yaml.len > MAX_FILE_BYTES)
+        return esp_error_set (error, ESP_ETOOBIG, "%s: larger than 1 MiB; is it a run file?", name);
+    if ((err = create (name, &c)) == ESP_OK)
+        err = load (c, yaml, &fault);
+    if (err == ESP_OK) {
+        *out = c;
+        return ESP_OK;
+    }
+    config_destroy (c);
+    if (err == ESP_ENOMEM)
+        return esp_error_set (error, err, "%s: out of memory", name);
+    return esp_error_set (error, err, "%s:%u:%u: %s", name, fault.line, fault.column,
+                          fault.why.text);
+}
+
+esp_err config_read (const char *path, config **out, esp_error *error)
+{
+    esp_buf text = {0};
+    esp_err err;
+    if (!path || !out)
+        return esp_error_set (error, ESP_EINVAL, "a run file needs a path");
+    if ((err = esp_file_read (path, MAX_FILE_BYTES, &text, error)) == ESP_OK)
+        err = config_parse (esp_buf_span (&text), path, out, error);
+    esp_buf_free (&text);
+    return err;
+}
+
+/* --- overrides --- */
+
+/* Does key stand for `above` itself or for something inside it? */
+static bool is_inside (const char *key, const char *above)
+{
+    size_t len = strlen (above);
+    return strncmp (key, above, len) == 0 && (key[len] == 0 || key[len] == '.');
+}
+
+/* Entries from `start` on are new: they replace the older ones of that key. */
+static void replace_older (config *c, const config_section *section, const char *key, size_t start)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->entry_count; i++)
+        if (i >= start || c->entries[i].section != section || !is_inside (c->entries[i].key, key))
+            c->entries[kept++] = c->entries[i];
+    c->entry_count = kept;
+}
+
+/* Lists are replaced whole: there is no name for an item. */
+static esp_err refuse_items (const config *c, const char *label, const config_section *section,
+                             const char *key, esp_error *error)
+{
+    if (section && config_section_is_list (section))
+        return esp_error_set (error, ESP_EFORMAT,
+                              "%s: %s is a list in %s (line %u); its items cannot be overridden, "
+                              "change the file",
+                              label, section->name, c->name, section->line);
+    for (size_t i = 0; section && i < c->entry_count; i++) {
+        const config_entry *e = &c->entries[i];
+        if (e->section == section && e->node->kind == YAML_TREE_LIST && is_inside (key, e->key) &&
+            strcmp (key, e->key) != 0)
+            return esp_error_set (error, ESP_EFORMAT,
+                                  "%s: %s.%s is a list; give it whole: %s.%s=[first, second]",
+                                  label, section->name, e->key, section->name, e->key);
+    }
+    return ESP_OK;
+}
+
+static esp_err apply (config *c, const char *label, span path, span value, esp_error *error)
+{
+    size_t dot = span_find (path, span_of ("."));
+    struct source s = {.c = c, .label = label, .start = c->entry_count};
+    yaml_fault fault = {0};
+    yaml_tree *node = NULL;
+    char *key = esp_arena_string (c->arena, span_make (path.ptr + dot + 1, path.len - dot - 1));
+    esp_err err = key ? refuse_items (c, label, config_section_find (c, span_make (path.ptr, dot)),
+                                      key, error)
+                      : ESP_ENOMEM;
+    if (err != ESP_OK)
+        return err;
+    s.fault = &fault;
+    if (!(s.section = config_section_make (c, span_make (path.ptr, dot))))
+        return ESP_ENOMEM;
+    if ((err = yaml_tree_parse (c->arena, value, &node, &fault)) == ESP_OK)
+        err = flatten (&s, key, node);
+    if (err != ESP_OK) {
+        c->entry_count = s.start;
+        return esp_error_set (error, err, "%s: %s", label, fault.why.text);
+    }
+    if (!s.section->present)
+        s.section->label = label;
+    s.section->present = true;
+    replace_older (c, s.section, key, s.start);
+    return ESP_OK;
+}
+
+static esp_err check_assignment (const char *label, span all, span path, esp_error *error)
+{
+    if (!esp_utf8_valid (all))
+        return esp_error_set (error, ESP_EFORMAT, "%s: not UTF-8", label);
+    if (path.len == all.len)
+        return esp_error_set (error, ESP_EFORMAT, "%s: no '='; write section.key=value", label);
+    if (path.len == 0)
+        return esp_error_set (error, ESP_EFORMAT,
+                              "%s: no key before the '='; write section.key=value", label);
+    if (span_find (path, span_of (".")) == path.len)
+        return esp_error_set (error, ESP_EFORMAT,
+                              "%s: no section before the key; write section.key=value", label);
+    if (span_starts (path, ".") || span_ends (path, ".") ||
+        span_find (path, span_of ("..")) < path.len)
+        return esp_error_set (error, ESP_EFORMAT, "%s: a name is missing beside a '.'", label);
+    if (path.len > 2 * YAML_TREE_MAX_KEY_BYTES)
+        return esp_error_set (error, ESP_EFORMAT, "%s: the key is too long", label);
+    return ESP_OK;
+}
+
+static const char *make_label (config *c, span assignment)
+{
+    esp_buf text = {0};
+    span shown = esp_utf8_cut (assignment, LABEL_BYTES);
+    const char *label = NULL;
+    if (esp_buf_printf (&text, "override %u '%.*s%s'", c->overrides, (int)shown.len, shown.ptr,
+                        shown.len < assignment.len ? "..." : "") == ESP_OK)
+        label = esp_arena_string (c->arena, esp_buf_span (&text));
+    esp_buf_free (&text);
+    return label;
+}
+
+esp_err config_override (config *c, const char *assignment, esp_error *error)
+{
+    span all = span_of (assignment), path;
+    const char *label;
+    esp_err err;
+    if (!c || !assignment)
+        return esp_error_set (error, ESP_EINVAL, "an override is section.key=value");
+    c->overrides++; /* also when it fails: the number is the one of the argument */
+    if (all.len > MAX_FILE_BYTES)
+        return esp_error_set (error, ESP_ETOOBIG, "override %u: larger than 1 MiB", c->overrides);
+    if (!(label = make_label (c, all)))
+        return esp_error_set (error, ESP_ENOMEM, "override %u: out of memory", c->overrides);
+    path = span_make (all.ptr, span_find (all, span_of ("=")));
+    if ((err = check_assignment (label, all, path, error)) != ESP_OK)
+        return err;
+    err =
+        apply (c, label, path, span_make (path.ptr + path.len + 1, all.len - path.len - 1), error);
+    return err == ESP_ENOMEM ? esp_error_set (error, err, "%s: out of memory", label) : err;
+}
+
+/* --- looking without binding --- */
+
+size_t config_section_count (const config *c, const char *section)
+{
+    return c ? config_section_items (config_section_find (c, span_of (section))) : 0;
+}
+
+static const char *peek (const config *c, span section, size_t index, const char *key)
+{
+    const config_entry *entry = config_entry_find (c, config_section_find (c, section), index, key);
+    bool text = entry && entry->node->kind == YAML_TREE_TEXT && !entry->node->null;
+    return text ? entry->node->text : NULL;
+}
+
+const char *config_peek_at (const config *c, const char *section, size_t index, const char *key)
+{
+    return c && section && key ? peek (c, span_of (section), index, key) : NULL;
+}
+
+const char *config_peek (const config *c, const char *dotted)
+{
+    const char *dot = dotted ? strchr (dotted, '.') : NULL;
+    return c && dot ? peek (c, span_make (dotted, (size_t)(dot - dotted)), 0, dot + 1) : NULL;
+}

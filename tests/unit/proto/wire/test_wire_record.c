@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_wire_record.c - bodies of journal frames
+ *
+ * `test_wire_record --write-golden` writes golden/record_*.bin anew (after a raised RECORD_FORMAT).
+ */
+
+#include "tests/unit/proto/wire/given.h"
+
+enum { ROUNDS = 500 }; /* random records of each kind */
+
+static bool write_golden; /* set by main before the cases run */
+
+/* ---- random records ---- */
+
+static const file_offset *some_files (struct given *g, size_t *count)
+{
+    static const char *const names[4] = {"answers.jsonl", "samples/stepwise-00000.jsonl.zst", "..a",
+                                         "\xc3\xa4/b..c"};
+    file_offset *files = some_array (g, sizeof (*files), count);
+    for (size_t i = 0; i < *count; i++)
+        files[i] = (file_offset){span_of (names[below (g, 4)]), some_u64 (g)};
+    return files;
+}
+
+static const key_range *some_ranges (struct given *g, size_t *count)
+{
+    key_range *ranges = some_array (g, sizeof (*ranges), count);
+    for (size_t i = 0; i < *count; i++) {
+        ranges[i].first = some_u64 (g);
+        ranges[i].count = below (g, 2) ? 1 : UINT64_MAX - ranges[i].first;
+        ranges[i].count += ranges[i].count == 0;
+    }
+    return ranges;
+}
+
+static record_header some_header (struct given *g)
+{
+    record_header h = {
+        .format = RECORD_FORMAT,
+        .run_id = some_u64 (g),
+        .epoch = some_u32 (g),
+        .segment = some_u32 (g),
+        .first = some_u64 (g),
+        .identity = some_u64 (g),
+        .semantics = some_u32 (g),
+        .strategy = some_name (g),
+        .program = some_name (g),
+        .run_file = some_text (g),
+    };
+    h.finished = some_ranges (g, &h.finished_count);
+    h.closed = some_ranges (g, &h.closed_count);
+    h.files = some_files (g, &h.file_count);
+    return h;
+}
+
+static input some_input (struct given *g)
+{
+    input in = {.kind = (uint8_t)below (g, INPUT_KINDS), .problem = some_u64 (g)};
+    if (in.kind == INPUT_RESULT) {
+        in.u.result = some_result (g);
+        in.problem = in.u.result.id.problem;
+    } else if (in.kind == INPUT_COMMAND) {
+        in.u.command = some_command (g);
+    }
+    return in;
+}
+
+static record some_record (struct given *g, enum record_kind kind)
+{
+    record r = {.kind = (uint8_t)kind, .number = some_u64 (g)};
+    switch (kind) {
+    case RECORD_HEADER:
+        r.u.header = some_header (g);
+        break;
+    case RECORD_SYNCED:
+        r.u.synced.offset = some_u64 (g);
+        break;
+    case RECORD_INPUT:
+        r.u.input = some_input (g);
+        break;
+    case RECORD_COMMIT:
+        r.u.commit.up_to = some_u64 (g);
+        r.u.commit.files = some_files (g, &r.u.commit.file_count);
+        r.u.commit.problems = some_keys (g, &r.u.commit.problem_count);
+        break;
+    case RECORD_HASH:
+        r.u.hash.problem = some_u64 (g);
+        r.u.hash.digest = some_u64 (g);
+        break;
+    case RECORD_FOOTER:
+        r.u.footer.problems = some_keys (g, &r.u.footer.problem_count);
+        break;
+    case RECORD_KINDS:
+        break;
+    }
+    return r;
+}
+
+/* ---- comparisons ---- */
+
+static bool same_files (const file_offset *a, size_t n, const file_offset *b, size_t m)
+{
+    bool same = n == m;
+    for (size_t i = 0; same && i < n; i++)
+        same = span_equal (a[i].name, b[i].name) && a[i].bytes == b[i].bytes;
+    return same;
+}
+
+static bool same_ranges (const key_range *a, size_t n, const key_range *b, size_t m)
+{
+    bool same = n == m;
+    for (size_t i = 0; same && i < n; i++)
+        same = a[i].first == b[i].first && a[i].count == b[i].count;
+    return same;
+}
+
+static bool same_header (const record_header *a, const record_header *b)
+{
+    return a->format == b->format && a->run_id == b->run_id && a->epoch == b->epoch &&
+           a->segment == b->segment && a->first == b->first && a->identity == b->identity &&
+           a->semantics == b->semantics && span_equal (a->strategy, b->strategy) &&
+           span_equal (a->program, b->program) && span_equal (a->run_file, b->run_file) &&
+           same_ranges (a->finished, a->finished_count, b->finished, b->finished_count) &&
+           same_ranges (a->closed, a->closed_count, b->closed, b->closed_count) &&
+           same_files (a->files, a->file_count, b->files, b->file_count);
+}
+
+static bool same_input (const input *a, const input *b)
+{
+    if (a->kind != b->kind || a->problem != b->problem)
+        return false;
+    if (a->kind == INPUT_RESULT)
+        return same_result (&a->u.result, &b->u.result);
+    return a->kind != INPUT_COMMAND || same_command (&a->u.command, &b->u.command);
+}
+
+static bool same_record (const record *a, const record *b)
+{
+    if (a->kind != b->kind || a->number != b->number)
+        return false;
+    switch ((enum record_kind)a->kind) {
+    case RECORD_HEADER:
+        return same_header (&a->u.header, &b->u.header);
+    case RECORD_SYNCED:
+        return a->u.synced.offset == b->u.synced.offset;
+    case RECORD_INPUT:
+        return same_input (&a->u.input, &b->u.input);
+    case RECORD_COMMIT:
+        return a->u.commit.up_to == b->u.commit.up_to &&
+               same_files (a->u.commit.files, a->u.commit.file_count, b->u.commit.files,
+                           b->u.commit.file_count) &&
+               same_keys (a->u.commit.problems, a->u.commit.problem_count, b->u.commit.problems,
+                          b->u.commit.problem_count);
+    case RECORD_HASH:
+        return a->u.hash.problem == b->u.hash.problem && a->u.hash.digest == b->u.hash.digest;
+    case RECORD_FOOTER:
+        return same_keys (a->u.footer.problems, a->u.footer.problem_count, b->u.footer.problems,
+                          b->u.footer.problem_count);
+    case RECORD_KINDS:
+        break;
+    }
+    return false;
+}
+
+/* ---- fixed records for the golden files: one per kind, and one per kind of input ---- */
+
+enum { GOLDEN_RECORDS = RECORD_KINDS - 1 + INPUT_KINDS };
+
+static input golden_input (enum input_kind kind)
+{
+    static const double scores[] = {0.5, -0.0};
+    input in = {.kind = (uint8_t)kind, .problem = problem_key_make (1, 7)};
+    if (kind == INPUT_RESULT)
+        in.u.result = (result){
+            .id = {problem_key_make (1, 7), 12},
+            .text = {"Add.\n\n", 6},
+            .tokens = 3,
+            .steps = 1,
+            .finish = FINISH_EOS,
+            .logprob = -0.0,
+            .mean_logprob = NAN,
+            .scores = scores,
+            .score_count = 2,
+            .score_own = 1,
+            .verdict = VERDICT_PASS,
+            .share = 1,
+            .answer = {"2", 1},
+        };
+    else if (kind == INPUT_COMMAND)
+        in.u.command = (command){COMMAND_ADD_STEP, NODE_NONE, 1.5, {"Think.", 6}};
+    return in;
+}
+
+static record_header golden_header (void)
+{
+    static const key_range finished[] = {{0, 10}, {UINT64_C (1) << 32, 2}}, closed[] = {{1, 3}};
+    static const file_offset files[] = {{{"answers.jsonl", 13}, 1000},
+                                        {{"samples/stepwise.jsonl", 22}, 0}};
+    return (record_header){
+        .format = RECORD_FORMAT,
+        .run_id = 0x0123456789abcdef,
+        .epoch = 2,
+        .segment = 5,
+        .first = 4097,
+        .identity = 0xfedcba9876543210,
+        .semantics = 1,
+        .strategy = {"beam", 4},
+        .program = {"espalier 0.1.0", 14},
+        .run_file = {"run: {name: demo}\n", 18},
+        .finished = finished,
+        .finished_count = 2,
+        .closed = closed,
+        .closed_count = 1,
+        .files = files,
+        .file_count = 2,
+    };
+}
+
+static record golden_record (int which, char name[64])
+{
+    static const problem_key keys[] = {0, 300, UINT64_MAX};
+    static const file_offset files[] = {{{"answers.jsonl", 13}, 123456789}};
+    record r = {.kind = which < RECORD_KINDS ? (uint8_t)which : RECORD_INPUT, .number = 4096};
+    snprintf (name, 64, "record_%s", record_kind_names[r.kind]);
+    if (r.kind == RECORD_HEADER)
+        r.u.header = golden_header ();
+    else if (r.kind == RECORD_SYNCED)
+        r.u.synced.offset = 65536;
+    else if (r.kind == RECORD_HASH)
+        r.u.hash.problem = 300, r.u.hash.digest = 0xdeadbeef12345678;
+    else if (r.kind == RECORD_FOOTER)
+        r.u.footer.problems = keys, r.u.footer.problem_count = 3;
+    else if (r.kind == RECORD_COMMIT) {
+        r.u.commit.up_to = 4000;
+        r.u.commit.problems = keys, r.u.commit.problem_count = 3;
+        r.u.commit.files = files, r.u.commit.file_count = 1;
+    } else {
+        enum input_kind kind =
+            which < RECORD_KINDS ? INPUT_OPEN : (enum input_kind) (which - RECORD_KINDS + 1);
+        r.u.input = golden_input (kind);
+        snprintf (name, 64, "record_input_%s", input_kind_names[kind]);
+    }
+    return r;
+}
+
+/* ---- cases ---- */
+
+static void bad_calls_change_nothing (void)
+{
+    wire_codec *codec = NULL;
+    record r = {.kind = RECORD_SYNCED}, out = {.kind = 77};
+    esp_buf buf = {0};
+    PASS (wire_codec_create (&codec));
+    FAILS (wire_record_encode (NULL, &r, &buf), ESP_EINVAL);
+    FAILS (wire_record_encode (codec, NULL, &buf), ESP_EINVAL);
+    FAILS (wire_record_encode (codec, &r, NULL), ESP_EINVAL);
+    FAILS (wire_record_decode (NULL, span_make ("", 0), &out), ESP_EINVAL);
+    FAILS (wire_record_decode (codec, span_make ("", 0), NULL), ESP_EINVAL);
+    FAILS (wire_record_decode (codec, span_make ("", 0), &out), ESP_EFORMAT);
+    r.kind = RECORD_KINDS;
+    FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    r.kind = RECORD_INPUT;
+    r.u.input.kind = INPUT_KINDS;
+    FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    CHECK (out.kind == 77);
+    CHECK (buf.len == 0);
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static void random_records_come_back_equal (void)
+{
+    wire_codec *codec = NULL;
+    esp_buf buf = {0};
+    PASS (wire_codec_create (&codec));
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        struct given g = given_draws (100 + (uint64_t)kind);
+        bool same = true;
+        for (int round = 0; same && round < ROUNDS; round++) {
+            record r, back;
+            esp_arena_reset (g.arena);
+            r = some_record (&g, (enum record_kind)kind);
+            esp_buf_clear (&buf);
+            PASS (wire_record_encode (codec, &r, &buf));
+            PASS (wire_record_decode (codec, esp_buf_span (&buf), &back));
+            same = same_record (&r, &back);
+        }
+        if (!same)
+            printf ("%s came back other\n", record_kind_names[kind]);
+        CHECK (same);
+        esp_arena_destroy (g.arena);
+    }
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static void bytes_are_those_of_the_golden_files (void)
+{
+    wire_codec *codec = NULL;
+    PASS (wire_codec_create (&codec));
+    for (int which = 0; which < GOLDEN_RECORDS; which++) {
+        char name[64];
+        record r = golden_record (which, name), back;
+        esp_buf buf = {0};
+        PASS (wire_record_encode (codec, &r, &buf));
+        golden (write_golden, name, esp_buf_span (&buf));
+        PASS (wire_record_decode (codec, esp_buf_span (&buf), &back));
+        CHECK (same_record (&r, &back));
+        esp_buf_free (&buf);
+    }
+    wire_codec_destroy (codec);
+}
+
+static void take (wire_codec *codec, span bytes)
+{
+    esp_buf buf = {0};
+    record r;
+    esp_err err = wire_record_decode (codec, bytes, &r);
+    if (err == ESP_OK)
+        err = wire_record_encode (codec, &r, &buf);
+    else
+        err = err == ESP_EFORMAT || err == ESP_EVERSION ? ESP_OK : err;
+    CHECK (err == ESP_OK);
+    esp_buf_free (&buf);
+}
+
+static void cut_and_flipped_bytes_are_refused_or_read_never_worse (void)
+{
+    wire_codec *codec = NULL;
+    PASS (wire_codec_create (&codec));
+    for (int which = 0; which < GOLDEN_RECORDS; which++) {
+        char name[64];
+        record r = golden_record (which, name);
+        esp_buf buf = {0};
+        PASS (wire_record_encode (codec, &r, &buf));
+        take_damaged (codec, esp_buf_span (&buf), take);
+        esp_buf_free (&buf);
+    }
+    wire_codec_destroy (codec);
+}
+
+static void another_format_is_refused_by_name (void)
+{
+    wire_codec *codec = NULL;
+    record r = {.kind = RECORD_HEADER}, out = {.kind = 77};
+    esp_buf buf = {0};
+    PASS (wire_codec_create (&codec));
+    r.u.header = golden_header ();
+    r.u.header.format = RECORD_FORMAT + 1;
+    PASS (wire_record_encode (codec, &r, &buf));
+    FAILS (wire_record_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
+    PASS (esp_buf_append (&buf, "\xf8\x07\x01", 3)); /* field 127: a later format may have more */
+    FAILS (wire_record_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
+    CHECK (out.kind == 77);
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static void files_outside_the_output_folder_are_refused (void)
+{
+    static const span names[] = {{"", 0},     {"/etc/passwd", 11}, {"..", 2},
+                                 {"../x", 4}, {"a/../b", 6},       {"a/..", 4},
+                                 {"a\0b", 3}, {"\xff", 1},         {"\xed\xa0\x80", 3}};
+    wire_codec *codec = NULL;
+    esp_buf buf = {0};
+    PASS (wire_codec_create (&codec));
+    for (size_t i = 0; i < sizeof (names) / sizeof (*names); i++) {
+        file_offset file = {names[i], 1};
+        record r = {.kind = RECORD_COMMIT};
+        r.u.commit.files = &file;
+        r.u.commit.file_count = 1;
+        FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    }
+    CHECK (buf.len == 0);
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static void ranges_that_wrap_or_are_empty_are_refused (void)
+{
+    static const key_range ranges[] = {{5, 0}, {UINT64_MAX, 2}, {2, UINT64_MAX}};
+    wire_codec *codec = NULL;
+    esp_buf buf = {0};
+    PASS (wire_codec_create (&codec));
+    for (size_t i = 0; i < sizeof (ranges) / sizeof (*ranges); i++) {
+        record r = {.kind = RECORD_HEADER};
+        r.u.header = golden_header ();
+        r.u.header.closed = &ranges[i];
+        FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+        r.u.header.closed_count = 0;
+        r.u.header.finished = &ranges[i];
+        r.u.header.finished_count = 1;
+        FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    }
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static void a_result_belongs_to_the_problem_of_its_input (void)
+{
+    wire_codec *codec = NULL;
+    esp_buf buf = {0};
+    record r = {.kind = RECORD_INPUT};
+    PASS (wire_codec_create (&codec));
+    r.u.input = golden_input (INPUT_RESULT);
+    r.u.input.problem++;
+    FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static esp_err large_trip (const record *r, esp_buf *buf, bool *same)
+{
+    wire_codec *codec = NULL;
+    record back = {.kind = 77};
+    esp_err err = wire_codec_create (&codec);
+    if (err == ESP_OK)
+        err = wire_record_encode (codec, r, buf);
+    if (err == ESP_OK)
+        err = wire_record_decode (codec, esp_buf_span (buf), &back);
+    *same = err == ESP_OK ? same_record (r, &back) : back.kind == 77;
+    wire_codec_destroy (codec);
+    return err;
+}
+
+/* Large lists, so that the arenas ask the heap in the middle of packing and unpacking. */
+static void every_failing_allocation_is_survived (void)
+{
+    enum { MANY = 20000 };
+    file_offset *files = calloc (MANY, sizeof (*files));
+    key_range *ranges = calloc (MANY, sizeof (*ranges));
+    record r = {.kind = RECORD_HEADER};
+    esp_err err = ESP_ENOMEM;
+    for (int i = 0; i < MANY; i++) {
+        files[i] = (file_offset){span_of ("answers.jsonl"), 1};
+        ranges[i] = (key_range){(uint64_t)i, 1};
+    }
+    r.u.header = golden_header ();
+    r.u.header.files = files;
+    r.u.header.finished = r.u.header.closed = ranges;
+    r.u.header.file_count = r.u.header.finished_count = r.u.header.closed_count = MANY;
+    for (long n = 0; err != ESP_OK && n < 100; n++) {
+        esp_buf buf = {0};
+        bool same = false;
+        esp_alloc_fail_after (n);
+        err = large_trip (&r, &buf, &same);
+        esp_alloc_fail_after (-1);
+        CHECK (err == ESP_OK || err == ESP_ENOMEM);
+        CHECK (same);
+        esp_buf_free (&buf);
+        CHECK (esp_alloc_live () == 0);
+    }
+    CHECK (err == ESP_OK);
+    free (files);
+    free (ranges);
+}
+
+int main (int argc, char **argv)
+{
+    static const struct suite_case cases[] = {
+        {"bad calls change nothing", bad_calls_change_nothing},
+        {"random records come back equal", random_records_come_back_equal},
+        {"bytes are those of the golden files", bytes_are_those_of_the_golden_files},
+        {"cut and flipped bytes are refused or read, never worse",
+         cut_and_flipped_bytes_are_refused_or_read_never_worse},
+        {"another format is refused by name", another_format_is_refused_by_name},
+        {"files outside the output folder are refused",
+         files_outside_the_output_folder_are_refused},
+        {"ranges that wrap or are empty are refused", ranges_that_wrap_or_are_empty_are_refused},
+        {"a result belongs to the problem of its input",
+         a_result_belongs_to_the_problem_of_its_input},
+        {"every failing allocation is survived", every_failing_allocation_is_survived},
+        {NULL, NULL},
+    };
+    write_golden = argc > 1 && strcmp (argv[1], "--write-golden") == 0;
+    return suite_main ("wire_record", cases);
+}

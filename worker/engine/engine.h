@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_WORKER_ENGINE_ENGINE_H
+#define ESP_WORKER_ENGINE_ENGINE_H
+
+/* engine.h - what does the work on a worker: a generator, a PRM or a verifier
+ *
+ * An engine is one file and one row of the table in engine_table.c.  It is asynchronous: start()
+ * takes jobs and returns at once; results come through the done callback, which is called only
+ * from inside start() or poll().  A quick engine may finish jobs inside start().
+ *
+ * Same answers (D4): what an engine returns depends on the job alone (problem, prefix, task fields),
+ * never on time, order or other jobs - as far as the server behind it allows.
+ *
+ * Ownership: a job is borrowed and stays valid until its done call, or until cancel() returns.
+ * The result passed to done is borrowed by the callee for that call only.
+ * Threads: all calls come from the worker's loop thread.
+ */
+
+#include <stdbool.h>
+#include "proto/base/clock.h"
+#include "proto/base/option.h"
+#include "proto/model/task.h"
+
+enum engine_role { ENGINE_GENERATOR = 1, ENGINE_PRM = 2, ENGINE_VERIFIER = 4 };
+
+/* One task with everything that is needed to do it. */
+typedef struct job {
+    task task;           /* task.extra: lookahead text so far; a generator appends behind it, a PRM scores it too */
+    span problem;        /* JSON object of the problem, valid JSON */
+    const span *steps;   /* node texts from the root's first child (or the last draft) to task.node */
+    size_t step_count;   /* 0: the prompt is the problem alone */
+    void *owner;         /* the loop's; engines leave it alone */
+} job;
+
+typedef struct engine_setup {
+    const void *options; /* struct filled from the kind's rows; valid until close */
+    unsigned role;       /* one of engine_role: an engine with two roles is opened once for each */
+    int rank;            /* for messages */
+    uint64_t run_seed;
+    const esp_clock *clock;
+    void (*done) (void *ctx, const job *j, const result *r); /* result.id is set by the engine from j->task.id */
+    void *ctx;
+} engine_setup;
+
+typedef struct engine_kind {
+    const char *name;          /* generator.engine, prm.engine or verifier.kind in the run file */
+    unsigned roles;            /* the engine_role bits it can play */
+    const esp_option *options; /* own rows; may be NULL */
+    size_t option_bytes;
+    /* Errors: any, with a sentence that names the key, file or URL. */
+    esp_err (*open) (const engine_setup *setup, void **state, esp_error *error);
+    /* Take n jobs (siblings stand together).  A job that cannot be taken is finished through done with an error.  */
+    void (*start) (void *state, const job *const *jobs, size_t n);
+    /* Make progress without blocking; NULL if everything finishes in start(). */
+    void (*poll) (void *state);
+    /* Forget a job if it has not finished; no done call follows.  NULL if nothing is ever pending. */
+    void (*cancel) (void *state, const job *j);
+    /* File descriptors to sleep on; returns how many of max were written.  NULL: none. */
+    size_t (*fds) (void *state, int *fds, size_t max);
+    void (*close) (void *state); /* accepts NULL */
+    /* How many jobs it wants in flight (credits, D6); NULL: 64. */
+    uint32_t (*slots) (const void *state);
+    /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
+    esp_err (*check_problem) (span json, esp_error *error);
+} engine_kind;
+
+/* The kind with this name that can play the role, or NULL. */
+const engine_kind *engine_find (const char *name, unsigned role);
+/* Row `index` of the table, NULL behind the last: for names, --help and docs. */
+const engine_kind *engine_at (size_t index);
+
+#endif

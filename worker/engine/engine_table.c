@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_table.c - one row per engine and verifier */
+
+#include <string.h>
+#include "worker/engine/engines.h"
+#include "worker/verifier/verifiers.h"
+
+static const engine_kind *const table[] = {&engine_fake, &engine_null, &engine_embedded, &verifier_puzzle,
+                                           &verifier_answer};
+
+const engine_kind *engine_at (size_t index)
+{
+    return index < sizeof (table) / sizeof (table[0]) ? table[index] : NULL;
+}
+
+const engine_kind *engine_find (const char *name, unsigned role)
+{
+    const engine_kind *kind;
+    for (size_t i = 0; name && (kind = engine_at (i)); i++)
+        if ((kind->roles & role) && strcmp (kind->name, name) == 0)
+            return kind;
+    return NULL;
+}

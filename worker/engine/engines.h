@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_WORKER_ENGINE_ENGINES_H
+#define ESP_WORKER_ENGINE_ENGINES_H
+
+/* engines.h - the rows of engine_table.c, one per engine, each defined in its own file */
+
+#include "worker/engine/engine.h"
+
+extern const engine_kind engine_fake, engine_null, engine_embedded;
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_WORKER_VERIFIER_VERIFIER_JOB_H
+#define ESP_WORKER_VERIFIER_VERIFIER_JOB_H
+
+/* verifier_job.h - the frame of a verifier that judges inside start()
+ *
+ * Such a verifier is one function; state, texts, other kinds of task and memory errors are done here.
+ */
+
+#include "worker/engine/engine.h"
+
+/* Judge `text`, the whole branch.  *r comes with verdict unknown; set verdict, reason (static) and answer,
+ * which may point into *scratch (empty at the start).  Errors: those of this task; ESP_ENOMEM. */
+typedef esp_err (*verifier_judge) (span json, span text, esp_buf *scratch, result *r);
+
+ESP_MUST_CHECK esp_err verifier_job_open (const engine_setup *setup, void **state,
+                                          esp_error *error);
+void verifier_job_close (void *state); /* accepts NULL */
+void verifier_job_start (void *state, verifier_judge judge, const job *const *jobs, size_t n);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_WORKER_VERIFIER_VERIFIERS_H
+#define ESP_WORKER_VERIFIER_VERIFIERS_H
+
+/* verifiers.h - the rows that verifiers add to engine_table.c, each defined in its own file */
+
+#include "worker/engine/engine.h"
+
+extern const engine_kind verifier_puzzle, verifier_answer;
+
+#endif
