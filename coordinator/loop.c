@@ -289,7 +289,8 @@ void coordinator_destroy (coordinator *c)
         free_open (c->open[i]);
     esp_free (c->open);
     esp_free (c->late_rows);
-    esp_free (c->finished);
+    esp_free (c->admitted);
+    esp_free (c->passed_over);
     frontier_destroy (c->frontier);
     dispatch_destroy (c->dispatch);
     effects_free (&c->effects);
@@ -300,17 +301,17 @@ void coordinator_destroy (coordinator *c)
 
 /* ---- 1, 2: problems in ---- */
 
-static bool is_finished (const coordinator *c, problem_key key)
+static bool was_admitted (const coordinator *c, problem_key key)
 {
-    size_t low = 0, high = c->finished_count;
+    size_t low = 0, high = c->admitted_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (c->finished[middle].first + c->finished[middle].count <= key)
+        if (c->admitted[middle].first + c->admitted[middle].count <= key)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < c->finished_count && c->finished[low].first <= key;
+    return low < c->admitted_count && c->admitted[low].first <= key;
 }
 
 static bool next_key (coordinator *c, problem_key *key)
@@ -319,7 +320,7 @@ static bool next_key (coordinator *c, problem_key *key)
     for (; c->next_repeat < (uint32_t) c->setup.run->repeats; c->next_repeat++, c->next_number = 0)
         while (c->next_number < count) {
             *key = problem_key_make (c->next_repeat, c->next_number++);
-            if (!is_finished (c, *key) && !find_open (c, *key))
+            if (!was_admitted (c, *key))
                 return true;
         }
     return false;

@@ -47,6 +47,8 @@ typedef struct coordinator_setup { /* borrowed for the life of the coordinator *
     uint64_t run_id, version;
     uint32_t epoch;
     span run_file;
+    bool (*replays) (void *ctx, span run_file); /* do inputs recorded under this run file fit `search`?  NULL: always */
+    void *replays_ctx;
     coordinator_observer observer;
 } coordinator_setup;
 
@@ -61,7 +63,8 @@ typedef struct coordinator coordinator;
 ESP_MUST_CHECK esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, esp_error *error);
 void coordinator_destroy (coordinator *c); /* accepts NULL */
 
-/* A journal_visit: rebuild the searches from their inputs.  Errors: ESP_EDIVERGED, ESP_EDAMAGE, ESP_ECONFLICT (the problems file changed), ESP_ENOMEM;
+/* A journal_visit: rebuild the searches from their inputs.  Inputs recorded under a run file that does not fit any more (a
+ * budget grew) are passed over; their problems are admitted again, from the start.  Errors: ESP_EDIVERGED, ESP_EDAMAGE, ESP_ECONFLICT (the problems file changed), ESP_ENOMEM;
  * coordinator_error has the sentence. */
 esp_err coordinator_visit (void *c, const record *r);
 

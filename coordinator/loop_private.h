@@ -29,8 +29,11 @@ struct coordinator {
     size_t open_cap, open_count;
     open_problem **late_rows; /* owned list, resume only: finished, rows not committed, in the order they ended */
     size_t late_count, late_cap;
-    key_range *finished; /* owned; sorted: finished before this start */
-    size_t finished_count;
+    key_range *admitted; /* owned; sorted: problems that earlier starts admitted */
+    size_t admitted_count;
+    problem_key *passed_over; /* owned; resume only: opened under a run file that does not fit any more */
+    size_t passed_count, passed_cap;
+    bool passing_over; /* the segment that is being read was written under such a run file */
     uint32_t next_repeat, next_number; /* first problem that was not looked at yet */
     bool all_admitted, stopping;
     uint64_t stop_ns, started_ns, next_check_ns;
@@ -46,7 +49,7 @@ struct coordinator {
 
 static inline uint64_t problem_hash (problem_key key)
 {
-    return esp_hash_mix (key, 0x9e0b);
+    return esp_hash_fast (key, 0);
 }
 static inline size_t open_home (const coordinator *c, problem_key key)
 {

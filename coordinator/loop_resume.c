@@ -7,6 +7,7 @@
 #include <string.h>
 #include "coordinator/loop_private.h"
 #include "proto/base/alloc.h"
+#include "proto/base/log.h"
 
 /* ---- replay ---- */
 
@@ -35,12 +36,43 @@ static esp_err replay_input (coordinator *c, const record *r)
     return ESP_OK;
 }
 
+/* A new segment: was it written under a run file that plans as this one does? */
+static void look_at_run_file (coordinator *c, span run_file)
+{
+    c->passing_over = c->setup.replays && !span_equal (run_file, c->setup.run_file) &&
+                      !c->setup.replays (c->setup.replays_ctx, run_file);
+}
+
+static esp_err pass_over (coordinator *c, const record *r)
+{
+    c->inputs = r->number;
+    if (r->u.input.kind != INPUT_OPEN)
+        return ESP_OK;
+    if (esp_grow (&c->passed_over, &c->passed_cap, c->passed_count + 1, sizeof (*c->passed_over)) != 0)
+        return esp_error_set (&c->error, ESP_ENOMEM, "out of memory");
+    c->passed_over[c->passed_count++] = r->u.input.problem;
+    return ESP_OK;
+}
+
+/* They are not in `admitted`, so the loop opens them again: a second OPEN in the journal, which ends what was before. */
+static void say_passed_over (const coordinator *c)
+{
+    size_t again = 0;
+    for (size_t i = 0; i < c->passed_count; i++)
+        again += find_open (c, c->passed_over[i]) == NULL;
+    if (again > 0)
+        esp_log (LOG_WARN, "RESUME-RESTARTS", "the budget of a search grew: %zu problems that were not finished start "
+                 "again from the beginning; finished ones stay as they are", again);
+}
+
 esp_err coordinator_visit (void *ctx, const record *r)
 {
     coordinator *c = ctx;
     const open_problem *p;
+    if (r->kind == RECORD_HEADER)
+        look_at_run_file (c, r->u.header.run_file);
     if (r->kind == RECORD_INPUT)
-        return replay_input (c, r);
+        return c->passing_over ? pass_over (c, r) : replay_input (c, r);
     if (r->kind != RECORD_HASH || !(p = find_open (c, r->u.hash.problem)))
         return ESP_OK;
     if (search_digest (p->search) != r->u.hash.digest)
@@ -59,15 +91,21 @@ static int by_first (const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static esp_err keep_finished (coordinator *c, const key_range *finished, size_t count)
+/* What must not be admitted again: committed problems, and every one the journal brought back. */
+static esp_err keep_admitted (coordinator *c, const key_range *finished, size_t count)
 {
-    if (count == 0)
+    size_t all = count + c->open_count, at = count;
+    if (all == 0)
         return ESP_OK;
-    if (!(c->finished = esp_reallocarray (NULL, count, sizeof (*finished))))
+    if (!(c->admitted = esp_reallocarray (NULL, all, sizeof (*finished))))
         return ESP_ENOMEM;
-    memcpy (c->finished, finished, count * sizeof (*finished));
-    qsort (c->finished, count, sizeof (*finished), by_first);
-    c->finished_count = count;
+    if (count > 0)
+        memcpy (c->admitted, finished, count * sizeof (*finished));
+    for (size_t i = 0; i < c->open_cap; i++) /* those that ended are still in this table */
+        if (c->open[i])
+            c->admitted[at++] = (key_range){c->open[i]->key, 1};
+    qsort (c->admitted, all, sizeof (*finished), by_first);
+    c->admitted_count = all;
     for (size_t i = 0; i < count; i++)
         c->done += finished[i].count;
     c->done_before = c->done;
@@ -87,8 +125,9 @@ static esp_err queue_pending (coordinator *c)
 esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished, size_t finished_count,
                             esp_error *error)
 {
-    esp_err err = keep_finished (c, finished, finished_count);
+    esp_err err = keep_admitted (c, finished, finished_count);
     c->journal = j;
+    say_passed_over (c);
     for (size_t i = 0; i < c->late_count && err == ESP_OK; i++)
         err = finish_problem (c, c->late_rows[i], c->late_rows[i]->finished_by);
     c->late_count = 0;

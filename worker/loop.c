@@ -84,21 +84,46 @@ static esp_err say_hello (worker_loop *w)
     return say (w, &m);
 }
 
+static wire_result failed_result (uint64_t lease, task_id id, esp_err error)
+{
+    return (wire_result){.lease = lease,
+                         .result = {.id = id, .error = error, .logprob = NAN, .mean_logprob = NAN, .share = NAN}};
+}
+
+/* What the wire refuses - a text over its limit, an infinite score - becomes an error of that one task. */
+static esp_err send_ready (worker_loop *w)
+{
+    size_t sent = 0, n = w->ready_count;
+    esp_err err = ESP_OK;
+    while (sent < w->ready_count && err == ESP_OK) {
+        wire_message m = {.kind = WIRE_RESULTS, .u.results = {w->ready + sent, n}};
+        err = say (w, &m);
+        if (err == ESP_OK) {
+            sent += n;
+            n = w->ready_count - sent;
+        } else if (err == ESP_ETOOBIG || err == ESP_EINVAL) {
+            err = ESP_OK;
+            if (n == 1)
+                w->ready[sent] = failed_result (w->ready[sent].lease, w->ready[sent].result.id, ESP_EENGINE);
+            n = (n + 1) / 2;
+        }
+    }
+    for (size_t i = sent; i < w->ready_count; i++)
+        w->ready[i - sent] = w->ready[i];
+    w->ready_count -= sent;
+    w->moved = w->moved || sent > 0;
+    if (w->ready_count == 0)
+        esp_arena_reset (w->kept);
+    return err;
+}
+
 static esp_err flush_results (worker_loop *w)
 {
-    wire_message m = {.kind = WIRE_RESULTS};
+    wire_message m = {.kind = WIRE_MISSING};
     esp_err err;
-    if (w->ready_count > 0) {
-        m.u.results.results = w->ready;
-        m.u.results.count = w->ready_count;
-        if ((err = say (w, &m)) != ESP_OK)
-            return err == ESP_EFULL ? ESP_OK : err;
-        w->ready_count = 0;
-        esp_arena_reset (w->kept);
-        w->moved = true;
-    }
+    if (w->ready_count > 0 && (err = send_ready (w)) != ESP_OK)
+        return err == ESP_EFULL ? ESP_OK : err;
     if (w->missing_count > 0) {
-        m.kind = WIRE_MISSING;
         m.u.ids.ids = w->missing;
         m.u.ids.count = w->missing_count;
         if ((err = say (w, &m)) != ESP_OK)
@@ -112,7 +137,7 @@ static esp_err flush_results (worker_loop *w)
 
 static size_t job_home (const worker_loop *w, task_id id)
 {
-    return (size_t) (esp_hash_mix (id.problem, id.number) & (w->table_cap - 1));
+    return (size_t) (esp_hash_fast (id.problem, id.number) & (w->table_cap - 1));
 }
 
 static struct work **find_work (worker_loop *w, task_id id)
@@ -155,8 +180,9 @@ static void job_done (void *ctx, const job *j, const result *r)
 {
     worker_loop *w = ctx;
     struct work **at = find_work (w, j->task.id), *done = *at;
-    wire_result made = {.lease = done->lease};
+    wire_result made = {0};
     assert (done && &done->job == j);
+    made.lease = done->lease;
     made.busy_us = (uint32_t) ((esp_clock_ns (w->setup.clock) - done->got_ns) / 1000);
     w->moved = true;
     if (esp_grow (&w->ready, &w->ready_cap, w->ready_count + 1, sizeof (*w->ready)) != 0 ||
@@ -174,8 +200,7 @@ static void job_done (void *ctx, const job *j, const result *r)
 
 static void reply_error (worker_loop *w, const wire_task *t, esp_err error)
 {
-    wire_result made = {.lease = t->lease, .result = {.id = t->task.id, .error = error, .share = NAN}};
-    made.result.logprob = made.result.mean_logprob = NAN;
+    wire_result made = failed_result (t->lease, t->task.id, error);
     if (esp_grow (&w->ready, &w->ready_cap, w->ready_count + 1, sizeof (*w->ready)) != 0)
         w->no_memory = true;
     else

@@ -31,7 +31,7 @@ struct store {
 
 static size_t home_of (const store *s, problem_key key)
 {
-    return (size_t) (esp_hash_mix (key, 0x570e) & (s->cap - 1));
+    return (size_t) (esp_hash_fast (key, 0) & (s->cap - 1));
 }
 
 static struct held *find (const store *s, problem_key key)
@@ -44,7 +44,7 @@ static struct held *find (const store *s, problem_key key)
 
 static void place (struct held **table, size_t cap, struct held *h)
 {
-    size_t i = (size_t) (esp_hash_mix (h->key, 0x570e) & (cap - 1));
+    size_t i = (size_t) (esp_hash_fast (h->key, 0) & (cap - 1));
     while (table[i])
         i = (i + 1) & (cap - 1);
     table[i] = h;

@@ -7,9 +7,9 @@
  *   I3  a reserved worker has at most one lease, and that one is alone
  */
 
+#include "coordinator/dispatch/dispatch_private.h"
 #include <assert.h>
 #include <stddef.h>
-#include "coordinator/dispatch/dispatch_private.h"
 #include "proto/base/alloc.h"
 
 const esp_option dispatch_option_rows[] = {
@@ -129,13 +129,19 @@ esp_err dispatch_give (dispatch *d, const task *t)
 {
     worker *w = roster_pick (d->roster, (enum task_kind) t->kind, t->id.problem, t->node,
                              (uint32_t) d->options.affinity);
+    const flight *f;
     uint32_t handle;
     esp_err err;
     if (!w)
         return ESP_EFULL;
     if ((err = lease_flight (d->leases, t, &handle)) != ESP_OK)
         return err;
-    return dispatch_lease_to (d, handle, w, false);
+    f = lease_flight_at (d->leases, handle);
+    if (f->suspect) /* a worker died with it while it waited in the frontier */
+        return dispatch_suspect (d, handle);
+    if ((err = dispatch_lease_to (d, handle, w, false)) != ESP_OK && f->attempts == 0)
+        lease_flight_end (d->leases, handle);
+    return err;
 }
 
 /* ---- ending ---- */

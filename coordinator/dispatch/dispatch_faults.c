@@ -44,7 +44,7 @@ void dispatch_retry (dispatch *d, uint32_t handle)
     d->world.again (d->world.ctx, &again);
 }
 
-static void lose_lease (dispatch *d, uint32_t lease_handle, bool last_able)
+static void lose_lease (dispatch *d, uint32_t lease_handle)
 {
     const lease *l = lease_at (d->leases, lease_handle);
     uint32_t handle = l->flight;
@@ -54,7 +54,7 @@ static void lose_lease (dispatch *d, uint32_t lease_handle, bool last_able)
     f = lease_flight_at (d->leases, handle);
     f->deaths += alone;
     f->suspect = true;
-    if (alone && (f->deaths >= DEATHS_ALONE || last_able))
+    if (alone && (f->deaths >= DEATHS_ALONE || roster_able (d->roster, (enum task_kind) f->task.kind) == 0))
         poison (d, handle);
     else if (f->leases == 0 && !f->waiting)
         dispatch_retry (d, handle);
@@ -68,7 +68,6 @@ static void drop_box (outbox *box)
 void dispatch_worker_down (dispatch *d, int rank, const char *why)
 {
     worker *w = roster_worker (d->roster, rank);
-    bool last_able;
     if (w->state == WORKER_DEAD || w->state == WORKER_ABSENT)
         return;
     if (d->stopping && roster_in_flight (w) == 0) { /* it left, as asked */
@@ -86,9 +85,8 @@ void dispatch_worker_down (dispatch *d, int rank, const char *why)
     d->stats.deaths++;
     drop_box (&d->boxes[rank]);
     roster_update (d->roster, w);
-    last_able = roster_count (d->roster, WORKER_READY) == 0;
     while (w->first_lease)
-        lose_lease (d, w->first_lease, last_able);
+        lose_lease (d, w->first_lease);
 }
 
 /* ---- the tick ---- */

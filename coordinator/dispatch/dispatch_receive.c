@@ -19,6 +19,8 @@ static bool retryable (esp_err err)
 static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
 {
     wire_message welcome = {.kind = WIRE_WELCOME, .run_id = d->run_id};
+    if (w->state == WORKER_READY || w->state == WORKER_OPENING)
+        dispatch_worker_down (d, w->rank, "it started again");
     if (m->u.hello.version != d->version) {
         w->state = WORKER_REFUSED;
         snprintf (d->trouble, sizeof (d->trouble),
@@ -93,7 +95,12 @@ static void take_one (dispatch *d, worker *w, const wire_result *r)
     const flight *f = handle ? lease_flight_at (d->leases, handle) : NULL;
     w->results++;
     w->busy_us += r->busy_us;
-    if (!f || f->task.id.number != r->result.id.number || f->task.id.problem != r->result.id.problem) {
+    if (f && (f->task.id.number != r->result.id.number || f->task.id.problem != r->result.id.problem)) {
+        if (f->leases == 0 && !f->waiting) /* a confused worker: its lease is of another task, which goes out again */
+            dispatch_retry (d, handle);
+        f = NULL;
+    }
+    if (!f) {
         d->stats.duplicates++;
         d->stats.wasted_tokens += r->result.tokens;
         return;

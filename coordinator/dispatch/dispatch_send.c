@@ -75,8 +75,9 @@ static esp_err add_prefix (dispatch *d, worker *w, const task *t, bool whole)
 static esp_err add_task (dispatch *d, worker *w, const struct sending *sending)
 {
     struct scratch *s = &d->scratch;
-    const flight *f = lease_flight_at (d->leases, sending->flight);
-    const problem *p = d->world.find (d->world.ctx, f->task.id.problem);
+    bool out = lease_find (d->leases, sending->lease) != 0; /* else it ended while it waited for room on the link */
+    const flight *f = out ? lease_flight_at (d->leases, sending->flight) : NULL;
+    const problem *p = out ? d->world.find (d->world.ctx, f->task.id.problem) : NULL;
     esp_err err;
     if (!p)
         return ESP_OK; /* it ended meanwhile; its flights were cancelled */
@@ -118,10 +119,15 @@ static esp_err send_tasks (dispatch *d, worker *w, outbox *box)
     while (sent < box->count && err == ESP_OK) {
         size_t n = box->count - sent < most ? box->count - sent : most;
         err = send_batch (d, w, box->tasks + sent, n);
-        if (err == ESP_OK)
+        if (err == ESP_OK) {
             sent += n;
-        else
-            roster_forget_all (w); /* what was noted as sent was not */
+            continue;
+        }
+        roster_forget_all (w); /* what was noted as sent was not */
+        if (err == ESP_ETOOBIG && n > 1) {
+            most = n / 2;
+            err = ESP_OK;
+        }
     }
     for (size_t i = sent; i < box->count; i++)
         box->tasks[i - sent] = box->tasks[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lease.c - two slabs and two hash tables behind lease.h
+/* lease.c - two slabs and a hash table behind lease.h
  *
- * Handles are slab indexes + 1, so 0 is "none" and a handle fits the worker's list head.
+ * Handles are slab indexes + 1, so 0 is "none" and a handle fits the worker's list head.  A lease's number is its handle
+ * and, above it, how often that cell was used: it is found without a table.
  *
  * Invariants:
  *   I1  a lease is in its worker's list, its flight's list and, unless late, the order of its kind
@@ -13,8 +14,11 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
+enum { HANDLE_BITS = 24 }; /* of a lease's number: 16 million leases out */
+
 struct lease_cell {
     lease pub;
+    uint64_t uses;
     uint32_t worker_before, worker_next;
     uint32_t flight_before, flight_next;
     uint32_t order_before, order_next; /* order_next also links free cells */
@@ -26,7 +30,7 @@ struct flight_cell {
     bool used;
 };
 
-/* Open addressing from a 64-bit key to a handle. */
+/* Open addressing from a hash to a handle. */
 struct table {
     struct entry {
         uint64_t key;
@@ -42,16 +46,16 @@ struct lease_table {
     struct flight_cell *flights; /* owned slab */
     size_t flight_cap, flight_used;
     uint32_t free_flight;
-    struct table by_number, by_task;
+    struct table by_task;
     uint32_t oldest[TASK_KINDS], newest[TASK_KINDS];
-    uint64_t next_number, out, count;
+    uint64_t out, count;
 };
 
 /* ---- the hash table ---- */
 
 static size_t home_of (const struct table *t, uint64_t key)
 {
-    return (size_t) (esp_hash_mix (key, 0x1ea5e) & (t->cap - 1));
+    return (size_t) (key & (t->cap - 1));
 }
 
 static uint32_t *table_find (const struct table *t, uint64_t key)
@@ -104,7 +108,7 @@ static void table_remove (struct table *t, uint64_t key)
 /* Problem keys and task numbers are mixed into one key; equal keys of two tasks would need a 64-bit collision among the tasks out. */
 static uint64_t task_hash (task_id id)
 {
-    return esp_hash_mix (id.problem, id.number);
+    return esp_hash_fast (id.problem, id.number);
 }
 
 /* ---- life ---- */
@@ -116,7 +120,6 @@ esp_err lease_table_create (lease_table **out)
         return ESP_EINVAL;
     if (!(t = esp_calloc (1, sizeof (*t))))
         return ESP_ENOMEM;
-    t->next_number = 1;
     *out = t;
     return ESP_OK;
 }
@@ -127,7 +130,6 @@ void lease_table_destroy (lease_table *t)
         return;
     esp_free (t->leases);
     esp_free (t->flights);
-    esp_free (t->by_number.entries);
     esp_free (t->by_task.entries);
     esp_free (t);
 }
@@ -190,9 +192,11 @@ static esp_err take_cell (lease_table *t, uint32_t *handle)
         t->free_lease = t->leases[*handle - 1].order_next;
         return ESP_OK;
     }
-    if (esp_grow (&t->leases, &t->lease_cap, t->lease_used + 1, sizeof (*t->leases)) != 0)
+    if ((t->lease_used + 1) >> HANDLE_BITS != 0 ||
+        esp_grow (&t->leases, &t->lease_cap, t->lease_used + 1, sizeof (*t->leases)) != 0)
         return ESP_ENOMEM;
     *handle = (uint32_t) ++t->lease_used;
+    t->leases[*handle - 1].uses = 0;
     return ESP_OK;
 }
 
@@ -232,10 +236,13 @@ esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t 
     flight *f = lease_flight_at (t, flight_handle);
     struct lease_cell *c;
     uint32_t handle;
-    if (table_room (&t->by_number) != ESP_OK || take_cell (t, &handle) != ESP_OK)
+    uint64_t uses;
+    if (take_cell (t, &handle) != ESP_OK)
         return ESP_ENOMEM;
     c = cell (t, handle);
-    *c = (struct lease_cell){.pub = {.number = t->next_number++, .rank = rank, .alone = alone, .sent_ns = now_ns,
+    uses = c->uses + 1;
+    *c = (struct lease_cell){.uses = uses,
+                             .pub = {.number = uses << HANDLE_BITS | handle, .rank = rank, .alone = alone, .sent_ns = now_ns,
                                      .flight = flight_handle},
                              .worker_next = *head, .flight_next = f->first_lease};
     if (*head)
@@ -245,7 +252,6 @@ esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t 
         cell (t, f->first_lease)->flight_before = handle;
     f->first_lease = handle;
     append_order (t, handle, f->task.kind);
-    table_put (&t->by_number, c->pub.number, handle);
     f->attempts++;
     f->waiting = false;
     t->out += f->leases++ == 0;
@@ -255,8 +261,8 @@ esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t 
 
 uint32_t lease_find (const lease_table *t, uint64_t number)
 {
-    const uint32_t *found = table_find (&t->by_number, number);
-    return found ? *found : 0;
+    uint32_t handle = (uint32_t) number & ((1U << HANDLE_BITS) - 1);
+    return handle > 0 && handle <= t->lease_used && cell (t, handle)->pub.number == number ? handle : 0;
 }
 
 const lease *lease_at (const lease_table *t, uint32_t handle)
@@ -283,7 +289,7 @@ void lease_end (lease_table *t, uint32_t handle, uint32_t *head)
         cell (t, c->flight_next)->flight_before = c->flight_before;
     if (!c->pub.late)
         leave_order (t, handle, f->task.kind);
-    table_remove (&t->by_number, c->pub.number);
+    c->pub.number = 0; /* not found any more */
     t->out -= --f->leases == 0;
     c->order_next = t->free_lease;
     t->free_lease = handle;

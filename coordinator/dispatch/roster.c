@@ -9,6 +9,7 @@
  *   I1  a worker is listed for a kind exactly when it is ready, not reserved, not draining and in_flight < slots
  *   I2  it stands in level in_flight
  *   I3  no level below `lowest` holds anybody
+ *   I4  able, listed and slots are sums over the workers as they were at their last update
  */
 
 #include "coordinator/dispatch/roster.h"
@@ -37,12 +38,14 @@ struct roster {
     int *ends[TASK_KINDS];   /* last rank in each level: a round robin among equals */
     uint32_t lowest[TASK_KINDS];
     uint32_t able[TASK_KINDS]; /* ready workers that can do the kind */
+    uint32_t listed[TASK_KINDS]; /* workers in the levels */
+    uint64_t slots[TASK_KINDS];  /* of ready workers */
     struct home *homes; /* owned */
 };
 
 static uint64_t node_hash (problem_key key, node_ref n)
 {
-    uint64_t h = esp_hash_mix (key, n);
+    uint64_t h = esp_hash_fast (key, n);
     return h ? h : 1;
 }
 
@@ -133,6 +136,7 @@ static void leave_level (roster *r, worker *w, int kind)
     else
         r->ends[kind][level] = before;
     w->at[kind].listed = false;
+    r->listed[kind]--;
 }
 
 static void join_level (roster *r, worker *w, int kind, uint32_t level)
@@ -147,6 +151,7 @@ static void join_level (roster *r, worker *w, int kind, uint32_t level)
     r->ends[kind][level] = w->rank;
     w->at[kind].listed = true;
     w->at[kind].level = level;
+    r->listed[kind]++;
     if (level < r->lowest[kind])
         r->lowest[kind] = level;
 }
@@ -156,8 +161,11 @@ void roster_update (roster *r, worker *w)
     for (int k = 0; k < TASK_KINDS; k++) {
         uint32_t level = level_of (w, k);
         bool room = has_room (w, k), able = w->state == WORKER_READY && w->slots[k] > 0;
+        uint32_t slots = able ? w->slots[k] : 0;
         r->able[k] += (uint32_t) able - (uint32_t) w->at[k].able;
         w->at[k].able = able;
+        r->slots[k] = r->slots[k] + slots - w->at[k].counted;
+        w->at[k].counted = slots;
         if (w->at[k].listed && (!room || w->at[k].level != level))
             leave_level (r, w, k);
         if (room && !w->at[k].listed)
@@ -174,10 +182,7 @@ static worker *least_loaded (roster *r, int kind)
 
 bool roster_room (const roster *r, enum task_kind kind)
 {
-    for (uint32_t l = r->lowest[kind]; l < LEVELS; l++)
-        if (r->levels[kind][l] >= 0)
-            return true;
-    return false;
+    return r->listed[kind] > 0;
 }
 
 worker *roster_pick (roster *r, enum task_kind kind, problem_key key, node_ref prefix, uint32_t slack)
@@ -246,11 +251,7 @@ uint32_t roster_count (const roster *r, enum worker_state state)
 
 uint64_t roster_slots (const roster *r, enum task_kind kind)
 {
-    uint64_t n = 0;
-    for (int i = 1; i < r->size; i++)
-        if (r->workers[i].state == WORKER_READY)
-            n += r->workers[i].slots[kind];
-    return n;
+    return r->slots[kind];
 }
 
 worker *roster_idle (roster *r, enum task_kind kind)

@@ -39,6 +39,7 @@ typedef struct worker {
         uint32_t level;
         bool listed;
         bool able;        /* counted among those that can do the kind */
+        uint32_t counted; /* slots of it in the sum over all ready workers */
     } at[TASK_KINDS];
 } worker;
 

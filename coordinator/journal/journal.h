@@ -18,6 +18,8 @@
  * journal is then failed, what was durable stays durable, and the run must stop (exit 3).  ENOSPC before any byte of a batch is durable is told
  * apart (journal_failure gives ESP_ENOSPC) and the partly written tail is cut back.
  *
+ * ESP_ECONFLICT: another process goes on with this run (the segment was replaced, its next name is taken, or a row file grew).
+ *
  * Threads: every function from the loop's thread.
  */
 
@@ -58,16 +60,17 @@ ESP_MUST_CHECK esp_err journal_peek (const char *folder, record_header *out, esp
 typedef esp_err (*journal_visit) (void *ctx, const record *r);
 
 /* Go on with a run: take the lock, cut torn tails (said in the log), replay the open segments into
- * visit (INPUT, HASH and COMMIT records; only inputs of problems that are not committed), truncate row files to the committed lengths, open a new segment with epoch + 1.
+ * visit (HEADER, INPUT, HASH and COMMIT records; only inputs of problems that are not committed), truncate row files to the committed lengths, open a new segment with epoch + 1.
  * Inputs are numbered on from the last durable one.  *finished (owned by the journal, valid until destroy): the committed problems.
- * Errors: as create, ESP_ENOENT, ESP_EDAMAGE (sentence names file and offset; exit 4), ESP_EVERSION, and visit's. */
+ * Until visit has seen everything nothing is changed.  Errors: as create, ESP_ENOENT, ESP_EDAMAGE (sentence names file and offset; exit 4), ESP_EVERSION,
+ * ESP_ECONFLICT (other row files than at the start), and visit's. */
 ESP_MUST_CHECK esp_err journal_resume (const char *folder, const journal_options *options, const journal_run *run,
                                        const char *const *row_files, size_t row_file_count, journal_visit visit,
                                        void *ctx, const key_range **finished, size_t *finished_count, journal **out,
                                        esp_error *error);
 
 /* Read-only walk over everything there is in order of number, closed segments too, every record kind; for dump, show, replay, export.  Works while a run
- * writes (stops quietly at the end of what is whole).  only: the inputs, hashes and commits of one problem, or UINT64_MAX for all.
+ * writes (stops quietly at the end of what is whole).  only: the headers and the inputs, hashes and commits of one problem, or UINT64_MAX for all.
  * Errors: ESP_ENOENT, ESP_EDAMAGE, ESP_EVERSION, ESP_EIO, ESP_ENOMEM, and visit's. */
 ESP_MUST_CHECK esp_err journal_walk (const char *folder, problem_key only, journal_visit visit, void *ctx, esp_error *error);
 

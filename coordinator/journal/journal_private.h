@@ -55,7 +55,7 @@ void journal_ranges_free (journal_ranges *r);
 typedef struct journal_keys { /* a set that remembers the order of arrival */
     problem_key *list;        /* owned */
     size_t count, capacity;
-    uint32_t *slots; /* owned; index in list + 1, 0 = free */
+    uint64_t *slots; /* owned; key + 1, 0 = free */
     size_t slot_count;
 } journal_keys;
 

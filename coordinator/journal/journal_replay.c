@@ -47,8 +47,9 @@ learn (struct replay *p, const journal_reader *r, const record *found, uint64_t 
         err = journal_keys_add (&p->s->problems, found->u.input.problem);
     else if (found->kind == RECORD_COMMIT)
         err = journal_state_commit (p->s, found);
-    if (err == ESP_EDAMAGE)
-        return journal_reader_damage (r, start, "a commit of unknown files or problems", p->error);
+    if (err == ESP_EDAMAGE || err == ESP_EINVAL)
+        return journal_reader_damage (r, start, "an input or a commit of unknown files or problems",
+                                      p->error);
     return err == ESP_OK ? ESP_OK
                          : esp_error_set (p->error, err, "%s: %s", r->path, esp_err_text (err));
 }
@@ -153,7 +154,8 @@ static esp_err replay_segment (struct replay *p, uint32_t segment)
         p->any = true;
         p->last_segment = segment;
         p->last_epoch = header.u.header.epoch;
-        err = replay_records (p, &r, segment == p->s->segment);
+        if ((err = p->visit (p->ctx, &header)) == ESP_OK)
+            err = replay_records (p, &r, segment == p->s->segment);
         p->last_input = r.last;
     }
     journal_reader_close (&r);

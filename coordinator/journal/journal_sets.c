@@ -10,7 +10,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
-enum { FIRST_SLOTS = 64 }; /* power of two; doubles at half full */
+enum { FIRST_SLOTS = 64 }; /* power of two; four times as many when half full */
 
 /* First range that ends after key, or count. */
 static size_t range_after (const journal_ranges *r, uint64_t key)
@@ -83,43 +83,45 @@ void journal_ranges_free (journal_ranges *r)
     *r = (journal_ranges){0};
 }
 
-/* The slot that holds key, or the free one where it belongs. */
-static uint32_t *slot_of (const journal_keys *k, problem_key key)
+/* The slot that holds key, or the free one where it belongs.  A slot is key + 1, so that 0 is free: looking costs one
+ * cache miss, which is what a set of a million keys is made of. */
+static uint64_t *slot_of (const journal_keys *k, problem_key key)
 {
     size_t i = (size_t)esp_hash64 (&key, sizeof (key), 0) & (k->slot_count - 1);
-    while (k->slots[i] && k->list[k->slots[i] - 1] != key)
+    while (k->slots[i] && k->slots[i] != key + 1)
         i = (i + 1) & (k->slot_count - 1);
     return &k->slots[i];
 }
 
 static esp_err grow_slots (journal_keys *k)
 {
-    size_t wanted = k->slot_count ? k->slot_count * 2 : FIRST_SLOTS;
-    uint32_t *slots = esp_calloc (wanted, sizeof (*slots));
+    size_t wanted = k->slot_count ? k->slot_count * 4 : FIRST_SLOTS;
+    uint64_t *slots = esp_calloc (wanted, sizeof (*slots));
     if (!slots)
         return ESP_ENOMEM;
     esp_free (k->slots);
     k->slots = slots;
     k->slot_count = wanted;
     for (size_t i = 0; i < k->count; i++)
-        *slot_of (k, k->list[i]) = (uint32_t)i + 1;
+        *slot_of (k, k->list[i]) = k->list[i] + 1;
     return ESP_OK;
 }
 
 esp_err journal_keys_add (journal_keys *k, problem_key key)
 {
     esp_err err;
-    uint32_t *slot;
+    uint64_t *slot;
+    if (key == UINT64_MAX)
+        return ESP_EINVAL; /* "all problems", never one */
     if (k->count * 2 >= k->slot_count && (err = grow_slots (k)) != ESP_OK)
         return err;
     slot = slot_of (k, key);
     if (*slot)
         return ESP_OK;
-    if (k->count >= UINT32_MAX - 1 ||
-        esp_grow (&k->list, &k->capacity, k->count + 1, sizeof (*k->list)) != 0)
+    if (esp_grow (&k->list, &k->capacity, k->count + 1, sizeof (*k->list)) != 0)
         return ESP_ENOMEM;
     k->list[k->count++] = key;
-    *slot = (uint32_t)k->count;
+    *slot = key + 1;
     return ESP_OK;
 }
 

@@ -46,7 +46,7 @@ static bool covers (const record *r, problem_key key)
 
 static esp_err show (struct walk *w, const record *r)
 {
-    bool wanted = w->only == UINT64_MAX ||
+    bool wanted = w->only == UINT64_MAX || r->kind == RECORD_HEADER ||
                   (r->kind == RECORD_INPUT && r->u.input.problem == w->only) ||
                   (r->kind == RECORD_HASH && r->u.hash.problem == w->only) ||
                   (r->kind == RECORD_COMMIT && covers (r, w->only));

@@ -12,6 +12,7 @@
  *   I3  a finished search has no slot, no join, nothing held
  */
 
+#include "coordinator/search/search.h"
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
@@ -149,7 +150,7 @@ void search_destroy (search *s)
     if (s->lanes)
         free_joins (s);
     esp_free (s->lanes);
-    esp_free (s->slots);
+    free_slots (s);
     esp_free (s->prompts);
     tree_destroy (s->tree);
     esp_free (s);
@@ -175,6 +176,7 @@ static esp_err finish (search *s)
 {
     s->phase = PHASE_FINISHED;
     s->out->finished = true;
+    free_slots (s);
     mix_digest (s, s->reason, tree_size (s->tree));
     return emit_event (s, (event){.kind = EVENT_FINISHED, .mark = s->reason, .node = NODE_ROOT, .parent = NODE_NONE});
 }
@@ -241,9 +243,7 @@ static esp_err cut_grading (search *s)
             if (esp_grow (&out->cancels, &out->cancel_cap, out->cancel_count + 1, sizeof (*out->cancels)) != 0)
                 return ESP_ENOMEM;
             out->cancels[out->cancel_count++] = s->slots[i].number;
-            s->slots[i].number = 0;
         }
-    s->slot_used = 0;
     s->grading = 0;
     return finish (s);
 }
@@ -266,17 +266,19 @@ static esp_err apply_open (search *s)
 static esp_err apply_result (search *s, const result *r)
 {
     task_slot *slot = find_slot (s, r->id.number), copy;
+    task planned;
     esp_err err;
     if (!slot)
         return ESP_OK;
     copy = *slot;
+    planned = s->planned[copy.cell].task;
     free_slot (s, slot);
     if (r->error == ESP_EPOISONED && s->phase == PHASE_SEARCHING) {
         s->error = ESP_EPOISONED;
         s->reason = REASON_ERROR;
         s->finish_asked = true;
     }
-    if ((err = take_result (s, copy, r)) != ESP_OK)
+    if ((err = take_result (s, &copy, &planned, r)) != ESP_OK)
         return err;
     return go_on (s);
 }

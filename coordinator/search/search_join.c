@@ -113,15 +113,15 @@ static bool size_asks (const search *s, const lane *l, const ask *asks, size_t n
 size_t search_affordable (const search *s, uint32_t lane_index, const ask *asks, size_t n)
 {
     const struct lane *l = &s->lanes[lane_index];
-    size_t low = 0, high = n;
+    size_t low = 0, high = n, middle = n; /* mostly all can be paid: tried first */
     while (low < high) { /* what n asks hold grows with n */
-        size_t middle = low + (high - low + 1) / 2;
         account trial = l->account;
         budget sum;
         if (size_asks (s, l, asks, middle, NULL, &sum) && account_hold (&trial, &sum) == ESP_OK)
             low = middle;
         else
             high = middle - 1;
+        middle = low + (high - low + 1) / 2;
     }
     return low;
 }
@@ -214,9 +214,11 @@ static void ask_enough (search *s, join *j)
     const strategy *how = s->setup->strategy;
     item *items;
     size_t ready = j->checked;
+    if (!how->enough || j->dropped)
+        return;
     while (ready < j->count && j->asks[ready].stage == STAGE_DONE)
         ready++;
-    if (!how->enough || j->dropped || ready == j->checked)
+    if (ready == j->checked)
         return;
     if (!(items = esp_reallocarray (NULL, ready, sizeof (*items))))
         return; /* the rest is not dropped: more work, same guarantees */

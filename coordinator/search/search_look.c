@@ -28,7 +28,7 @@ esp_err search_adopt (search *s, node_ref parent, span text, enum node_finish fi
     n->text = kept.ptr;
     n->text_len = (uint32_t) kept.len;
     n->finish = (uint8_t) finish;
-    n->source = (uint8_t) source;
+    n->source = source & 3U;
     n->steps = 1;
     n->state = NODE_GENERATED;
     *out = ref;
@@ -39,6 +39,11 @@ esp_err search_adopt (search *s, node_ref parent, span text, enum node_finish fi
 esp_err search_adopt_scores (search *s, node_ref ref, const double *scores, size_t count)
 {
     return store_scores (s, ref, scores, count, count);
+}
+
+void search_adopt_tokens (search *s, node_ref ref, uint32_t tokens)
+{
+    tree_edit (s->tree, ref)->tokens = tokens;
 }
 
 double search_draw_at (const search *s, uint32_t lane_index, uint64_t i)
@@ -242,7 +247,7 @@ esp_err search_pending_tasks (const search *s, effects *out)
         return ESP_ENOMEM;
     for (size_t i = 0; i < s->slot_cap; i++)
         if (s->slots[i].number)
-            out->tasks[out->task_count++] = s->slots[i].planned;
+            out->tasks[out->task_count++] = s->planned[s->slots[i].cell].task;
     qsort (out->tasks, out->task_count, sizeof (*out->tasks), by_number);
     return ESP_OK;
 }

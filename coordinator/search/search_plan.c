@@ -66,10 +66,36 @@ static esp_err add_slot (search *s, const task_slot *slot)
     return ESP_OK;
 }
 
+static esp_err keep_task (search *s, const task *t, uint32_t *cell)
+{
+    if (s->planned_free) {
+        *cell = s->planned_free - 1;
+        s->planned_free = s->planned[*cell].next;
+    } else {
+        if (esp_grow (&s->planned, &s->planned_cap, s->planned_used + 1, sizeof (*s->planned)) != 0)
+            return ESP_ENOMEM;
+        *cell = (uint32_t) s->planned_used++;
+    }
+    s->planned[*cell].task = *t;
+    return ESP_OK;
+}
+
+void free_slots (search *s)
+{
+    esp_free (s->slots);
+    esp_free (s->planned);
+    s->slots = NULL;
+    s->planned = NULL;
+    s->slot_cap = s->slot_used = s->planned_cap = s->planned_used = 0;
+    s->planned_free = 0;
+}
+
 /* Deletion by shifting back: no tombstones, so a long search stays quick. */
 void free_slot (search *s, task_slot *slot)
 {
     size_t mask = s->slot_cap - 1, hole = (size_t) (slot - s->slots);
+    s->planned[slot->cell].next = s->planned_free;
+    s->planned_free = slot->cell + 1;
     for (size_t i = (hole + 1) & mask; s->slots[i].number; i = (i + 1) & mask) {
         size_t home = slot_home (s->slots[i].number, s->slot_cap);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
@@ -115,7 +141,9 @@ static esp_err count_prompt (search *s, uint32_t lane_index, node_ref from, uint
         esp_buf_free (&text);
         return err;
     }
-    hash = esp_hash_mix (esp_hash64 (text.data, text.len, action), from == NODE_ROOT ? 0 : lane_index + 1ULL);
+    /* The action is mixed in, not taken as the seed: XXH3 of short texts collides for seeds that are close. */
+    hash = esp_hash_mix (esp_hash_mix (esp_hash64 (text.data, text.len, 0), action),
+                         from == NODE_ROOT ? 0 : lane_index + 1ULL);
     esp_buf_free (&text);
     size_t at = hash & (s->prompt_cap - 1);
     while (s->prompts[at].used && s->prompts[at].hash != hash)
@@ -143,9 +171,8 @@ static esp_err add_task (search *s, task *t, join *owner, uint32_t index)
     t->id = (task_id){s->problem.key, s->next_task};
     if (esp_grow (&out->tasks, &out->task_cap, out->task_count + 1, sizeof (*out->tasks)) != 0)
         return ESP_ENOMEM;
-    slot.planned = *t;
-    if ((err = add_slot (s, &slot)) != ESP_OK)
-        return err;
+    if ((err = keep_task (s, t, &slot.cell)) != ESP_OK || (err = add_slot (s, &slot)) != ESP_OK)
+        return err; /* the search is given up then: a lost cell does not matter */
     if (owner) {
         ask_state *a = &owner->asks[index];
         if (a->task_count++ == 0)

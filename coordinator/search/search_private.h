@@ -58,7 +58,7 @@ typedef struct task_slot {
     uint32_t number; /* 0 = free; task numbers start at 1 */
     uint32_t index;  /* of the ask; of the candidate while grading */
     join *owner;     /* NULL while grading */
-    task planned;    /* as it left: for pending tasks, priorities, seeds */
+    uint32_t cell;   /* of the task in search.planned */
 } task_slot;
 
 typedef struct prompt_count { /* golden README 1.2: the sample number k of a prompt */
@@ -78,8 +78,14 @@ struct search {
     join_id next_join;
     const join *handing; /* the join that joined() is running for */
     uint32_t next_task;
-    task_slot *slots;    /* owned; power of two */
+    task_slot *slots;    /* owned; power of two; small, since every result looks here twice */
     size_t slot_cap, slot_used;
+    union task_cell {
+        task task;       /* as it left */
+        uint32_t next;   /* free cells: index + 1 of the next free one, 0 = none */
+    } *planned;          /* owned */
+    size_t planned_cap, planned_used;
+    uint32_t planned_free;
     prompt_count *prompts; /* owned; power of two */
     size_t prompt_cap, prompt_used;
     const char *why[32]; /* static texts of marks; 0 = none */
@@ -102,9 +108,10 @@ ESP_MUST_CHECK esp_err plan_ask (search *s, join *j, size_t index); /* next task
 ESP_MUST_CHECK esp_err plan_verdict (search *s, node_ref node, uint16_t verifier, join *owner, uint32_t index);
 task_slot *find_slot (const search *s, uint32_t number);
 void free_slot (search *s, task_slot *slot);
+void free_slots (search *s); /* all of them, and their memory */
 
 /* search_take.c */
-ESP_MUST_CHECK esp_err take_result (search *s, task_slot slot, const result *r);
+ESP_MUST_CHECK esp_err take_result (search *s, const task_slot *slot, const task *planned, const result *r);
 /* Its tasks are no longer wanted; the item is dropped.  forget: the node too is as if nothing had come, so that nothing
  * depends on when this was; false keeps what came (a stop ends the problem with what it has). */
 void cancel_ask (search *s, join *j, size_t index, bool forget);

@@ -202,17 +202,17 @@ static esp_err take_for_ask (search *s, join *j, uint32_t index, const task *pla
         a->stage = STAGE_DONE;
         break;
     case STAGE_DONE:
-        assert (!"a finished ask has no tasks out");
+        assert (a->stage != STAGE_DONE); /* a finished ask has no tasks out */
     }
     return err != ESP_OK ? err : plan_ask (s, j, index);
 }
 
-esp_err take_result (search *s, task_slot slot, const result *r)
+esp_err take_result (search *s, const task_slot *slot, const task *planned, const result *r)
 {
-    if (slot.owner)
-        return take_for_ask (s, slot.owner, slot.index, &slot.planned, r);
+    if (slot->owner)
+        return take_for_ask (s, slot->owner, slot->index, planned, r);
     s->grading--;
-    return take_verdict (s, slot.planned.node, r);
+    return take_verdict (s, planned->node, r);
 }
 
 /* As if nothing had come for this ask. */

@@ -121,6 +121,8 @@ ESP_MUST_CHECK esp_err search_adopt (search *s, node_ref parent, span text, enum
                                      enum node_source source, node_ref *out);
 /* Give an adopted node scores that are known (a split rollout).  count values, copied. */
 ESP_MUST_CHECK esp_err search_adopt_scores (search *s, node_ref n, const double *scores, size_t count);
+/* Give an adopted node its part of the tokens of the text that it was cut from (0 until then). */
+void search_adopt_tokens (search *s, node_ref n, uint32_t tokens);
 
 double search_draw (search *s, uint32_t lane); /* next uniform of the lane, in [0, 1) */
 double search_draw_at (const search *s, uint32_t lane, uint64_t i); /* the one i further on; changes nothing */

@@ -63,20 +63,28 @@ esp_err path_text_hash (const search *s, node_ref ref, uint64_t *out)
     return err;
 }
 
+esp_err array_room (search *s, void *array, uint32_t count, uint32_t *cap, size_t bytes)
+{
+    uint32_t more = *cap ? 2 * *cap : 16;
+    void *old, *grown;
+    if (count < *cap)
+        return ESP_OK;
+    if (!(grown = search_alloc (s, more * bytes)))
+        return ESP_ENOMEM;
+    memcpy (&old, array, sizeof (old));
+    if (count)
+        memcpy (grown, old, count * bytes);
+    memcpy (array, &grown, sizeof (grown));
+    *cap = more;
+    return ESP_OK;
+}
+
 esp_err node_list_add (search *s, node_list *list, node_ref ref)
 {
-    if (list->count == list->cap) {
-        uint32_t cap = list->cap ? 2 * list->cap : 16;
-        node_ref *grown = search_alloc (s, cap * sizeof (*grown));
-        if (!grown)
-            return ESP_ENOMEM;
-        if (list->count)
-            memcpy (grown, list->at, list->count * sizeof (*grown));
-        list->at = grown;
-        list->cap = cap;
-    }
-    list->at[list->count++] = ref;
-    return ESP_OK;
+    esp_err err = array_room (s, &list->at, list->count, &list->cap, sizeof (*list->at));
+    if (err == ESP_OK)
+        list->at[list->count++] = ref;
+    return err;
 }
 
 size_t node_list_copy (const node_list *list, node_ref *out, size_t max)
@@ -115,6 +123,22 @@ void *node_table_at (const node_table *t, node_ref ref)
     return t->chunks[ref / NODE_TABLE_CHUNK] + (size_t) (ref % NODE_TABLE_CHUNK) * t->bytes;
 }
 
+esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece, const char *end, node_ref *out)
+{
+    const node *from = search_node (s, whole);
+    uint64_t tokens = from->text_len ? (uint64_t) from->tokens * piece.len / from->text_len : 0;
+    esp_buf text = {0};
+    esp_err err = esp_buf_add (&text, piece);
+    if (err == ESP_OK && !span_ends (piece, end))
+        err = esp_buf_puts (&text, end);
+    if (err == ESP_OK)
+        err = search_adopt (s, parent, esp_buf_span (&text), FINISH_STOP, SOURCE_MODEL, out);
+    esp_buf_free (&text);
+    if (err == ESP_OK)
+        search_adopt_tokens (s, *out, tokens > 1 ? (uint32_t) tokens : 1);
+    return err;
+}
+
 bool item_open (const search *s, const item *i)
 {
     const node *n = search_node (s, i->node);
@@ -124,4 +148,35 @@ bool item_open (const search *s, const item *i)
 bool item_ended (const search *s, const item *i)
 {
     return i->generated && !i->failed && !i->dropped && !item_open (s, i);
+}
+
+bool branch_pruned (const search *s, node_ref ref)
+{
+    for (; ref != NODE_NONE; ref = search_node (s, ref)->parent)
+        if (search_node (s, ref)->mark == MARK_PRUNED)
+            return true;
+    return false;
+}
+
+bool rollout_step (span *rest, span separator, span *step)
+{
+    size_t end;
+    while (rest->len > 0 && span_starts (*rest, separator.ptr))
+        *rest = span_make (rest->ptr + separator.len, rest->len - separator.len);
+    if (rest->len == 0)
+        return false;
+    end = span_find (*rest, separator);
+    while (end < rest->len && span_starts (span_make (rest->ptr + end, rest->len - end), separator.ptr))
+        end += separator.len;
+    *step = span_make (rest->ptr, end);
+    *rest = span_make (rest->ptr + end, rest->len - end);
+    return true;
+}
+
+uint32_t rollout_steps (span text, span separator)
+{
+    uint32_t count = 0;
+    for (span step; rollout_step (&text, separator, &step);)
+        count++;
+    return count;
 }

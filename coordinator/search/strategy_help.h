@@ -18,6 +18,10 @@ void order_ascending (const double *values, size_t n, uint32_t *order);
  * Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err path_text_hash (const search *s, node_ref ref, uint64_t *out);
 
+/* Room for one more record in a growing array in the problem's arena: *array (a pointer) holds count records.  It
+ * doubles from 16; old blocks stay in the arena until the problem ends.  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err array_room (search *s, void *array, uint32_t count, uint32_t *cap, size_t bytes);
+
 /* A growing list of node refs in the problem's arena (old blocks stay there until the problem ends). */
 typedef struct node_list {
     node_ref *at;
@@ -41,9 +45,22 @@ ESP_MUST_CHECK esp_err node_table_reach (search *s, node_table *t, node_ref ref)
 /* The record of a node; NULL when it was never reached. */
 void *node_table_at (const node_table *t, node_ref ref);
 
+/* Adopt a piece of the text of node `whole` below parent: a step of a rollout, a line of a proposal.  `end` is put behind
+ * it when it does not end so; its tokens are those of `whole` by length, at least 1.  Errors: ESP_ENOMEM, ESP_ETOOBIG. */
+ESP_MUST_CHECK esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece, const char *end,
+                                    node_ref *out);
+
 /* Is this item a branch that can go on: a new text with a step boundary, not failed, not dropped? */
 bool item_open (const search *s, const item *i);
 /* Is it a finished answer (end of sequence or cut by length, with a text of its own or above it)? */
 bool item_ended (const search *s, const item *i);
+
+/* The next step of *rest, with the separators behind it (empty steps belong to the one before); false = no more.  Separators in
+ * front of the first step are skipped.  separator: ends with 0, not empty. */
+bool rollout_step (span *rest, span separator, span *step);
+uint32_t rollout_steps (span text, span separator); /* how many there are */
+
+/* Is the node, or anything above it, pruned: by an observer, or by the strategy's own marks? */
+bool branch_pruned (const search *s, node_ref ref);
 
 #endif

@@ -8,20 +8,34 @@
  * uct_prior  the same with priors = softmax of the siblings' scores: SakanaAI/treequest, StandardMCTS.
  *
  * Our deviations: with search.in_flight > 1 several simulations are out at once; each counts, until it is back, as
- * `virtual_loss` visits without reward on its path (Liu et al. 2020, WU-UCT).  A simulation that meets a node which is just being
- * expanded is not started.  With in_flight 1 the trace is the published one.
+ * `virtual_loss` visits without reward on its path (Liu et al. 2020, WU-UCT), and a leaf that is just being expanded is passed
+ * over; a simulation that finds only such leaves is not started.  With in_flight 1 the trace is the published one.  A node
+ * without a child that came is a dead end: it ends its simulation with the value 0.  treequest's queue of single samples is one
+ * join here: it has no trials to refuse.
+ *
+ * Invariants (mcts_check):
+ *   I1  flying of a node = that of its children together + 1 while it is being expanded
+ *   I2  flying of the root = open joins; 0 when the search ended by itself
+ *
+ * Cost of a simulation: its depth x children, whatever the size of the tree; 24 bytes a node besides the tree's 96.
  */
 
+#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 #include "coordinator/search/mcts_formula.h"
+#include "coordinator/search/search.h"
 #include "coordinator/search/strategies.h"
 #include "coordinator/search/strategy_help.h"
 #include "proto/base/alloc.h"
 #include "proto/base/fmath.h"
 
 enum mcts_selection { SELECT_PUCT, SELECT_UCT, SELECT_UCT_PRIOR };
-enum { IDLE_WALKS = 256 }; /* simulations in a row that ask nothing: the tree is exhausted */
+enum {
+    IDLE_WALKS = 4096,   /* simulations in a row that ask nothing: the tree is exhausted; more: the loop stands still longer */
+    CHECKED_NODES = 2000 /* larger trees are not checked: it is O (nodes) after every input */
+};
+static const double LEAST_LOGPROB = -700.0; /* exp of it is still a number above 0 */
 
 typedef struct mcts_options {
     int64_t expand, simulations, actions;
@@ -29,12 +43,12 @@ typedef struct mcts_options {
     double c_base, c_init, exploration, virtual_loss;
 } mcts_options;
 
-typedef struct node_stat { /* 32 bytes a node */
+typedef struct node_stat { /* 24 bytes a node */
     double sum;       /* of backed-up values */
     double prior;     /* 0 = not set: 1 */
     uint32_t visits;
-    uint32_t flying;  /* simulations that passed and are not back */
-    bool expanding, expanded;
+    uint32_t flying : 30; /* simulations that passed and are not back; at most search.in_flight */
+    uint32_t expanding : 1, expanded : 1;
 } node_stat;
 
 typedef struct mcts {
@@ -63,6 +77,15 @@ static const esp_option mcts_rows[] = {
     ESP_OPTION_END,
 };
 
+static esp_err mcts_fit (void *options, esp_error *error)
+{
+    const mcts_options *o = options;
+    if (o->expand * o->actions > 1000000)
+        return esp_error_set (error, ESP_EINVAL, "search.expand: expand x actions is %lld, more than 1,000,000",
+                              (long long) (o->expand * o->actions));
+    return ESP_OK;
+}
+
 static const mcts_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -90,7 +113,8 @@ static double initial_value (const search *s, node_ref ref)
     return isnan (value) ? 0.0 : value;
 }
 
-static double selection_value (const search *s, const mcts *me, node_ref child, double parent_visits)
+/* factor: the parent's part of the formula. */
+static double selection_value (const search *s, const mcts *me, node_ref child, double factor)
 {
     const mcts_options *o = options_of (s);
     const node_stat *st = stat_of (me, child);
@@ -98,11 +122,11 @@ static double selection_value (const search *s, const mcts *me, node_ref child, 
     double value = visits > 0.0 ? st->sum / visits : initial_value (s, child);
     switch ((enum mcts_selection) o->selection) {
     case SELECT_PUCT:
-        return mcts_puct (value, st->prior, parent_visits, visits, o->c_base, o->c_init);
+        return mcts_puct_of (value, st->prior, visits, factor);
     case SELECT_UCT:
-        return mcts_uct (value, parent_visits, visits, o->exploration);
+        return mcts_uct_of (value, 1.0, visits, factor, o->exploration);
     case SELECT_UCT_PRIOR:
-        return mcts_uct_prior (value, prior, parent_visits, visits, o->exploration);
+        return mcts_uct_of (value, prior, visits, factor, o->exploration);
     }
     return 0.0;
 }
@@ -113,16 +137,24 @@ static bool is_child (const search *s, node_ref ref)
     return n->state == NODE_GENERATED && n->mark != MARK_PRUNED;
 }
 
-/* First child with the largest value; NODE_NONE = no child that can be walked to. */
-static node_ref best_child (const search *s, const mcts *me, node_ref parent)
+/* First child with the largest value; NODE_NONE = no child that can be walked to; *busy: one of them is being expanded. */
+static node_ref best_child (const search *s, const mcts *me, node_ref parent, bool *busy)
 {
+    const mcts_options *o = options_of (s);
     node_ref best = NODE_NONE;
     double most = 0.0, visits = visits_of (s, stat_of (me, parent));
+    double factor = o->selection == SELECT_PUCT ? mcts_puct_factor (visits, o->c_base, o->c_init)
+                                                : mcts_uct_factor (visits);
+    *busy = false;
     for (node_ref c = search_node (s, parent)->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling) {
         double value;
         if (!is_child (s, c) || !stat_of (me, c))
             continue;
-        value = selection_value (s, me, c, visits);
+        if (stat_of (me, c)->expanding) {
+            *busy = true;
+            continue;
+        }
+        value = selection_value (s, me, c, factor);
         if (best == NODE_NONE || value > most) {
             best = c;
             most = value;
@@ -136,7 +168,7 @@ static node_ref best_child (const search *s, const mcts *me, node_ref parent)
 static void add_flying (const search *s, const mcts *me, node_ref from, int change)
 {
     for (node_ref r = from; r != NODE_NONE; r = search_node (s, r)->parent)
-        stat_of (me, r)->flying = (uint32_t) ((int64_t) stat_of (me, r)->flying + change);
+        stat_of (me, r)->flying = (stat_of (me, r)->flying + (uint32_t) change) & 0x3fffffff;
 }
 
 static void back_up (const search *s, const mcts *me, node_ref from, double value)
@@ -169,37 +201,46 @@ static esp_err expand (search *s, mcts *me, node_ref leaf)
     return err;
 }
 
-/* puct: equal texts are merged (the first stays); P = exp (mean log-probability), normalised. */
-static void set_puct_priors (search *s, const mcts *me, const item *items, size_t n)
+/* puct: equal texts are merged, the first stays. */
+static void merge_twins (search *s, const item *items, size_t n)
 {
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        const node *a = search_node (s, items[i].node);
+    for (size_t i = 0; i < n; i++)
         for (size_t k = 0; items[i].generated && k < i; k++)
-            if (items[k].generated && span_equal (node_text (search_node (s, items[k].node)), node_text (a))) {
+            if (items[k].generated &&
+                span_equal (node_text (search_node (s, items[k].node)), node_text (search_node (s, items[i].node)))) {
                 search_mark (s, items[i].node, MARK_PRUNED, "same text as a sibling");
                 break;
             }
-        if (!is_child (s, items[i].node))
-            continue;
-        sum += stat_of (me, items[i].node)->prior = esp_exp (isnan (a->mean_logprob) ? 0.0 : a->mean_logprob);
+}
+
+/* puct: P = exp (mean log-probability), normalised over the distinct texts. */
+static void set_puct_priors (const search *s, const mcts *me, const item *items, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double logprob = search_node (s, items[i].node)->mean_logprob;
+        if (is_child (s, items[i].node))
+            sum += stat_of (me, items[i].node)->prior =
+                isnan (logprob) ? 1.0 : esp_exp (fmin (0.0, fmax (LEAST_LOGPROB, logprob)));
     }
     for (size_t i = 0; i < n; i++)
         if (is_child (s, items[i].node))
             stat_of (me, items[i].node)->prior /= sum;
 }
 
-/* uct_prior: softmax of the siblings' scores as they stand. */
-static void set_score_priors (const search *s, const mcts *me, node_ref parent)
+/* uct_prior: softmax of the siblings' scores. */
+static void set_score_priors (const search *s, const mcts *me, const item *items, size_t n)
 {
-    double sum = 0.0;
-    const node *up = search_node (s, parent);
-    for (node_ref c = up->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling)
-        if (is_child (s, c) && stat_of (me, c))
-            sum += stat_of (me, c)->prior = esp_exp (initial_value (s, c));
-    for (node_ref c = up->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling)
-        if (is_child (s, c) && stat_of (me, c))
-            stat_of (me, c)->prior /= sum;
+    double sum = 0.0, most = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (is_child (s, items[i].node))
+            most = fmax (most, initial_value (s, items[i].node));
+    for (size_t i = 0; i < n; i++)
+        if (is_child (s, items[i].node))
+            sum += stat_of (me, items[i].node)->prior = esp_exp (initial_value (s, items[i].node) - most);
+    for (size_t i = 0; i < n; i++)
+        if (is_child (s, items[i].node))
+            stat_of (me, items[i].node)->prior /= sum;
 }
 
 static esp_err take_children (search *s, mcts *me, node_ref parent, const item *items, size_t n)
@@ -213,6 +254,7 @@ static esp_err take_children (search *s, mcts *me, node_ref parent, const item *
     stat_of (me, parent)->expanding = false;
     stat_of (me, parent)->expanded = true;
     if (o->selection == SELECT_PUCT) {
+        merge_twins (s, items, n);
         set_puct_priors (s, me, items, n);
         return ESP_OK;
     }
@@ -220,19 +262,20 @@ static esp_err take_children (search *s, mcts *me, node_ref parent, const item *
         if (items[i].generated && !items[i].failed && !items[i].dropped)
             back_up (s, me, items[i].node, isnan (items[i].last) ? 0.0 : items[i].last);
     if (o->selection == SELECT_UCT_PRIOR)
-        set_score_priors (s, me, parent);
+        set_score_priors (s, me, items, n);
     return ESP_OK;
 }
 
 /* ---- simulations ---- */
 
-/* Walk from `at` until something must be asked (*asked) or the simulation ends.  ESP_EEMPTY: a node on the way is just
- * being expanded by another simulation. */
+/* Walk from `at` until something must be asked (*asked) or the simulation ends.  ESP_EEMPTY: where it leads everything is just
+ * being expanded by other simulations. */
 static esp_err walk (search *s, mcts *me, node_ref at, bool *asked)
 {
     *asked = false;
     for (;;) {
         node_ref next;
+        bool busy;
         const node_stat *st = stat_of (me, at);
         if (is_finished (s, at)) {
             double value = st->visits ? st->sum / (double) st->visits : initial_value (s, at);
@@ -245,8 +288,12 @@ static esp_err walk (search *s, mcts *me, node_ref at, bool *asked)
             *asked = true;
             return expand (s, me, at);
         }
-        if ((next = best_child (s, me, at)) == NODE_NONE)
-            return ESP_OK; /* every child failed or was pruned: this simulation finds nothing */
+        if ((next = best_child (s, me, at, &busy)) == NODE_NONE) {
+            if (busy)
+                return ESP_EEMPTY;
+            back_up (s, me, at, 0.0); /* every child failed or was pruned: next time elsewhere */
+            return ESP_OK;
+        }
         at = next;
     }
 }
@@ -288,16 +335,35 @@ static esp_err mcts_joined (search *s, void *state, join_id id, const item *item
     return err == ESP_EEMPTY ? ESP_OK : err;
 }
 
+/* A step of a person is walked to soon: it has no score, so it gets the largest prior. */
+static esp_err mcts_command (search *s, void *state, const command *c)
+{
+    mcts *me = state;
+    node_ref last = c->node == NODE_NONE ? NODE_NONE : search_node (s, c->node)->last_child;
+    esp_err err;
+    if (c->kind != COMMAND_ADD_STEP || last == NODE_NONE || search_node (s, last)->source != SOURCE_HUMAN)
+        return ESP_OK;
+    if ((err = node_table_reach (s, &me->stats, last)) == ESP_OK)
+        stat_of (me, last)->prior = 1.0;
+    return err;
+}
+
+static bool has_answer (const search *s, node_ref ref) /* not just cut at max_steps */
+{
+    return is_child (s, ref) && (node_ended (search_node (s, ref)) || search_node (s, ref)->text_len == 0);
+}
+
 static size_t mcts_answers (const search *s, const void *state, node_ref *out, size_t max)
 {
     const mcts *me = state;
-    const tree *t = search_tree (s);
+    bool puct = options_of (s)->selection == SELECT_PUCT;
+    uint32_t n = puct ? me->paths.count : tree_size (search_tree (s)) - 1;
     size_t count = 0;
-    if (options_of (s)->selection == SELECT_PUCT)
-        return node_list_copy (&me->paths, out, max);
-    for (node_ref r = 1; r < tree_size (t); r++)
-        if (is_child (s, r) && node_ended (search_node (s, r)) && count++ < max)
-            out[count - 1] = r;
+    for (uint32_t i = 0; i < n; i++) {
+        node_ref ref = puct ? me->paths.at[i] : i + 1;
+        if (has_answer (s, ref) && count++ < max)
+            out[count - 1] = ref;
+    }
     return count;
 }
 
@@ -312,6 +378,22 @@ static bool mcts_value (const search *s, const void *state, node_ref ref, node_v
     return true;
 }
 
+static void mcts_check (const search *s, const void *state)
+{
+    const mcts *me = state;
+    const node_stat *root = stat_of (me, NODE_ROOT);
+    if (!root || tree_size (search_tree (s)) > CHECKED_NODES)
+        return;
+    if (search_reason (s) != REASON_STOPPED && search_reason (s) != REASON_ERROR) /* those forget open joins */
+        assert (root->flying == search_open_joins (s, 0));
+    for (node_ref r = NODE_ROOT; r < tree_size (search_tree (s)); r++) {
+        uint32_t below = 0;
+        for (node_ref c = search_node (s, r)->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling)
+            below += stat_of (me, c) ? stat_of (me, c)->flying : 0;
+        assert (!stat_of (me, r) || stat_of (me, r)->flying == below + stat_of (me, r)->expanding);
+    }
+}
+
 const strategy strategy_mcts = {
     .name = "mcts",
     .semantics = 1,
@@ -319,9 +401,12 @@ const strategy strategy_mcts = {
     .options = mcts_rows,
     .option_bytes = sizeof (mcts_options),
     .state_bytes = sizeof (mcts),
+    .fit = mcts_fit,
     .open = mcts_open,
     .more = mcts_more,
     .joined = mcts_joined,
+    .command = mcts_command,
     .answers = mcts_answers,
     .value = mcts_value,
+    .check = mcts_check,
 };

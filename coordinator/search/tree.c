@@ -209,7 +209,8 @@ esp_err tree_path_name (const tree *t, node_ref ref, esp_buf *out)
     for (uint16_t i = depth; i-- > 0; ref = tree_node (t, ref)->parent)
         ordinals[i] = tree_node (t, ref)->ordinal;
     for (uint16_t i = 0; i < depth && err == ESP_OK; i++)
-        err = esp_buf_printf (out, i ? ".%u" : "%u", ordinals[i]);
+        if (i == 0 || (err = esp_buf_puts (out, ".")) == ESP_OK)
+            err = esp_buf_u64 (out, ordinals[i]);
     esp_free (ordinals);
     return err;
 }

@@ -87,8 +87,9 @@ static void number (struct row *r, const char *key, double value)
 
 static void count (struct row *r, const char *key, uint64_t value)
 {
+    raw (r, key);
     if (r->err == ESP_OK)
-        r->err = esp_buf_printf (r->out, "%s%llu", key, (unsigned long long) value);
+        r->err = esp_buf_u64 (r->out, value);
 }
 
 static void answer_or_null (struct row *r, const char *key, span answer)
@@ -184,12 +185,18 @@ static esp_err decide (const vote_options *options, const branch *all, size_t n,
     return err;
 }
 
-static bool stood_before (const branch *all, size_t i)
+/* A row for each node, also if it stands more than once. */
+static esp_err candidate_rows (const search *s, const branch *all, size_t n, esp_buf *out)
 {
-    for (size_t k = 0; k < i; k++)
-        if (all[k].node == all[i].node)
-            return true;
-    return false;
+    bool *written = esp_calloc (tree_size (search_tree (s)), sizeof (*written));
+    esp_err err = written ? ESP_OK : ESP_ENOMEM;
+    for (size_t i = 0; i < n && err == ESP_OK; i++)
+        if (!written[all[i].node]) {
+            written[all[i].node] = true;
+            err = candidate_row (s, &all[i], out);
+        }
+    esp_free (written);
+    return err;
 }
 
 static void add_totals (const search *s, const branch *all, size_t n, const vote_winner *won, row_totals *totals)
@@ -219,9 +226,8 @@ esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *a
         err = load_branch (s, refs[loaded], &all[loaded]);
     if (err == ESP_OK)
         err = decide (options, all, n, s, &won);
-    for (size_t i = 0; i < n && err == ESP_OK; i++)
-        if (!stood_before (all, i))
-            err = candidate_row (s, &all[i], candidates);
+    if (err == ESP_OK)
+        err = candidate_rows (s, all, n, candidates);
     if (err == ESP_OK)
         err = answer_row (s, all, n, &won, answers);
     if (err == ESP_OK && totals)

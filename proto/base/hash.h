@@ -19,6 +19,14 @@ uint64_t esp_hash64 (const void *bytes, size_t len, uint64_t seed); /* XXH3_64bi
 uint64_t esp_hash_mix (uint64_t h, uint64_t part);
 uint64_t esp_hash_mix_span (uint64_t h, span part);
 
+/* For hash tables of one process, never for what is stored or compared between machines: two multiplications. */
+static inline uint64_t esp_hash_fast (uint64_t a, uint64_t b)
+{
+    uint64_t x = (a ^ a >> 32) * UINT64_C (0x9e3779b97f4a7c15);
+    x = (x ^ x >> 29 ^ b) * UINT64_C (0xbf58476d1ce4e5b9);
+    return x ^ x >> 32;
+}
+
 uint32_t esp_crc32c (uint32_t crc, const void *bytes, size_t len); /* start with crc = 0 (RFC 3720 value) */
 
 enum { ESP_SHA256_BYTES = 32, ESP_SHA256_HEX = 64 };

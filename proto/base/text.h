@@ -60,6 +60,7 @@ ESP_MUST_CHECK esp_err esp_buf_append (esp_buf *buf, const void *bytes, size_t l
 ESP_MUST_CHECK esp_err esp_buf_add (esp_buf *buf, span text);
 ESP_MUST_CHECK esp_err esp_buf_puts (esp_buf *buf, const char *text);
 ESP_MUST_CHECK esp_err esp_buf_printf (esp_buf *buf, const char *format, ...) ESP_PRINTF (2, 3);
+ESP_MUST_CHECK esp_err esp_buf_u64 (esp_buf *buf, uint64_t value); /* decimal */
 /* A JSON string with quotes; bytes that are not UTF-8 become U+FFFD, so the row is always valid JSON. */
 ESP_MUST_CHECK esp_err esp_buf_json_string (esp_buf *buf, span text);
 /* A double as JSON: 17 significant digits (shortest that reads back equal), null for NaN and infinities. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
+#include "proto/client/closer.h"
 #include "proto/client/control_file.h"
 
 enum {
@@ -103,12 +104,13 @@ esp_err client_open (const char *output, client **out, esp_error *error)
 
 void client_close (client *c)
 {
+    bool closed;
     if (!c)
         return;
-    if (c->req_open)
-        nng_close (c->req);
-    if (c->sub_open)
-        nng_close (c->sub);
+    closed = !c->req_open || closer_close (c->req.id);
+    closed = (!c->sub_open || closer_close (c->sub.id)) && closed;
+    if (!closed)
+        return; /* callbacks may still come: better lost than used after it is freed */
     wire_codec_destroy (c->events);
     wire_codec_destroy (c->control);
     esp_buf_free (&c->out);

@@ -52,16 +52,14 @@
 #include "proto/link/ringer.h"
 
 enum {
-    SLOT_BYTES =
-        4000,    /* below every eager limit we know: 4,096 less MPI's header on shared memory */
-    SLOTS = 32,  /* posted receives; too few: MPI copies bursts twice */
-    WINDOW = 32, /* parcels of a peer with MPI; bounds what queues behind a large one there */
+    SLOT_BYTES = 4000,    /* below every eager limit we know (shared memory: 4,096 with a header) */
+    SLOTS = 32,           /* posted receives; too few: MPI copies bursts twice */
+    WINDOW = 32,          /* parcels of a peer with MPI; bounds what queues behind a large one */
     SPARE_PARCELS = 1024, /* small parcels kept for re-use: 4 MiB */
-    SPIN_NS = 10000,      /* looking before sleeping: a reply under way saves a sleep; costs CPU */
-    BUSY_SPIN_NS =
-        100000, /* the same after BUSY messages since the last sleep: the next are near */
-    BUSY = 16,
-    SPINS_MIN = 3, /* where one look takes long (TCP): one to progress, one to see, one to spare */
+    SPIN_NS = 10000,      /* looking before a sleep: a reply on its way saves it; costs CPU */
+    BUSY = 16,            /* messages since the last sleep: the next one is near, so look longer */
+    BUSY_SPIN_NS = 100000, /* so long */
+    SPINS_MIN = 3, /* where one look takes long (TCP): one to move, one to see, one to spare */
     SERVED_PER_LOOK = 8, /* active peers in one poll; each may cost a turn of MPI's progress */
     SETTLE_S = 2,        /* a clean close waits so long for transfers to end */
     WATCHDOG_S = 10      /* MPI_Finalize longer than this hangs */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* puzzle.c - problems, numbers left and moves; texts are in puzzle_text.c */
 
-#include "worker/engine/puzzle_inner.h"
+#include "worker/engine/puzzle.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "worker/engine/puzzle_inner.h"
 
 enum { DENOMINATOR_SEEN = 64 }; /* models see larger denominators as this one */
 

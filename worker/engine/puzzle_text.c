@@ -151,8 +151,8 @@ static enum puzzle_fault read_step (puzzle *p, span rest, mpq_t a, mpq_t b, mpq_
         !puzzle_read_value (&rest, VALUE_BYTES, b) || !skip (&rest, " = ") ||
         !puzzle_read_value (&rest, VALUE_BYTES, r) || !skip (&rest, " (left:"))
         return PUZZLE_NOT_A_STEP;
-    left = position (p, a, p->left_count);
-    right = position (p, b, left);
+    right = position (p, b, p->left_count); /* equal operands: in the order of puzzle_moves() */
+    left = position (p, a, right);
     if (p->left_count < 2 || left == p->left_count || right == p->left_count)
         return PUZZLE_NUMBER_NOT_THERE;
     if (!puzzle_operate (a, op, b, p->nodes[p->node_count].value))

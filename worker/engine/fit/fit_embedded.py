@@ -9,6 +9,7 @@ fixed features below, which are the same as in embedded.c.  Targets T with T % 7
 are never trained on, so every figure on such targets is a figure on targets that the models never saw.
 """
 import sys
+import textwrap
 import numpy as np
 
 EPS = 1e-7
@@ -206,8 +207,11 @@ def fit_value(w, k):
 
 # ---- the C table
 
-def row(numbers):
-    return ", ".join(f"{v:.3f}".rstrip("0").rstrip(".") if abs(v) >= 5e-4 else "0" for v in numbers)
+def lines(*parts):
+    """numbers of one unit, three decimals, wrapped"""
+    numbers = [v for part in parts for v in np.atleast_1d(part)]
+    text = ", ".join(f"{v:.3f}".rstrip("0").rstrip(".") if abs(v) >= 5e-4 else "0" for v in numbers)
+    return textwrap.fill(text + ",", 100, initial_indent="    ", subsequent_indent="        ")
 
 
 def emit(path, w, models):
@@ -220,11 +224,11 @@ def emit(path, w, models):
             out.write(f"    {value:.3f}, /* {name} */\n")
         out.write("};\n")
         for k, (w1, b1, w2, b2) in models.items():
-            out.write(f"\n/* {k} left: each unit is one row: weights of the features, bias, weight of the unit */\n"
+            out.write(f"\n/* {k} left: for each unit: weights of the features, bias, weight of the unit */\n"
                       f"static const double left_{k}[] = {{\n")
             for u in range(len(b1)):
-                out.write(f"    {row(w1[:, u])}, {row([b1[u]])}, {row([w2[u]])},\n")
-            out.write(f"    {row(b2)}, /* bias of the value */\n}};\n")
+                out.write(lines(w1[:, u], b1[u], w2[u]) + "\n")
+            out.write(lines(b2) + " /* bias of the value */\n};\n")
         out.write("\nconst struct embedded_value embedded_values[EMBEDDED_MOST_LEFT + 1] = {\n")
         for k in models:
             out.write(f"    [{k}] = {{{HIDDEN[k]}, left_{k}}},\n")

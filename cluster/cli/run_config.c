@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run_config.c - see run_config.h */
+
+#include "cluster/cli/run_config.h"
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/hash.h"
+
+static const char *const sections[TASK_KINDS] = {"generator", "prm", "verifier"};
+static const unsigned roles[TASK_KINDS] = {ENGINE_GENERATOR, ENGINE_PRM, ENGINE_VERIFIER};
+static const char *const name_keys[TASK_KINDS] = {"engine", "engine", "kind"};
+
+static const esp_option generator_rows[] = {
+    {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), "embedded", 0, 0, NULL, "", "what proposes steps",
+     ESP_OPT_FIXED, false},
+    {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
+     "samples in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    {"temperature", ESP_OPT_DOUBLE, offsetof (engine_options, temperature), "0.8", 0, 100, NULL, "",
+     "0 = greedy", ESP_OPT_FIXED, false},
+    {"top_p", ESP_OPT_DOUBLE, offsetof (engine_options, top_p), "1", 0.000001, 1, NULL, "", "nucleus",
+     ESP_OPT_FIXED, false},
+    {"top_k", ESP_OPT_INT, offsetof (engine_options, top_k), "0", 0, 1000000, NULL, "tokens", "0 = off",
+     ESP_OPT_FIXED, false},
+    {"max_step_tokens", ESP_OPT_INT, offsetof (engine_options, max_step_tokens), "512", 1, 1000000, NULL, "tokens",
+     "longest step", ESP_OPT_FIXED, false},
+    {"max_tokens", ESP_OPT_INT, offsetof (engine_options, max_tokens), "2048", 1, 10000000, NULL, "tokens",
+     "longest generation to the end", ESP_OPT_FIXED, false},
+    ESP_OPTION_END,
+};
+static const esp_option prm_rows[] = {
+    {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
+     "what scores steps; without the section there is no PRM", ESP_OPT_FIXED, false},
+    {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
+     "scores in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    ESP_OPTION_END,
+};
+static const esp_option verifier_rows[] = {
+    {"kind", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
+     "what says which results are true; without the section nothing is verified", ESP_OPT_FIXED, false},
+    {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
+     "verdicts in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    ESP_OPTION_END,
+};
+static const esp_option *const common_rows[TASK_KINDS] = {generator_rows, prm_rows, verifier_rows};
+
+static const esp_option observe_rows[] = {
+    {"enabled", ESP_OPT_BOOL, offsetof (observe_options, enabled), "true", 0, 0, NULL, "",
+     "let watch and steer connect", ESP_OPT_FREE, false},
+    {"listen", ESP_OPT_STRING, offsetof (observe_options, listen), NULL, 0, 0, NULL, "",
+     "tcp://HOST:PORT (0 = any port); unset: a socket file of this user on this host", ESP_OPT_FREE, false},
+    ESP_OPTION_END,
+};
+static const esp_option log_rows[] = {
+    {"level", ESP_OPT_CHOICE, offsetof (log_options, level), "warn", 0, 0, "error|warn|info|debug", "",
+     "least important lines on stderr", ESP_OPT_FREE, false},
+    {"file_level", ESP_OPT_CHOICE, offsetof (log_options, file_level), "info", 0, 0, "error|warn|info|debug", "",
+     "least important lines in OUTPUT/log.txt", ESP_OPT_FREE, false},
+    ESP_OPTION_END,
+};
+
+/* ---- binding ---- */
+
+static esp_err bind_one (run_config *c, const char *section, const esp_option *rows, void *into)
+{
+    return config_bind (c->yaml, section, &rows, &into, 1);
+}
+
+/* "search.keep: sentence" of a strategy's fit() becomes a mistake at that key. */
+static esp_err mistake_of (run_config *c, const esp_error *error)
+{
+    const char *colon = strstr (error->text, ": ");
+    char key[128];
+    if (!colon || (size_t) (colon - error->text) >= sizeof (key))
+        return config_mistake (c->yaml, "search.strategy", "%s", error->text);
+    snprintf (key, sizeof (key), "%.*s", (int) (colon - error->text), error->text);
+    return config_mistake (c->yaml, key, "%s", colon + 2);
+}
+
+static esp_err unknown_strategy (run_config *c, const char *name)
+{
+    const char *names[64];
+    char all[512] = "";
+    size_t n = 0, len = 0;
+    const char *near;
+    for (; strategy_at (n) && n < 63; n++) {
+        names[n] = strategy_at (n)->name;
+        len += (size_t) snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
+        if (len >= sizeof (all))
+            break;
+    }
+    names[n] = NULL;
+    near = esp_nearest (name, names);
+    return config_mistake (c->yaml, "search.strategy", "there is no strategy '%.60s'%s%s%s; there are: %s", name,
+                           near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
+}
+
+static esp_err bind_search (run_config *c)
+{
+    const char *name = config_peek (c->yaml, "search.strategy");
+    const strategy *how = strategy_find (name ? name : "beam");
+    const esp_option *tables[2] = {search_option_rows, how ? how->options : NULL};
+    void *structs[2] = {&c->search.options, NULL};
+    esp_error error = {0};
+    esp_err err;
+    if (how && !(c->strategy_own = structs[1] = esp_calloc (1, how->option_bytes + 1)))
+        return ESP_ENOMEM;
+    if ((err = config_bind (c->yaml, "search", tables, structs, how && how->options ? 2 : 1)) != ESP_OK)
+        return err;
+    if (!how)
+        return unknown_strategy (c, name);
+    c->search.strategy = how;
+    c->search.strategy_options = c->strategy_own;
+    if (how->fit && config_mistakes (c->yaml, NULL) == 0 && how->fit (c->strategy_own, &error) != ESP_OK)
+        return mistake_of (c, &error);
+    return ESP_OK;
+}
+
+static esp_err unknown_engine (run_config *c, int k, const char *name)
+{
+    const char *names[64] = {NULL}, *near;
+    char key[64], all[512] = "";
+    size_t len = 0, n = 0;
+    for (size_t i = 0; engine_at (i) && n < 63 && len < sizeof (all); i++)
+        if (engine_at (i)->roles & roles[k]) {
+            names[n] = engine_at (i)->name;
+            len += (size_t) snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
+            n++;
+        }
+    near = esp_nearest (name, names);
+    snprintf (key, sizeof (key), "%s.%s", sections[k], name_keys[k]);
+    return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s", sections[k], name,
+                           near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
+}
+
+static esp_err bind_engine (run_config *c, int k)
+{
+    const char *name = config_peek_at (c->yaml, sections[k], 0, name_keys[k]);
+    const esp_option *tables[2] = {common_rows[k], NULL};
+    void *structs[2] = {&c->engines[k], NULL};
+    size_t n = 1;
+    if (!name && k == TASK_GENERATE)
+        name = "embedded";
+    if (!name) /* no section: its defaults must not make one in the resolved file */
+        return config_section_count (c->yaml, sections[k]) == 0
+                   ? ESP_OK
+                   : config_mistake (c->yaml, sections[k], "says no %s.%s", sections[k], name_keys[k]);
+    if (name && strcmp (name, "none") != 0 && !(c->kinds[k] = engine_find (name, roles[k])))
+        return unknown_engine (c, k, name);
+    if (c->kinds[k] && c->kinds[k]->options) {
+        tables[n] = c->kinds[k]->options;
+        if (!(c->engine_own[k] = structs[n++] = esp_calloc (1, c->kinds[k]->option_bytes + 1)))
+            return ESP_ENOMEM;
+    }
+    return config_bind (c->yaml, sections[k], tables, structs, n);
+}
+
+static void fill_search (run_config *c)
+{
+    const engine_options *g = &c->engines[TASK_GENERATE];
+    search_setup *s = &c->search;
+    s->run_seed = (uint64_t) c->run.seed;
+    s->how = (sampling){g->temperature, g->top_p, g->top_k, (uint32_t) g->max_step_tokens};
+    s->max_tokens = (uint32_t) g->max_tokens;
+    s->has_prm = c->kinds[TASK_SCORE] != NULL;
+    s->has_verifier = c->kinds[TASK_VERIFY] != NULL;
+    s->count_prompts = c->kinds[TASK_GENERATE] && strcmp (c->kinds[TASK_GENERATE]->name, "fake") == 0;
+    s->want_events = c->observe.enabled;
+}
+
+static esp_err bind_all (run_config *c)
+{
+    esp_err err;
+    if ((err = bind_one (c, "run", run_option_rows, &c->run)) != ESP_OK ||
+        (err = bind_one (c, "problems", problem_option_rows, &c->problems)) != ESP_OK ||
+        (err = bind_search (c)) != ESP_OK)
+        return err;
+    for (int k = 0; k < TASK_KINDS; k++)
+        if ((err = bind_engine (c, k)) != ESP_OK)
+            return err;
+    if ((err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
+        (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
+        (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
+        (err = bind_one (c, "observe", observe_rows, &c->observe)) != ESP_OK ||
+        (err = bind_one (c, "log", log_rows, &c->log)) != ESP_OK)
+        return err;
+    fill_search (c);
+    return config_check_unknown (c->yaml);
+}
+
+static esp_err load (config *yaml, char *const *overrides, size_t count, run_config **out, esp_buf *mistakes,
+                     esp_error *error)
+{
+    run_config *c = esp_calloc (1, sizeof (*c));
+    const char *text = "";
+    esp_err err = ESP_OK;
+    if (!c) {
+        config_destroy (yaml);
+        return esp_error_set (error, ESP_ENOMEM, "out of memory");
+    }
+    c->yaml = yaml;
+    for (size_t i = 0; i < count && err == ESP_OK; i++)
+        err = config_override (yaml, overrides[i], error);
+    if (err == ESP_OK && (err = bind_all (c)) != ESP_OK)
+        esp_error_set (error, err, "%s", esp_err_text (err));
+    if (err == ESP_OK && config_mistakes (yaml, &text) > 0) {
+        err = ESP_EFORMAT;
+        if (esp_buf_puts (mistakes, text) != ESP_OK)
+            err = ESP_ENOMEM;
+    }
+    if (err != ESP_OK) {
+        run_config_destroy (c);
+        return err;
+    }
+    *out = c;
+    return ESP_OK;
+}
+
+esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out, esp_buf *mistakes,
+                         esp_error *error)
+{
+    config *yaml;
+    esp_err err = config_read (path, &yaml, error);
+    return err == ESP_OK ? load (yaml, overrides, count, out, mistakes, error) : err;
+}
+
+esp_err run_config_parse (span text, char *const *overrides, size_t count, run_config **out, esp_buf *mistakes,
+                          esp_error *error)
+{
+    config *yaml;
+    esp_err err = config_parse (text, "run.yaml", &yaml, error);
+    return err == ESP_OK ? load (yaml, overrides, count, out, mistakes, error) : err;
+}
+
+void run_config_destroy (run_config *c)
+{
+    if (!c)
+        return;
+    for (int k = 0; k < TASK_KINDS; k++)
+        esp_free (c->engine_own[k]);
+    esp_free (c->strategy_own);
+    config_destroy (c->yaml);
+    esp_free (c);
+}
+
+/* ---- engines ---- */
+
+static void close_engines (worker_engines *e, int count)
+{
+    for (int k = 0; k < count; k++)
+        if (e->of[k].kind)
+            e->of[k].kind->close (e->of[k].state);
+    run_config_destroy (e->owner);
+    *e = (worker_engines){.owner = NULL};
+}
+
+esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base, worker_engines *out,
+                                 esp_error *error)
+{
+    esp_buf mistakes = {0};
+    run_config *c;
+    esp_err err = run_config_parse (run_file, NULL, 0, &c, &mistakes, error);
+    (void) ctx;
+    if (err == ESP_EFORMAT && mistakes.len > 0)
+        esp_error_set (error, err, "the run file that came from rank 0: %s", esp_buf_text (&mistakes));
+    esp_buf_free (&mistakes);
+    if (err != ESP_OK)
+        return err;
+    *out = (worker_engines){.owner = c};
+    for (int k = 0; k < TASK_KINDS; k++) {
+        engine_setup setup = *base;
+        const engine_kind *kind = c->kinds[k];
+        size_t len = strlen (out->line);
+        if (!kind)
+            continue;
+        setup.options = c->engine_own[k];
+        setup.role = roles[k];
+        setup.run_seed = (uint64_t) c->run.seed;
+        if ((err = kind->open (&setup, &out->of[k].state, error)) != ESP_OK) {
+            close_engines (out, k);
+            return err;
+        }
+        out->of[k].kind = kind;
+        out->slots[k] = c->engines[k].slots > 0 ? (uint32_t) c->engines[k].slots
+                        : kind->slots           ? kind->slots (out->of[k].state)
+                                                : 0;
+        snprintf (out->line + len, sizeof (out->line) - len, "%s%s", len ? ", " : "", kind->name);
+    }
+    return ESP_OK;
+}
+
+void run_config_close_engines (void *ctx, worker_engines *engines)
+{
+    (void) ctx;
+    close_engines (engines, TASK_KINDS);
+}
+
+esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
+{
+    const run_config *c = ctx;
+    esp_err err = ESP_OK;
+    for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
+        if (c->kinds[k] && c->kinds[k]->check_problem)
+            err = c->kinds[k]->check_problem (json, error);
+    return err;
+}
+
+/* ---- resume ---- */
+
+/* Over the keys of a table that may grow and steer what is planned; wall time comes as an input and steers nothing. */
+static uint64_t hash_growing (uint64_t hash, const esp_option *rows, const void *values)
+{
+    for (; rows && rows->key; rows++)
+        if (rows->change == ESP_OPT_GROWS && rows->type == ESP_OPT_INT)
+            hash = esp_hash_mix (hash, (uint64_t) *(const int64_t *) ((const char *) values + rows->offset));
+    return hash;
+}
+
+static uint64_t growth_of (const run_config *c)
+{
+    uint64_t hash = hash_growing (0, search_option_rows, &c->search.options);
+    return hash_growing (hash, c->search.strategy->options, c->strategy_own);
+}
+
+bool run_config_replays (void *ctx, span run_file)
+{
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    run_config *before;
+    bool same;
+    esp_err err = run_config_parse (run_file, NULL, 0, &before, &mistakes, &error);
+    esp_buf_free (&mistakes);
+    if (err != ESP_OK)
+        return false;
+    same = growth_of (before) == growth_of (ctx);
+    run_config_destroy (before);
+    return same;
+}
+
+/* ---- for people ---- */
+
+void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title, const esp_option *rows),
+                        void *ctx)
+{
+    char title[160];
+    visit (ctx, "run", "the run", run_option_rows);
+    visit (ctx, "problems", "the problems", problem_option_rows);
+    visit (ctx, "search", "the search, whatever the strategy", search_option_rows);
+    for (size_t i = 0; strategy_at (i); i++)
+        if (strategy_at (i)->options) {
+            snprintf (title, sizeof (title), "strategy %s", strategy_at (i)->name);
+            visit (ctx, "search", title, strategy_at (i)->options);
+        }
+    for (int k = 0; k < TASK_KINDS; k++) {
+        visit (ctx, sections[k], "whatever the engine", common_rows[k]);
+        for (size_t i = 0; engine_at (i); i++) {
+            const engine_kind *kind = engine_at (i);
+            snprintf (title, sizeof (title), "%s %s", name_keys[k], kind->name);
+            if ((kind->roles & roles[k]) && kind->options)
+                visit (ctx, sections[k], title, kind->options);
+        }
+    }
+    visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
+    visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);
+    visit (ctx, "journal", "the journal", journal_option_rows);
+    visit (ctx, "observe", "watching and steering", observe_rows);
+    visit (ctx, "log", "log lines", log_rows);
+}
+
+static esp_err say_cap (esp_buf *out, const char *what, int64_t cap)
+{
+    return cap > 0 ? esp_buf_printf (out, "; at most %lld %s a problem", (long long) cap, what) : ESP_OK;
+}
+
+esp_err run_config_meaning (const run_config *c, esp_buf *out)
+{
+    const search_options *o = &c->search.options;
+    const char *keep = config_peek (c->yaml, "search.keep"), *expand = config_peek (c->yaml, "search.expand");
+    esp_err err = esp_buf_puts (out, c->search.strategy->name);
+    if (err == ESP_OK && keep && expand)
+        err = esp_buf_printf (out, ": keep %s x expand %s = n %lld", keep, expand, atoll (keep) * atoll (expand));
+    if (err == ESP_OK)
+        err = say_cap (out, "generations", o->budget_generations);
+    if (err == ESP_OK)
+        err = say_cap (out, "steps", o->budget_steps);
+    return err == ESP_OK ? say_cap (out, "generated tokens", o->budget_generated_tokens) : err;
+}

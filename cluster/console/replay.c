@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* replay.c - espalier replay: rebuild every search from the journal and compare with what was recorded and written
+ *
+ * Digests must agree, and the rows of finished problems, made anew, must be those of the row files, line by line in
+ * the order in which problems ended.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cluster/cli/commands.h"
+#include "cluster/console/console.h"
+#include "cluster/console/rebuild.h"
+#include "proto/base/alloc.h"
+#include "proto/base/file.h"
+
+static const char *const help =
+    "usage: espalier replay OUTPUT\n\n"
+    "Rebuilds every search from the journal, compares the digests that the run recorded, makes the rows anew and compares\n"
+    "them with answers.jsonl and candidates.jsonl.  Exit status 0, or 4 with the first difference.\n";
+
+struct slot {
+    problem_key key;
+    uint64_t opened; /* number of its last OPEN: what was recorded before is void (a budget grew, it was started again) */
+    search *search;  /* NULL: not opened yet, or finished and gone */
+};
+
+struct replaying {
+    rebuild *r;
+    struct slot *slots; /* owned; by key */
+    size_t count, cap;
+    effects effects;
+    FILE *files[ROW_FILES];
+    esp_buf rows[ROW_FILES];
+    uint64_t inputs, digests, finished;
+    esp_error *error;
+};
+
+static int by_key (const void *a, const void *b)
+{
+    const struct slot *x = a, *y = b;
+    return x->key != y->key ? (x->key > y->key) - (x->key < y->key) : (x->opened > y->opened) - (x->opened < y->opened);
+}
+
+/* First walk: every OPEN. */
+static esp_err note_open (void *ctx, const record *r)
+{
+    struct replaying *p = ctx;
+    if (r->kind != RECORD_INPUT || r->u.input.kind != INPUT_OPEN)
+        return ESP_OK;
+    if (esp_grow (&p->slots, &p->cap, p->count + 1, sizeof (*p->slots)) != 0)
+        return esp_error_set (p->error, ESP_ENOMEM, "out of memory");
+    p->slots[p->count++] = (struct slot){.key = r->u.input.problem, .opened = r->number};
+    return ESP_OK;
+}
+
+/* One slot a problem, with its last OPEN. */
+static void order_slots (struct replaying *p)
+{
+    size_t kept = 0;
+    if (p->count > 0)
+        qsort (p->slots, p->count, sizeof (*p->slots), by_key);
+    for (size_t i = 0; i < p->count; i++)
+        if (i + 1 == p->count || p->slots[i + 1].key != p->slots[i].key)
+            p->slots[kept++] = p->slots[i];
+    p->count = kept;
+}
+
+static struct slot *slot_of (struct replaying *p, problem_key key)
+{
+    size_t low = 0, high = p->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (p->slots[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < p->count && p->slots[low].key == key ? &p->slots[low] : NULL;
+}
+
+static esp_err open_slot (struct replaying *p, struct slot *slot)
+{
+    esp_buf memory = {0};
+    problem row;
+    esp_err err = problem_source_get (p->r->source, problem_repeat (slot->key), problem_number (slot->key), &memory, &row,
+                                      p->error);
+    if (err == ESP_OK)
+        err = search_create (&p->r->now->search, &row, &slot->search);
+    esp_buf_free (&memory);
+    return err;
+}
+
+/* The next bytes of a row file must be these. */
+static esp_err compare_rows (struct replaying *p, int file, problem_key key)
+{
+    size_t len = p->rows[file].len;
+    char *there = esp_malloc (len + 1);
+    size_t got = there && p->files[file] ? fread (there, 1, len, p->files[file]) : 0;
+    bool same = got == len && memcmp (there ? there : "", p->rows[file].data ? p->rows[file].data : "", len) == 0;
+    esp_free (there);
+    if (same)
+        return ESP_OK;
+    return esp_error_set (p->error, ESP_EDIVERGED, "%s/%s: the rows of problem %u (repeat %u) are not what the journal "
+                          "gives", p->r->output, row_file_names[file], problem_number (key), problem_repeat (key));
+}
+
+static esp_err finish_slot (struct replaying *p, struct slot *slot)
+{
+    esp_err err;
+    esp_buf_clear (&p->rows[ROW_ANSWERS]);
+    esp_buf_clear (&p->rows[ROW_CANDIDATES]);
+    err = rows_of_search (slot->search, &p->r->config->vote, &p->rows[ROW_ANSWERS], &p->rows[ROW_CANDIDATES], NULL);
+    for (int f = 0; f < ROW_FILES && err == ESP_OK; f++)
+        err = compare_rows (p, f, slot->key);
+    search_destroy (slot->search);
+    slot->search = NULL;
+    p->finished++;
+    return err;
+}
+
+static esp_err visit (void *ctx, const record *r)
+{
+    struct replaying *p = ctx;
+    struct slot *slot;
+    esp_err err;
+    if (r->kind == RECORD_HEADER)
+        return rebuild_under (p->r, r->u.header.run_file, p->error);
+    if (r->kind == RECORD_HASH) {
+        slot = slot_of (p, r->u.hash.problem);
+        p->digests++;
+        if (slot && slot->search && search_digest (slot->search) != r->u.hash.digest)
+            return esp_error_set (p->error, ESP_EDIVERGED, "the replay differs from what was recorded at input %" PRIu64,
+                                  r->number);
+        return ESP_OK;
+    }
+    if (r->kind != RECORD_INPUT)
+        return ESP_OK;
+    p->inputs++;
+    slot = slot_of (p, r->u.input.problem);
+    if (!slot || r->number < slot->opened) /* opened after the first walk; void */
+        return ESP_OK;
+    if (r->number == slot->opened && (err = open_slot (p, slot)) != ESP_OK)
+        return err;
+    if (!slot->search)
+        return ESP_OK;
+    if ((err = search_apply (slot->search, &r->u.input, &p->effects)) != ESP_OK)
+        return err;
+    return p->effects.finished ? finish_slot (p, slot) : ESP_OK;
+}
+
+static void open_files (struct replaying *p)
+{
+    char path[4096];
+    for (int f = 0; f < ROW_FILES; f++)
+        if (esp_path_join (path, sizeof (path), p->r->output, row_file_names[f]) == ESP_OK)
+            p->files[f] = fopen (path, "r");
+}
+
+static void close_all (struct replaying *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        search_destroy (p->slots[i].search);
+    esp_free (p->slots);
+    effects_free (&p->effects);
+    for (int f = 0; f < ROW_FILES; f++) {
+        if (p->files[f])
+            fclose (p->files[f]);
+        esp_buf_free (&p->rows[f]);
+    }
+}
+
+int replay_main (int argc, char **argv)
+{
+    rebuild r;
+    esp_error error = {0};
+    struct replaying p = {.r = &r, .error = &error};
+    esp_err err;
+    if (argc == 2 && (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)) {
+        fputs (help, stdout);
+        return EXIT_DONE;
+    }
+    if (argc != 2) {
+        fputs (help, stderr);
+        return EXIT_USAGE;
+    }
+    if ((err = rebuild_open (argv[1], &r, &error)) != ESP_OK) {
+        fprintf (stderr, "espalier: %s\n", error.text);
+        return EXIT_USAGE;
+    }
+    open_files (&p);
+    if ((err = journal_walk (argv[1], UINT64_MAX, note_open, &p, &error)) == ESP_OK) {
+        order_slots (&p);
+        err = journal_walk (argv[1], UINT64_MAX, visit, &p, &error);
+    }
+    if (err == ESP_OK)
+        printf ("replayed %" PRIu64 " inputs of %zu problems: %" PRIu64 " finished, their rows are those of the files; %" PRIu64
+                " digests agree\n", p.inputs, p.count, p.finished, p.digests);
+    else
+        fprintf (stderr, "espalier: %s\n", error.text[0] ? error.text : esp_err_text (err));
+    close_all (&p);
+    rebuild_close (&r);
+    return err == ESP_OK ? EXIT_DONE : EXIT_BROKEN;
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""run.py - one-line faults in our own source, each of which a test must catch
+
+    run.py BUILD_FOLDER [NAME ...]
+
+The sources are copied into BUILD_FOLDER/src; each fault is put in there in turn, the tests that should notice are built and run, and
+the first one that fails is named.  A fault that nothing catches fails this ring; so does one whose line is not there any more.
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SIM = ("tests/sim/test_sim", "60")
+GOLDEN = ("tests/conformance/conformance", "GOLDEN")
+
+
+def unit(path):
+    """The unit test tests/unit/FOLDER/test_NAME.c, as "FOLDER/NAME"."""
+    folder, name = path.rsplit("/", 1)
+    return ("tests/unit/unit_" + folder.replace("/", "_") + "_test_" + name,)
+
+
+# name, file, line there, line instead, tests that should notice (in this order)
+FAULTS = [
+    ("joins delivered as they complete", "coordinator/search/search_join.c",
+     "join *j = take_join (&s->lanes[l], s->setup->options.deterministic);", "join *j = take_join (&s->lanes[l], false);",
+     [unit("coordinator/search/search"), SIM]),
+    ("a problem that resume brought back is admitted again", "coordinator/loop.c",
+     "if (!was_admitted (c, *key) && !find_open (c, *key))", "if (!find_open (c, *key))", [SIM]),
+    ("cancelled asks are given back", "coordinator/search/search_plan.c",
+     "return a->held;", "return used;", [unit("coordinator/search/search_budget"), unit("coordinator/search/search"), SIM]),
+    ("a hold that is not noted", "coordinator/search/budget.c",
+     "a->held = budget_sum (&a->held, amount);", "(void)amount;", [unit("coordinator/search/budget"), SIM]),
+    ("seeds without the path", "coordinator/search/search_plan.c",
+     "esp_hash_mix (from->path_hash, stage)", "esp_hash_mix (0, stage)", [unit("coordinator/search/search"), SIM]),
+    ("lookahead scores leak into children", "coordinator/search/tree.c",
+     "total += r == ref ? n->score_count : n->score_own;", "total += n->score_count;", [unit("coordinator/search/tree"), GOLDEN]),
+    ("of equal scores the later one leads", "coordinator/search/strategy_help.c",
+     "return descending ? a > b : a < b;", "return descending ? a >= b : a < b;", [unit("coordinator/search/strategy_help"), GOLDEN, SIM]),
+    ("rebase rounds down", "coordinator/search/strategy_rebase.c", "ceil (", "floor (", [GOLDEN]),
+    ("a draw that is used twice", "coordinator/search/search_look.c",
+     "s->lanes[lane_index].draws++;", "(void)lane_index;", [GOLDEN, SIM]),
+    ("the last of equal votes wins", "coordinator/merge/vote.c",
+     "value_of_group (rule, &groups[g]) > value_of_group (rule, &groups[win])", "value_of_group (rule, &groups[g]) >= value_of_group (rule, &groups[win])",
+     [unit("coordinator/merge/vote"), GOLDEN]),
+    ("every death counts as a death alone", "coordinator/dispatch/dispatch_faults.c",
+     "f->deaths += alone;", "f->deaths += 1;", [unit("coordinator/dispatch/dispatch"), SIM]),
+    ("credit is not given back", "coordinator/dispatch/dispatch.c",
+     "w->in_flight[f->task.kind]--;", "w->in_flight[f->task.kind] += 0;", [unit("coordinator/dispatch/dispatch"), SIM]),
+    ("a lost text is not sent again whole", "coordinator/dispatch/dispatch_receive.c",
+     "lease_flight_at (d->leases, handle)->whole = true;", "lease_flight_at (d->leases, handle)->whole = false;",
+     [unit("coordinator/dispatch/dispatch"), SIM]),
+    ("rows are not cut back on resume", "coordinator/journal/journal_rows.c",
+     "f->bytes = f->committed;", "f->bytes = f->committed = bytes;", [unit("coordinator/journal/journal"), SIM]),
+    ("a flipped bit is taken for a torn tail", "coordinator/journal/journal_replay.c",
+     "if (mark != UINT64_MAX)", "if (mark == 0)", [unit("coordinator/journal/journal_flip"), unit("coordinator/journal/journal_cut"), unit("coordinator/journal/journal")]),
+    ("the frontier ignores arrival", "coordinator/frontier/frontier.c",
+     "return a->arrival < b->arrival;", "return a->arrival > b->arrival;", [unit("coordinator/frontier/frontier")]),
+    ("virtual loss is kept", "coordinator/search/strategy_mcts.c",
+     "add_flying (s, me, parent, -1);", "add_flying (s, me, parent, 0);", [unit("coordinator/search/strategy_mcts"), SIM]),
+    ("a wrong chain passes", "worker/verifier/verifier_puzzle.c",
+     "VERDICT_FAIL", "VERDICT_PASS", [unit("worker/verifier/verifier_puzzle")]),
+]
+
+
+def copy_sources(to):
+    files = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], check=True, capture_output=True,
+                           text=True).stdout.split("\n")
+    for name in filter(None, files):
+        source, target = os.path.join(ROOT, name), os.path.join(to, name)
+        if not os.path.isfile(source):
+            continue
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.exists(target) or open(source, "rb").read() != open(target, "rb").read():
+            shutil.copy2(source, target)
+
+
+def build(folder, targets):
+    return subprocess.run(["ninja", "-C", folder, *targets], capture_output=True, text=True)
+
+
+def known_targets(folder):
+    out = subprocess.run(["ninja", "-C", folder, "-t", "targets", "all"], capture_output=True, text=True).stdout
+    return {line.split(":")[0] for line in out.split("\n")}
+
+
+def run_test(folder, test):
+    golden = os.path.join(ROOT, "..", "shared", "golden")
+    words = [golden if w == "GOLDEN" else w for w in test[1:]]
+    if "GOLDEN" in test[1:] and not os.path.isdir(golden):
+        words = [os.path.join(ROOT, "tests/conformance/own")]
+    work = os.path.join(folder, "work")
+    os.makedirs(work, exist_ok=True)
+    try:
+        return subprocess.run([os.path.join(folder, test[0]), *words], capture_output=True, cwd=work, timeout=240).returncode
+    except subprocess.TimeoutExpired:
+        return "too long"
+
+
+def main():
+    base, only = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    source, folder = os.path.join(base, "src"), os.path.join(base, "build")
+    copy_sources(source)
+    subprocess.run(["cmake", "-S", source, "-B", folder, "-G", "Ninja", "-DESP_WERROR=OFF", "-DESP_CHECK=ON"], check=True,
+                   capture_output=True)
+    known = known_targets(folder)
+    caught = missed = 0
+    for name, path, old, new, tests in FAULTS:
+        if only and name not in only:
+            continue
+        tests = [t for t in tests if t[0] in known or os.path.basename(t[0]) in known]
+        target = os.path.join(source, path)
+        whole = open(target).read()
+        if whole.count(old) < 1:
+            print(f"FAILED  {name}: the line is not in {path} any more", flush=True)
+            missed += 1
+            continue
+        open(target, "w").write(whole.replace(old, new))
+        by = None
+        for test in tests:
+            made = build(folder, [test[0]])
+            if made.returncode != 0:
+                by = "the compiler"
+                break
+            code = run_test(folder, test)
+            if code != 0:
+                by = f"{test[0]} ({code})"
+                break
+        open(target, "w").write(whole)
+        print(f"caught  {name}: {by}" if by else f"FAILED  {name}: nothing caught it ({[t[0] for t in tests]})", flush=True)
+        caught += by is not None
+        missed += by is None
+    print(f"{caught} passed, {missed} failed, 0 skipped")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

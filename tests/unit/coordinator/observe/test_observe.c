@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_observe.c - what coordinator/observe and proto/client promise, over ipc in one process */
+// LINK: esp_client nng::nng Threads::Threads
+
+#include "tests/unit/coordinator/observe/given.h"
+#include <nng/nng.h>
+#include <nng/protocol/pubsub0/sub.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include "proto/base/alloc.h"
+#include "proto/base/file.h"
+#include "proto/client/control_file.h"
+
+/* ---- helpers ---- */
+
+static void nap (void)
+{
+    usleep (200);
+}
+
+typedef struct asking { /* one client_ask in a thread of its own */
+    const char *output;
+    control_message ask;
+    pthread_t thread;
+    atomic_bool ended;
+    esp_err err;
+    esp_error error;
+    uint64_t number;
+    run_status status;
+} asking;
+
+static void *asking_run (void *arg)
+{
+    asking *a = arg;
+    client *c;
+    control_message answer;
+    a->err = client_open (a->output, &c, &a->error);
+    if (a->err == ESP_OK) {
+        a->err = client_ask (c, &a->ask, 20000, &answer, &a->error);
+        if (a->err == ESP_OK) {
+            a->number = answer.number;
+            a->status = answer.status;
+        }
+        client_close (c);
+    }
+    atomic_store (&a->ended, true);
+    return NULL;
+}
+
+static void ask_start (asking *a, const char *output)
+{
+    a->output = output;
+    pthread_create (&a->thread, NULL, asking_run, a);
+}
+
+static void ask_to_the_end (given *g, asking *a)
+{
+    while (!atomic_load (&a->ended)) {
+        observe_pass (g->o);
+        nap ();
+    }
+    pthread_join (a->thread, NULL);
+}
+
+static void ask_now (given *g, asking *a)
+{
+    ask_start (a, g->output);
+    ask_to_the_end (g, a);
+}
+
+/* ---- bad calls ---- */
+
+static void bad_calls_are_refused (void)
+{
+    given g = {.number = 0};
+    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    esp_clock clock = {given_now, &g};
+    observe *o = NULL;
+    esp_error error = {0};
+    const char *folder = suite_folder ();
+    FAILS (observe_open (NULL, NULL, &clock, &world, &o, &error), ESP_EINVAL);
+    FAILS (observe_open (folder, NULL, NULL, &world, &o, &error), ESP_EINVAL);
+    FAILS (observe_open (folder, NULL, &clock, NULL, &o, &error), ESP_EINVAL);
+    FAILS (observe_open (folder, NULL, &clock, &world, NULL, &error), ESP_EINVAL);
+    FAILS (observe_open ("/nonexistent/output", NULL, &clock, &world, &o, &error), ESP_ENOENT);
+    FAILS (observe_open (folder, "http://x:1", &clock, &world, &o, &error), ESP_EFORMAT);
+    FAILS (observe_open (folder, "tcp://nowhere", &clock, &world, &o, &error), ESP_EFORMAT);
+    FAILS (observe_open (folder, "tcp://h:99999", &clock, &world, &o, &error), ESP_EFORMAT);
+    FAILS (observe_open (folder, "tcp://h/x:1", &clock, &world, &o, &error), ESP_EFORMAT);
+    FAILS (observe_open (folder, "tcp://h:1x", &clock, &world, &o, &error), ESP_EFORMAT);
+    CHECK (o == NULL);
+    observe_close (NULL);
+    observe_events (NULL, NULL, 0);
+    observe_pass (NULL);
+}
+
+static void survives_failure_of_every_allocation (void)
+{
+    given g = {.number = 0};
+    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    esp_clock clock = {given_now, &g};
+    const char *folder = suite_folder ();
+    long live = esp_alloc_live ();
+    esp_err err = ESP_ENOMEM;
+    for (long n = 0; err != ESP_OK && n < 200; n++) {
+        observe *o = NULL;
+        esp_error error = {0};
+        esp_alloc_fail_after (n);
+        err = observe_open (folder, NULL, &clock, &world, &o, &error);
+        esp_alloc_fail_after (-1);
+        CHECK (err == ESP_OK || err == ESP_ENOMEM);
+        observe_close (o);
+        CU_ASSERT_EQUAL (esp_alloc_live (), live);
+    }
+    CU_ASSERT_EQUAL (err, ESP_OK);
+}
+
+/* ---- where it is ---- */
+
+static void only_this_user_can_reach_the_sockets (void)
+{
+    given g = {.number = 0};
+    control_file f;
+    esp_error error = {0};
+    struct stat s;
+    char path[512];
+    given_open (&g, NULL);
+    PASS (control_file_read (g.output, &f, &error));
+    snprintf (path, sizeof (path), "%s/control.json", g.output);
+    CHECK (stat (path, &s) == 0 && (s.st_mode & 0777) == 0600);
+    CHECK (strlen (f.token) == 32 && strspn (f.token, "0123456789abcdef") == 32);
+    CHECK (f.pid == (long) getpid () && control_file_is_here (&f));
+    for (int i = 0; i < 2; i++) {
+        const char *file = (i ? f.events : f.control) + strlen ("ipc://");
+        CHECK (strlen (file) <= 100);
+        CHECK (stat (file, &s) == 0 && S_ISSOCK (s.st_mode) && (s.st_mode & 0777) == 0600);
+        snprintf (path, sizeof (path), "%.*s", (int) (strrchr (file, '/') - file), file);
+        CHECK (stat (path, &s) == 0 && (s.st_mode & 0777) == 0700 && s.st_uid == geteuid ());
+    }
+    observe_close (g.o);
+    CHECK (access (f.events + strlen ("ipc://"), F_OK) != 0 && access (f.control + strlen ("ipc://"), F_OK) != 0);
+    FAILS (control_file_read (g.output, &f, &error), ESP_ENOENT);
+}
+
+static void a_folder_that_others_may_enter_is_refused (void)
+{
+    given g = {.number = 0};
+    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    esp_clock clock = {given_now, &g};
+    const char *output = suite_folder ();
+    char runtime[256], folder[300];
+    observe *o = NULL;
+    esp_error error = {0};
+    snprintf (runtime, sizeof (runtime), "/tmp/espx%ld", (long) getpid ());
+    snprintf (folder, sizeof (folder), "%s/espalier", runtime);
+    CHECK (mkdir (runtime, 0700) == 0 && mkdir (folder, 0755) == 0);
+    setenv ("XDG_RUNTIME_DIR", runtime, 1);
+    FAILS (observe_open (output, NULL, &clock, &world, &o, &error), ESP_EPERMISSION);
+    CHECK (strstr (error.text, folder) != NULL);
+    rmdir (folder);
+    CHECK (symlink ("/tmp", folder) == 0);
+    FAILS (observe_open (output, NULL, &clock, &world, &o, &error), ESP_EPERMISSION);
+    unlink (folder);
+    PASS (observe_open (output, NULL, &clock, &world, &o, &error));
+    observe_close (o);
+    rmdir (folder);
+    rmdir (runtime);
+    memset (folder, 'x', 120);
+    folder[0] = '/';
+    folder[120] = 0;
+    setenv ("XDG_RUNTIME_DIR", folder, 1);
+    PASS (observe_open (output, NULL, &clock, &world, &o, &error)); /* too long: /tmp */
+    observe_close (o);
+    unsetenv ("XDG_RUNTIME_DIR");
+}
+
+static void control_file_of_a_dead_run_is_overwritten (void)
+{
+    given g = {.number = 0};
+    char path[512];
+    client *c;
+    esp_error error = {0};
+    snprintf (g.output, sizeof (g.output), "%s", suite_folder ());
+    snprintf (path, sizeof (path), "%s/control.json", g.output);
+    PASS (esp_file_write (path, span_of ("{\"events\":\"ipc:///tmp/no.e\",\"control\":\"ipc:///tmp/no.c\",\"token\":"
+                                         "\"x\",\"pid\":1,\"host\":\"h\"}"), 0600, &error));
+    FAILS (client_open (g.output, &c, &error), ESP_EPEER);
+    given_open (&g, NULL);
+    PASS (client_open (g.output, &c, &error));
+    client_close (c);
+    observe_close (g.o);
+}
+
+static void closes_and_opens_again_and_the_client_sees_the_end (void)
+{
+    given g = {.number = 0};
+    client *c, *again;
+    const event *events;
+    size_t count;
+    run_status status;
+    bool gap;
+    esp_error error = {0};
+    esp_err err = ESP_EEMPTY;
+    given_open (&g, NULL);
+    PASS (client_open (g.output, &c, &error));
+    observe_close (g.o);
+    for (int i = 0; i < 100 && (err == ESP_EEMPTY || err == ESP_OK); i++)
+        err = client_next (c, 100, &events, &count, &status, &gap);
+    CU_ASSERT_EQUAL (err, ESP_EPEER);
+    FAILS (client_open (g.output, &again, &error), ESP_ENOENT);
+    given_open (&g, NULL);
+    PASS (client_open (g.output, &again, &error));
+    client_close (again);
+    client_close (c);
+    observe_close (g.o);
+}
+
+/* ---- events ---- */
+
+static unsigned long long state_of (const given *g)
+{
+    return esp_hash64 (g->value, sizeof (g->value), 0);
+}
+
+static void follow_to_the_end (given *g, unsigned inputs)
+{
+    observer o;
+    observer_start (&o, g, "follow", g->number + inputs);
+    for (unsigned i = 0; i < inputs; i++) {
+        given_input (g, 1 + i % 16);
+        if (i % 8 == 0)
+            observe_pass (g->o);
+        if (i % 64 == 0)
+            nap ();
+        if (i == inputs / 2) /* half of it at the latest is live */
+            observer_wait_up (&o, g);
+    }
+    observer_result (&o, g);
+    CU_ASSERT_STRING_EQUAL (o.err, "OK");
+    CHECK (o.gaps >= 1 && o.messages >= 1);
+    CHECK (o.hash == state_of (g));
+    observer_end (&o);
+}
+
+static void snapshot_then_live_without_loss (void)
+{
+    static given g;
+    given_open (&g, NULL);
+    for (int i = 0; i < 3000; i++)
+        given_input (&g, 5);
+    follow_to_the_end (&g, 20000);
+    observe_close (g.o);
+}
+
+static void a_gap_is_seen_and_repaired (void)
+{
+    static given g = {.jump_ns = 60000000}; /* every pass publishes */
+    observer o;
+    given_open (&g, NULL);
+    observer_start (&o, &g, "listen", 0);
+    observer_wait_up (&o, &g);
+    for (int i = 0; i < 4000; i++) { /* more messages than anybody queues */
+        given_input (&g, 4);
+        observe_pass (g.o);
+    }
+    fputs ("go\n", o.to);
+    fflush (o.to);
+    g.jump_ns = 1; /* now the clock stands: nothing more is published */
+    observer_result (&o, &g);
+    CHECK (o.gaps >= 2); /* the first message is one, too */
+    CHECK (o.events < 16000);
+    observer_end (&o);
+    g.jump_ns = 0;
+    follow_to_the_end (&g, 3000);
+    observe_close (g.o);
+}
+
+static void events_that_wait_too_long_are_dropped_with_a_gap (void)
+{
+    static given g = {.jump_ns = 300000000};
+    static event many[1000];
+    observer o;
+    given_open (&g, NULL);
+    observer_start (&o, &g, "listen", 0);
+    observer_wait_up (&o, &g);
+    for (int i = 0; i < 100; i++) {
+        for (int k = 0; k < 1000; k++)
+            many[k] = (event){.number = (uint64_t) i + 1, .index = (uint32_t) k, .kind = EVENT_PLANNED, .value = NAN};
+        observe_events (g.o, many, 1000);
+    }
+    fputs ("go\n", o.to);
+    fflush (o.to);
+    for (int i = 0; i < 100; i++) {
+        observe_pass (g.o);
+        nap ();
+    }
+    g.jump_ns = 1;
+    observer_result (&o, &g);
+    CHECK (o.gaps >= 2 && o.events > 0 && o.events < 100000);
+    observer_end (&o);
+    observe_close (g.o);
+}
+
+static void ten_observers_that_never_read_do_not_hold_the_run_up (void)
+{
+    static given g = {.jump_ns = 60000000};
+    observer o[10];
+    long live;
+    given_open (&g, NULL);
+    for (int i = 0; i < 10; i++)
+        observer_start (&o[i], &g, "listen", 0);
+    for (int i = 0; i < 10; i++)
+        observer_wait_up (&o[i], &g); /* from now on they wait for a word */
+    for (int i = 0; i < 1000; i++) {
+        given_input (&g, 16);
+        observe_pass (g.o);
+    }
+    live = esp_alloc_live ();
+    for (int i = 0; i < 10000; i++) { /* ends: no send waits for anybody */
+        given_input (&g, 16);
+        observe_pass (g.o);
+    }
+    CHECK (esp_alloc_live () <= live + 8); /* and nothing piles up */
+    for (int i = 0; i < 10; i++)
+        observer_end (&o[i]);
+    observe_close (g.o);
+}
+
+static void odd_events_do_not_stop_the_others (void)
+{
+    static given g = {.jump_ns = 60000000};
+    static char big[200000];
+    observer o;
+    event odd[3] = {{.number = 1, .kind = EVENT_SCORED, .value = INFINITY},
+                    {.number = 1, .kind = EVENT_TEXT, .value = NAN},
+                    {.number = 1, .kind = EVENT_SCORED, .value = 0.5}};
+    memset (big, 'x', sizeof (big));
+    odd[1].text = span_make (big, sizeof (big));
+    given_open (&g, NULL);
+    observer_start (&o, &g, "listen", 0);
+    observer_wait_up (&o, &g);
+    fputs ("go\n", o.to);
+    fflush (o.to);
+    for (int i = 0; i < 20; i++) {
+        observe_events (g.o, odd, 3);
+        observe_progress (g.o, (task_id){7, 9}, span_of ("so far"));
+        observe_pass (g.o);
+        nap ();
+    }
+    g.jump_ns = 1;
+    observer_result (&o, &g);
+    CU_ASSERT_EQUAL (o.bits, 15);
+    observer_end (&o);
+    observe_close (g.o);
+}
+
+/* ---- control ---- */
+
+static void a_wrong_token_is_refused (void)
+{
+    given g = {.number = 0};
+    control_file f;
+    esp_error error = {0};
+    char path[512], text[4096];
+    asking a = {.ask = {.kind = CONTROL_STOP}};
+    given_open (&g, NULL);
+    PASS (control_file_read (g.output, &f, &error));
+    f.token[31] = f.token[31] == '0' ? '1' : '0';
+    snprintf (path, sizeof (path), "%s", suite_folder ());
+    a.output = path;
+    snprintf (text, sizeof (text), "{\"events\":\"%s\",\"control\":\"%s\",\"token\":\"%s\",\"pid\":%ld,\"host\":\"%s\"}",
+              f.events, f.control, f.token, f.pid, f.host);
+    {
+        char file[600];
+        snprintf (file, sizeof (file), "%s/control.json", path);
+        PASS (esp_file_write (file, span_of (text), 0600, &error));
+    }
+    ask_start (&a, path);
+    ask_to_the_end (&g, &a);
+    CU_ASSERT_EQUAL (a.err, ESP_ECONFLICT);
+    CHECK (strstr (a.error.text, "token") != NULL);
+    CU_ASSERT_EQUAL (g.stops, 0);
+    observe_close (g.o);
+}
+
+static void garbage_gets_an_answer_and_harms_nothing (void)
+{
+    static const char *const garbage[] = {"", "x", "\x08\x01", "\x08\x63", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
+    given g = {.number = 0};
+    control_file f;
+    esp_error error = {0};
+    nng_socket req;
+    asking a = {.ask = {.kind = CONTROL_STATUS}};
+    given_open (&g, NULL);
+    PASS (control_file_read (g.output, &f, &error));
+    CHECK (nng_req0_open (&req) == 0 && nng_dial (req, f.control, NULL, 0) == 0);
+    for (size_t i = 0; i < sizeof (garbage) / sizeof (garbage[0]); i++) {
+        char answer[1000];
+        size_t len = sizeof (answer);
+        int got = NNG_EAGAIN;
+        CHECK (nng_send (req, (void *) (uintptr_t) garbage[i], strlen (garbage[i]), 0) == 0);
+        for (int k = 0; k < 20000 && got == NNG_EAGAIN; k++) {
+            observe_pass (g.o);
+            got = nng_recv (req, answer, &len, NNG_FLAG_NONBLOCK);
+            nap ();
+        }
+        CHECK (got == 0 && len > 0);
+    }
+    nng_close (req);
+    ask_now (&g, &a);
+    CHECK (a.err == ESP_OK && a.status.problems_total == PROBLEMS);
+    observe_close (g.o);
+}
+
+static void a_command_is_answered_when_it_is_on_disk (void)
+{
+    given g = {.number = 41};
+    asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 1}};
+    a.ask.command = (command){.kind = COMMAND_ADD_STEP, .node = 7, .value = 0, .text = span_of ("a human step")};
+    given_open (&g, NULL);
+    ask_start (&a, g.output);
+    while (g.commands == 0) {
+        observe_pass (g.o);
+        nap ();
+    }
+    for (int i = 0; i < 200; i++) {
+        observe_pass (g.o);
+        nap ();
+    }
+    CHECK (!atomic_load (&a.ended));
+    atomic_store (&g.durable, 42);
+    ask_to_the_end (&g, &a);
+    CHECK (a.err == ESP_OK && a.number == 42 && g.commands == 1);
+    CHECK (g.last.kind == COMMAND_ADD_STEP && g.last.node == 7 && strcmp (g.last_text, "a human step") == 0);
+    observe_close (g.o);
+}
+
+static void a_command_for_a_problem_that_is_not_open_is_refused (void)
+{
+    given g = {.number = 0};
+    asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 77}}, b = {.ask = {.kind = CONTROL_SNAPSHOT, .problem = 77}};
+    given_open (&g, NULL);
+    ask_now (&g, &a);
+    CHECK (a.err == ESP_ECONFLICT && strstr (a.error.text, "not open") != NULL);
+    ask_now (&g, &b);
+    CHECK (b.err == ESP_ECONFLICT && strstr (b.error.text, "not open") != NULL);
+    observe_close (g.o);
+}
+
+static void commands_that_wait_at_the_end_are_refused (void)
+{
+    given g = {.number = 0};
+    asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 1}};
+    given_open (&g, NULL);
+    ask_start (&a, g.output);
+    while (g.commands == 0) {
+        observe_pass (g.o);
+        nap ();
+    }
+    observe_close (g.o);
+    pthread_join (a.thread, NULL);
+    CHECK (a.err == ESP_ECONFLICT && strstr (a.error.text, "ending") != NULL);
+}
+
+static void stop_and_status_are_answered_at_once (void)
+{
+    given g = {.number = 5};
+    asking a = {.ask = {.kind = CONTROL_STATUS}}, b = {.ask = {.kind = CONTROL_STOP}};
+    asking c = {.ask = {.kind = CONTROL_OK}};
+    given_open (&g, NULL);
+    ask_now (&g, &a);
+    CHECK (a.err == ESP_OK && a.status.inputs == 5 && isnan (a.status.eta_s));
+    ask_now (&g, &b);
+    CHECK (b.err == ESP_OK && g.stops == 1);
+    ask_now (&g, &c);
+    CHECK (c.err == ESP_ECONFLICT);
+    observe_close (g.o);
+}
+
+static void many_observers_ask_at_once (void)
+{
+    static given g;
+    static asking a[24];
+    bool all = false;
+    given_open (&g, NULL);
+    for (int i = 0; i < 24; i++) {
+        a[i] = (asking){.ask = {.kind = CONTROL_COMMAND, .problem = 2}};
+        ask_start (&a[i], g.output);
+    }
+    while (!all) {
+        observe_pass (g.o);
+        if (g.commands % 8 == 0)
+            atomic_store (&g.durable, g.number);
+        nap ();
+        all = true;
+        for (int i = 0; i < 24; i++)
+            all = all && atomic_load (&a[i].ended);
+    }
+    for (int i = 0; i < 24; i++) {
+        pthread_join (a[i].thread, NULL);
+        CHECK (a[i].err == ESP_OK && a[i].number >= 1 && a[i].number <= 24);
+    }
+    CU_ASSERT_EQUAL (g.commands, 24);
+    observe_close (g.o);
+}
+
+static void a_request_rings_the_bell (void)
+{
+    given g = {.number = 0};
+    asking a = {.ask = {.kind = CONTROL_STATUS}};
+    uint64_t count;
+    int tries = 0;
+    given_open (&g, NULL);
+    CHECK (read (observe_fd (g.o), &count, sizeof (count)) < 0);
+    ask_start (&a, g.output);
+    while (read (observe_fd (g.o), &count, sizeof (count)) < 0 && ++tries < 50000)
+        nap ();
+    CHECK (tries < 50000);
+    ask_to_the_end (&g, &a);
+    CHECK (a.err == ESP_OK);
+    observe_close (g.o);
+}
+
+/* ---- over the network ---- */
+
+static void tcp_serves_both_sockets_on_one_port_and_hides_events_behind_the_token (void)
+{
+    static given g;
+    control_file where;
+    esp_error error = {0};
+    nng_socket stranger;
+    char url[1200], *slash;
+    given_open (&g, "tcp://127.0.0.1:0");
+    PASS (control_file_read (g.output, &where, &error));
+    CHECK (strncmp (where.events, "ws://127.0.0.1:", 15) == 0 && strstr (where.events, where.token) != NULL);
+    CHECK (strstr (where.control, where.token) == NULL);
+    CHECK (atoi (where.events + 15) == atoi (where.control + 15) && atoi (where.events + 15) > 0);
+    CHECK (nng_sub0_open (&stranger) == 0);
+    snprintf (url, sizeof (url), "%s", where.events);
+    slash = strstr (url, where.token);
+    CHECK (slash != NULL);
+    if (slash)
+        *slash = *slash == '0' ? '1' : '0';
+    CHECK (nng_dial (stranger, url, NULL, 0) != 0);
+    nng_close (stranger);
+    follow_to_the_end (&g, 2000);
+    observe_close (g.o);
+}
+
+static void an_address_that_cannot_be_had_is_said (void)
+{
+    given g = {.number = 0};
+    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    esp_clock clock = {given_now, &g};
+    esp_error error = {0};
+    observe *o = NULL;
+    FAILS (observe_open (suite_folder (), "tcp://300.1.1.1:1", &clock, &world, &o, &error), ESP_EIO);
+    CHECK (strstr (error.text, "observe.listen") != NULL);
+}
+
+int main (int argc, char **argv)
+{
+    static const struct suite_case cases[] = {
+        {"bad calls are refused", bad_calls_are_refused},
+        {"survives failure of every allocation", survives_failure_of_every_allocation},
+        {"only this user can reach the sockets", only_this_user_can_reach_the_sockets},
+        {"a folder that others may enter is refused", a_folder_that_others_may_enter_is_refused},
+        {"control.json of a dead run is overwritten", control_file_of_a_dead_run_is_overwritten},
+        {"closes and opens again, and the client sees the end", closes_and_opens_again_and_the_client_sees_the_end},
+        {"snapshot, then live, without loss", snapshot_then_live_without_loss},
+        {"a gap is seen and repaired", a_gap_is_seen_and_repaired},
+        {"events that wait too long are dropped with a gap", events_that_wait_too_long_are_dropped_with_a_gap},
+        {"ten observers that never read do not hold the run up", ten_observers_that_never_read_do_not_hold_the_run_up},
+        {"odd events do not stop the others", odd_events_do_not_stop_the_others},
+        {"a wrong token is refused", a_wrong_token_is_refused},
+        {"garbage gets an answer and harms nothing", garbage_gets_an_answer_and_harms_nothing},
+        {"a command is answered when it is on disk", a_command_is_answered_when_it_is_on_disk},
+        {"a command for a problem that is not open is refused", a_command_for_a_problem_that_is_not_open_is_refused},
+        {"commands that wait at the end are refused", commands_that_wait_at_the_end_are_refused},
+        {"stop and status are answered at once", stop_and_status_are_answered_at_once},
+        {"many observers ask at once", many_observers_ask_at_once},
+        {"a request rings the bell", a_request_rings_the_bell},
+        {"tcp serves both sockets on one port and hides events behind the token",
+         tcp_serves_both_sockets_on_one_port_and_hides_events_behind_the_token},
+        {"an address that cannot be had is said", an_address_that_cannot_be_had_is_said},
+        {NULL, NULL},
+    };
+    if (argc == 4)
+        return observer_main (argv[1], argv[2], strtoull (argv[3], NULL, 10));
+    return suite_main ("observe", cases);
+}
