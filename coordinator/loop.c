@@ -237,7 +237,7 @@ static void world_result (void *ctx, const result *r, int rank)
     open_problem *p = find_open (c, r->id.problem);
     input in = {.kind = INPUT_RESULT, .problem = r->id.problem, .u.result = *r};
     (void) rank;
-    c->generated_steps += r->error == ESP_OK ? r->steps : 0;
+    c->generations += r->error == ESP_OK && r->steps > 0;
     c->results++;
     if (p && c->pass_error == ESP_OK)
         keep_error (c, apply (c, p, &in));
@@ -435,7 +435,8 @@ esp_err coordinator_pass (coordinator *c, bool *busy)
     size_t taken = 0;
     esp_err err;
     *busy = false;
-    c->pass_error = ESP_OK;
+    if (c->pass_error != ESP_OK) /* of a command between two passes */
+        return fail (c, c->pass_error);
     if ((err = dispatch_receive (c->dispatch, MESSAGES_A_PASS, &taken)) != ESP_OK || (err = c->pass_error) != ESP_OK ||
         (err = admit_problems (c, busy)) != ESP_OK || (err = send_tasks (c, busy)) != ESP_OK ||
         (err = dispatch_tick (c->dispatch)) != ESP_OK || (err = c->pass_error) != ESP_OK)
@@ -470,6 +471,20 @@ void coordinator_stop (coordinator *c, double drain_s, const char *why)
     c->stopping = true;
 }
 
+struct below { /* tasks of one search under one node */
+    const tree *tree;
+    node_ref top;
+};
+
+static bool is_below (void *ctx, const task *t)
+{
+    const struct below *b = ctx;
+    node_ref at = t->node;
+    while (at != b->top && at != NODE_ROOT)
+        at = tree_node (b->tree, at)->parent;
+    return at == b->top;
+}
+
 esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd, uint64_t *number)
 {
     open_problem *p = find_open (c, key);
@@ -477,7 +492,13 @@ esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd
     esp_err err;
     if (!p)
         return ESP_ENOENT;
+    if (cmd->kind == COMMAND_BOOST && (cmd->node == NODE_NONE || cmd->node < tree_size (search_tree (p->search)))) {
+        struct below b = {search_tree (p->search), cmd->node == NODE_NONE ? NODE_ROOT : cmd->node};
+        frontier_boost (c->frontier, key, cmd->value, is_below, &b); /* send order only: no search sees it */
+    }
     if ((err = apply (c, p, &in)) == ESP_OK)
         *number = c->inputs;
+    if (err == ESP_ENOMEM)
+        keep_error (c, err); /* the search is unusable: the run stops and resumes from its journal */
     return err;
 }

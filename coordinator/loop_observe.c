@@ -5,7 +5,9 @@
 #include <math.h>
 #include "coordinator/loop_private.h"
 
-enum { PAGE_PROBLEMS = 64 }; /* most problems in one page: each page walks the table of open problems once */
+enum {
+    PAGE_PROBLEMS = 64
+}; /* most problems in one page: each page walks the table of open problems once */
 
 static void world_status (void *ctx, run_status *out)
 {
@@ -115,8 +117,8 @@ static size_t next_keys (const coordinator *c, problem_key from, problem_key *ke
     return n;
 }
 
-static bool world_snapshot (void *ctx, problem_key key, observe_cursor *at, bool (*emit) (void *to, const event *e),
-                            void *to, uint64_t *number)
+static bool world_snapshot (void *ctx, problem_key key, observe_cursor *at,
+                            bool (*emit) (void *to, const event *e), void *to, uint64_t *number)
 {
     const coordinator *c = ctx;
     struct telling t = {emit, to, c->inputs, 0};
@@ -136,6 +138,7 @@ static bool world_snapshot (void *ctx, problem_key key, observe_cursor *at, bool
 
 void loop_observe_world (coordinator *c, journal *j, observe_world *out)
 {
-    (void) j; /* the coordinator was attached to it */
-    *out = (observe_world){c, world_status, world_snapshot, world_command, world_durable, world_stop};
+    (void)j; /* the coordinator was attached to it */
+    *out =
+        (observe_world){c, world_status, world_snapshot, world_command, world_durable, world_stop};
 }

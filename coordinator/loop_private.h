@@ -44,7 +44,8 @@ struct coordinator {
     uint64_t inputs, results, total;
     uint64_t done, solved, graded, failed, done_before; /* done_before: by earlier starts */
     budget finished_used;
-    uint64_t finished_scored_steps, generated_steps;
+    uint64_t finished_scored_steps;
+    uint64_t generations; /* samples that came in this start */
 };
 
 static inline uint64_t problem_hash (problem_key key)

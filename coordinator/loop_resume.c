@@ -201,7 +201,7 @@ void coordinator_status (const coordinator *c, run_status *out)
     out->workers = roster_count (dispatch_roster (c->dispatch), WORKER_READY);
     out->workers_busy_percent = busy_percent (c, out->in_flight);
     out->seconds = (double) (esp_clock_ns (c->setup.clock) - c->started_ns) / 1e9;
-    out->generations_per_s = out->seconds > 0 ? (double) used.generations / out->seconds : NAN;
+    out->generations_per_s = out->seconds > 0 ? (double) c->generations / out->seconds : NAN;
     out->eta_s = time_left (c, out->seconds);
 }
 

@@ -30,7 +30,6 @@ struct work { /* a job and what it owns */
     uint64_t lease;
     uint64_t got_ns;
     struct work *next; /* same hash */
-    bool starting;
     span steps[];
 };
 
@@ -73,13 +72,9 @@ static esp_err say (worker_loop *w, wire_message *m)
 
 static esp_err say_hello (worker_loop *w)
 {
-    wire_message m = {.kind = WIRE_HELLO};
+    wire_message m = {.kind = WIRE_HELLO, .u.hello = {.version = w->setup.version, .pid = (uint32_t) getpid ()}};
     char host[64] = "?";
-    if (gethostname (host, sizeof (host)) != 0)
-        host[0] = '?';
-    host[sizeof (host) - 1] = 0;
-    m.u.hello.version = w->setup.version;
-    m.u.hello.pid = (uint32_t) getpid ();
+    (void) gethostname (host, sizeof (host) - 1); /* only for people */
     m.u.hello.host = span_of (host);
     return say (w, &m);
 }
@@ -135,14 +130,9 @@ static esp_err flush_results (worker_loop *w)
 
 /* ---- jobs ---- */
 
-static size_t job_home (const worker_loop *w, task_id id)
-{
-    return (size_t) (esp_hash_fast (id.problem, id.number) & (w->table_cap - 1));
-}
-
 static struct work **find_work (worker_loop *w, task_id id)
 {
-    struct work **at = &w->table[job_home (w, id)];
+    struct work **at = &w->table[(size_t) (esp_hash_fast (id.problem, id.number) & (w->table_cap - 1))];
     while (*at && ((*at)->job.task.id.problem != id.problem || (*at)->job.task.id.number != id.number))
         at = &(*at)->next;
     return at;
@@ -220,13 +210,16 @@ static struct work *make_work (worker_loop *w, const wire_task *t, const wire_pr
 {
     size_t extra = t->task.extra.len;
     struct work *made = esp_calloc (1, sizeof (*made) + prefix->step_count * sizeof (span) + extra);
-    bool whole = made && store_find_problem (w->store, prefix->problem, &made->job.problem);
+    bool whole;
+    if (!made) {
+        w->no_memory = true;
+        return NULL;
+    }
+    whole = store_find_problem (w->store, prefix->problem, &made->job.problem);
     for (size_t i = 0; whole && i < prefix->step_count; i++)
         whole = store_find_text (w->store, prefix->problem, prefix->steps[i].node, &made->steps[i]);
     if (!whole) {
-        if (made)
-            note_missing (w, t->task.id);
-        w->no_memory = w->no_memory || !made;
+        note_missing (w, t->task.id);
         esp_free (made);
         return NULL;
     }
@@ -257,8 +250,8 @@ static void take_task (worker_loop *w, const wire_task *t, const wire_prefix *pr
     if (!(made = make_work (w, t, prefix)))
         return;
     if (esp_grow (&w->batch, &w->batch_cap, w->batch_count + 1, sizeof (*w->batch)) != 0) {
-        esp_free (made);
         w->no_memory = true;
+        esp_free (made);
         return;
     }
     store_pin (w->store, t->task.id.problem);
@@ -322,9 +315,8 @@ static void take_cancel (worker_loop *w, const wire_message *m)
 
 static esp_err say_ready (worker_loop *w)
 {
-    wire_message m = {.kind = WIRE_READY};
+    wire_message m = {.kind = WIRE_READY, .u.ready.engines = span_of (w->engines.line)};
     memcpy (m.u.ready.slots, w->engines.slots, sizeof (m.u.ready.slots));
-    m.u.ready.engines = span_of (w->engines.line);
     return say (w, &m);
 }
 
@@ -470,14 +462,6 @@ uint32_t worker_loop_in_flight (const worker_loop *w)
     return sum;
 }
 
-static void check_lease (worker_loop *w)
-{
-    if (w->moved || w->end != WORKER_RUNS || w->silence_ns == 0)
-        return;
-    if (esp_clock_ns (w->setup.clock) - w->heard_ns > w->silence_ns)
-        w->end = WORKER_ALONE;
-}
-
 esp_err worker_loop_pass (worker_loop *w, bool *busy)
 {
     esp_err err;
@@ -491,7 +475,9 @@ esp_err worker_loop_pass (worker_loop *w, bool *busy)
         return err;
     if (w->draining && worker_loop_in_flight (w) == 0 && w->ready_count == 0)
         w->end = WORKER_TOLD;
-    check_lease (w);
+    if (!w->moved && w->end == WORKER_RUNS && w->silence_ns > 0 &&
+        esp_clock_ns (w->setup.clock) - w->heard_ns > w->silence_ns)
+        w->end = WORKER_ALONE;
     *busy = w->moved;
     return w->no_memory ? ESP_ENOMEM : ESP_OK;
 }

@@ -108,12 +108,12 @@ static void say_start (const run_parts *p, const ranks *r)
 
 static void wait_a_little (run_parts *p, ranks *r, int signals)
 {
-    int fds[2] = {journal_fd (p->journal), signals};
+    int fds[3] = {journal_fd (p->journal), signals, p->observe ? observe_fd (p->observe) : -1};
     bool inside = r->worker && worker_loop_in_flight (r->worker) > 0;
     if (inside)
         worker_loop_wait (r->worker, BUSY_WAIT_NS);
     else
-        link_wait (r->end, IDLE_NS, fds, 2);
+        link_wait (r->end, IDLE_NS, fds, p->observe ? 3 : 2);
 }
 
 /* For summary.json: what the loop costs from the first task on. */

@@ -93,6 +93,8 @@ static esp_err unknown_strategy (run_config *c, const char *name)
     }
     names[n] = NULL;
     near = esp_nearest (name, names);
+    if (config_accept_section (c->yaml, "search") != ESP_OK) /* its other keys may be right for what was meant */
+        return ESP_ENOMEM;
     return config_mistake (c->yaml, "search.strategy", "there is no strategy '%.60s'%s%s%s; there are: %s", name,
                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
 }
@@ -131,6 +133,8 @@ static esp_err unknown_engine (run_config *c, int k, const char *name)
         }
     near = esp_nearest (name, names);
     snprintf (key, sizeof (key), "%s.%s", sections[k], name_keys[k]);
+    if (config_accept_section (c->yaml, sections[k]) != ESP_OK)
+        return ESP_ENOMEM;
     return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s", sections[k], name,
                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
 }

@@ -66,6 +66,9 @@ static int load_resolved (run_parts *p, const run_arguments *a)
     err = run_config_load (path, overrides, a->override_count + 1, &p->config, &mistakes, &error);
     status = err == ESP_OK ? 0 : mistakes_said (err, &mistakes, &error);
     esp_buf_free (&mistakes);
+    if (err == ESP_EFORMAT && a->override_count > 0)
+        fprintf (stderr, "espalier: %s/run.yaml holds every key of this run; what decides them (search.strategy, an engine, "
+                 "verifier.kind) stays as it is for the life of a run: start a new one\n", a->output);
     if (err == ESP_ENOENT)
         fprintf (stderr, "espalier: %s holds no run; start one with 'espalier run RUN.yaml'\n", a->output);
     return status;

@@ -6,8 +6,9 @@
 #include "proto/base/clock.h"
 
 enum {
-    SNAPSHOT_NS = 1000000000, /* between two repairs: a run that is too fast for us is not burdened further */
-    TRY_NS = 1000000000,      /* between two looks for a resumed run */
+    SNAPSHOT_NS =
+        1000000000, /* between two repairs: a run that is too fast for us is not burdened further */
+    TRY_NS = 1000000000, /* between two looks for a resumed run */
     PAGE_MS = 3000,
     ASK_MS = 10000
 };
@@ -122,13 +123,13 @@ static void look_for_it_again (follow *f, int timeout_ms)
 
 void follow_step (follow *f, int timeout_ms)
 {
-    uint64_t until = now_ns () + (uint64_t) timeout_ms * 1000000U;
+    uint64_t until = now_ns () + (uint64_t)timeout_ms * 1000000U;
     uint64_t now;
     if (!f->client) {
         look_for_it_again (f, timeout_ms);
         return;
     }
-    while ((now = now_ns ()) < until && take_message (f, (int) ((until - now) / 1000000U) + 1))
+    while ((now = now_ns ()) < until && take_message (f, (int)((until - now) / 1000000U) + 1))
         ;
 }
 

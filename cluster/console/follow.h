@@ -4,8 +4,8 @@
 
 /* follow.h - a view of a run that keeps itself up to date
  *
- * Attaches to the run, takes a snapshot, applies live events, repairs gaps by a new snapshot (at most one a second), notices
- * the end, keeps what it knew then, and attaches again when the run is resumed.
+ * Attaches to the run, takes a snapshot, applies live events, repairs gaps by a new snapshot (at most one a
+ * second), notices the end, keeps what it knew then, and attaches again when the run is resumed.
  *
  * Threads: none.
  */
@@ -18,14 +18,15 @@ typedef struct follow {
     client *client;     /* owned; NULL: the run has ended */
     view *view;         /* owned */
     run_status status;
-    bool has_status;    /* something came from the run */
-    bool known;         /* the first snapshot is in */
-    bool changed;       /* set by each message; the user clears it */
-    bool stale;         /* a snapshot is wanted */
-    uint64_t floor;     /* events up to this number are in the snapshot */
+    bool has_status; /* something came from the run */
+    bool known;      /* the first snapshot is in */
+    bool changed;    /* set by each message; the user clears it */
+    bool stale;      /* a snapshot is wanted */
+    uint64_t floor;  /* events up to this number are in the snapshot */
     uint64_t next_snapshot_ns, next_try_ns;
     uint64_t repairs;
-    void (*seen) (void *ctx, const event *e); /* may be NULL: each live event, after it was applied */
+    void (*seen) (void *ctx,
+                  const event *e); /* may be NULL: each live event, after it was applied */
     void *ctx;
 } follow;
 

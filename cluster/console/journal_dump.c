@@ -108,6 +108,15 @@ static void files_line (struct line *l, const file_offset *files, size_t count)
     raw (l, "}");
 }
 
+/* As [repeat, number] pairs. */
+static void problems_line (struct line *l, const problem_key *keys, size_t count)
+{
+    raw (l, ",\"problems\":[");
+    for (size_t i = 0; i < count && l->err == ESP_OK; i++)
+        l->err = esp_buf_printf (&l->text, "%s[%u,%u]", i ? "," : "", problem_repeat (keys[i]), problem_number (keys[i]));
+    raw (l, "]");
+}
+
 static void header_line (struct line *l, const record_header *h)
 {
     number (l, "format", h->format);
@@ -143,6 +152,7 @@ static esp_err dump_one (void *ctx, const record *r)
     case RECORD_COMMIT:
         number (&l, "up_to", r->u.commit.up_to);
         files_line (&l, r->u.commit.files, r->u.commit.file_count);
+        problems_line (&l, r->u.commit.problems, r->u.commit.problem_count);
         break;
     case RECORD_HASH:
         problem_of (&l, r->u.hash.problem);
@@ -150,7 +160,7 @@ static esp_err dump_one (void *ctx, const record *r)
             l.err = esp_buf_printf (&l.text, ",\"digest\":\"%016" PRIx64 "\"", r->u.hash.digest);
         break;
     case RECORD_FOOTER:
-        number (&l, "problems", r->u.footer.problem_count);
+        problems_line (&l, r->u.footer.problems, r->u.footer.problem_count);
         break;
     case RECORD_KINDS:
         break;

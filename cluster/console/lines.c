@@ -16,7 +16,7 @@ enum { TEXT_COLUMNS = 60, INDENT_MAX = 48 };
 /* The next character of text: how many bytes, how many columns (0: not to be shown). */
 static size_t next_character (span text, int *columns)
 {
-    unsigned char first = (unsigned char) text.ptr[0];
+    unsigned char first = (unsigned char)text.ptr[0];
     size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
     wchar_t wide;
     int width;
@@ -28,7 +28,7 @@ static size_t next_character (span text, int *columns)
         return 1;
     }
     mbtowc (NULL, NULL, 0);
-    if (mbtowc (&wide, text.ptr, len) == (int) len && (width = wcwidth (wide)) > 0)
+    if (mbtowc (&wide, text.ptr, len) == (int)len && (width = wcwidth (wide)) > 0)
         *columns = width;
     return len;
 }
@@ -40,7 +40,7 @@ esp_err lines_text (span text, size_t columns, esp_buf *out)
         int width;
         size_t len = next_character (text, &width);
         const char *stand = text.ptr[0] == '\n' ? "\\n" : text.ptr[0] == '\t' ? " " : "?";
-        size_t wide = width > 0 ? (size_t) width : strlen (stand);
+        size_t wide = width > 0 ? (size_t)width : strlen (stand);
         if (used + wide > columns)
             break;
         err = width > 0 ? esp_buf_append (out, text.ptr, len) : esp_buf_puts (out, stand);
@@ -64,7 +64,7 @@ static esp_err fit (esp_buf *out, size_t from, size_t columns)
 
 const char *lines_time (double seconds, char *out, size_t size)
 {
-    unsigned long s = seconds >= 0 && seconds < 1e9 ? (unsigned long) seconds : 0;
+    unsigned long s = seconds >= 0 && seconds < 1e9 ? (unsigned long)seconds : 0;
     if (!(seconds >= 0 && seconds < 1e9))
         snprintf (out, size, "?");
     else if (s >= 86400)
@@ -82,13 +82,15 @@ esp_err lines_progress (const run_status *s, size_t columns, esp_buf *out)
 {
     char took[32], left[32];
     size_t from = out->len;
-    esp_err err = esp_buf_printf (out, "%" PRIu64 "/%" PRIu64 " problems done, %" PRIu64 " solved, ", s->problems_done,
-                                  s->problems_total, s->problems_solved);
+    esp_err err =
+        esp_buf_printf (out, "%" PRIu64 "/%" PRIu64 " problems done, %" PRIu64 " solved, ",
+                        s->problems_done, s->problems_total, s->problems_solved);
     if (err == ESP_OK && s->problems_failed > 0)
         err = esp_buf_printf (out, "%" PRIu64 " failed, ", s->problems_failed);
     if (err == ESP_OK)
         err = esp_buf_printf (out, "%" PRIu64 " open  %s, ETA %s", s->problems_open,
-                              lines_time (s->seconds, took, sizeof (took)), lines_time (s->eta_s, left, sizeof (left)));
+                              lines_time (s->seconds, took, sizeof (took)),
+                              lines_time (s->eta_s, left, sizeof (left)));
     return err == ESP_OK ? fit (out, from, columns) : err;
 }
 
@@ -96,11 +98,12 @@ esp_err lines_work (const run_status *s, size_t columns, esp_buf *out)
 {
     size_t from = out->len;
     double rate = isnan (s->generations_per_s) ? 0 : s->generations_per_s;
-    esp_err err = esp_buf_printf (out,
-                                  "%" PRIu64 " generations, %.1f/s  %u worker%s, %u%% busy  %" PRIu64
-                                  " in flight, %" PRIu64 " queued",
-                                  s->generations, rate, s->workers, s->workers == 1 ? "" : "s",
-                                  s->workers_busy_percent, s->in_flight, s->frontier);
+    esp_err err =
+        esp_buf_printf (out,
+                        "%" PRIu64 " generations, %.1f/s  %u worker%s, %u%% busy  %" PRIu64
+                        " in flight, %" PRIu64 " queued",
+                        s->generations, rate, s->workers, s->workers == 1 ? "" : "s",
+                        s->workers_busy_percent, s->in_flight, s->frontier);
     return err == ESP_OK ? fit (out, from, columns) : err;
 }
 
@@ -123,10 +126,10 @@ esp_err lines_problem (const view_problem *p, size_t columns, esp_buf *out)
     int n = snprintf (tail, sizeof (tail), "  %u nodes, best %s, ", p->count,
                       score_text (p->best, best, sizeof (best)));
     if (p->finished)
-        snprintf (tail + n, sizeof (tail) - (size_t) n, "%s",
+        snprintf (tail + n, sizeof (tail) - (size_t)n, "%s",
                   p->reason < FINISH_REASONS ? finish_reason_names[p->reason] : "finished");
     else
-        snprintf (tail + n, sizeof (tail) - (size_t) n, "%u in flight", p->in_flight);
+        snprintf (tail + n, sizeof (tail) - (size_t)n, "%u in flight", p->in_flight);
     tail_len = strlen (tail);
     err = esp_buf_printf (out, "#%u", problem_number (p->key));
     if (err == ESP_OK && problem_repeat (p->key) > 0)
@@ -159,16 +162,17 @@ esp_err lines_node (const view_problem *p, node_ref ref, size_t columns, esp_buf
     if (ref == NODE_ROOT)
         return lines_text (span_of (p->id[0] ? p->id : "(the problem)"), columns, out);
     indent = 2U * (n->depth - 1U) < INDENT_MAX ? 2U * (n->depth - 1U) : INDENT_MAX;
-    room = (size_t) snprintf (head, sizeof (head), "%*s.%u %s %s%s%s %ut  ", (int) indent, "", n->ordinal,
-                              score_text (n->score, score, sizeof (score)), mark_text (n),
-                              n->verdict ? " " : "", n->verdict && n->verdict < 4 ? verdict_names[n->verdict] : "",
-                              n->tokens);
+    room = (size_t)snprintf (
+        head, sizeof (head), "%*s.%u %s %s%s%s %ut  ", (int)indent, "", n->ordinal,
+        score_text (n->score, score, sizeof (score)), mark_text (n), n->verdict ? " " : "",
+        n->verdict && n->verdict < 4 ? verdict_names[n->verdict] : "", n->tokens);
     if (room >= columns)
         return esp_buf_append (out, head, columns);
     if ((err = esp_buf_puts (out, head)) != ESP_OK)
         return err;
     room = columns - room;
-    return lines_text (span_trim (span_of (n->text)), room < TEXT_COLUMNS ? room : TEXT_COLUMNS, out);
+    return lines_text (span_trim (span_of (n->text)), room < TEXT_COLUMNS ? room : TEXT_COLUMNS,
+                       out);
 }
 
 esp_err lines_event (const view *v, const event *e, size_t columns, esp_buf *out)

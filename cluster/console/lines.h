@@ -4,8 +4,8 @@
 
 /* lines.h - a run as lines for a terminal: pure
  *
- * Texts come from models and problem files and are hostile: nothing but printable characters leaves
- * here; control bytes, bytes that are not UTF-8, and characters without width (marks that turn the writing direction) are
+ * Texts come from models and problem files and are hostile: nothing but printable characters leaves here; control
+ * bytes, bytes that are not UTF-8, and characters without width (marks that turn the writing direction) are
  * replaced.  Set the locale (LC_CTYPE) to a UTF-8 one first, or all that is not ASCII becomes '?'.
  *
  * Lines have no newline and are not wider than `columns`.  Threads: none.  Errors: ESP_ENOMEM.
@@ -24,7 +24,8 @@ ESP_MUST_CHECK esp_err lines_work (const run_status *s, size_t columns, esp_buf 
 
 ESP_MUST_CHECK esp_err lines_problem (const view_problem *p, size_t columns, esp_buf *out);
 /* Indented by depth: ordinal, score, mark, verdict, tokens, at most 60 columns of text. */
-ESP_MUST_CHECK esp_err lines_node (const view_problem *p, node_ref ref, size_t columns, esp_buf *out);
+ESP_MUST_CHECK esp_err lines_node (const view_problem *p, node_ref ref, size_t columns,
+                                   esp_buf *out);
 /* One event for --plain --events: "problem #3 2.0.7 scored 0.813". */
 ESP_MUST_CHECK esp_err lines_event (const view *v, const event *e, size_t columns, esp_buf *out);
 

@@ -10,6 +10,19 @@
 
 enum { PATH_MOST = 4096, NAMES_LOOKED_AT = 100000 };
 
+/* With the index that the run left, or without it where it cannot be used: the file is then scanned.  The
+ * engines' check must be the run's: it decides which lines count (problems.on_error: skip). */
+static esp_err open_problems (rebuild *r, esp_error *error)
+{
+    char index[PATH_MOST];
+    esp_err err = esp_path_join (index, sizeof (index), r->output, "journal/problems.idx");
+    if (err == ESP_OK)
+        err = problem_source_open (&r->config->problems, index, run_config_check_problem, r->config, &r->source, error);
+    if (err == ESP_EIO || err == ESP_EPERMISSION || err == ESP_ENOSPC || err == ESP_ETOOBIG)
+        err = problem_source_open (&r->config->problems, NULL, run_config_check_problem, r->config, &r->source, error);
+    return err;
+}
+
 esp_err rebuild_open (const char *output, rebuild *r, esp_error *error)
 {
     char path[PATH_MOST], keys[PATH_MOST + 32];
@@ -29,7 +42,7 @@ esp_err rebuild_open (const char *output, rebuild *r, esp_error *error)
     if (err != ESP_OK)
         return err;
     r->now = r->config;
-    if ((err = problem_source_open (&r->config->problems, NULL, NULL, NULL, &r->source, error)) != ESP_OK)
+    if ((err = open_problems (r, error)) != ESP_OK)
         rebuild_close (r);
     return err;
 }
@@ -134,8 +147,10 @@ static esp_err visit (void *ctx, const record *found)
     if (found->kind == RECORD_INPUT) {
         if (found->u.input.kind == INPUT_OPEN && (err = open_again (p)) != ESP_OK)
             return err;
+        if (!p->search)
+            return ESP_OK; /* its OPEN is gone (journal.keep: open) */
         p->inputs++;
-        return p->search ? search_apply (p->search, &found->u.input, &p->effects) : ESP_EDAMAGE;
+        return search_apply (p->search, &found->u.input, &p->effects);
     }
     if (found->kind == RECORD_HASH && p->search && found->u.hash.problem == search_problem (p->search)->key &&
         found->u.hash.digest != search_digest (p->search) && p->r->diverged_at == 0)

@@ -19,7 +19,8 @@ typedef struct rebuild {
     uint64_t diverged_at;    /* journal number where a digest differed; 0 = none */
 } rebuild;
 
-/* Read OUTPUT/run.yaml and the problems file it names.  Errors: ESP_ENOENT, ESP_EFORMAT, those of problem_source_open. */
+/* Read OUTPUT/run.yaml and the problems file it names.  Errors: ESP_ENOENT, ESP_EFORMAT, those of
+ * problem_source_open. */
 ESP_MUST_CHECK esp_err rebuild_open (const char *output, rebuild *r, esp_error *error);
 void rebuild_close (rebuild *r);
 
@@ -29,7 +30,8 @@ ESP_MUST_CHECK esp_err rebuild_find (rebuild *r, const char *id, uint32_t repeat
 /* Inputs from here on were recorded under this (resolved) run file: sets r->now.  Errors: ESP_EFORMAT, ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err rebuild_under (rebuild *r, span run_file, esp_error *error);
 
-/* Its search after every input the journal has; the caller destroys it.  Errors: ESP_EEMPTY (never opened), ESP_EDAMAGE, ... */
+/* Its search after every input the journal has; the caller destroys it.  Errors: ESP_EEMPTY (never opened),
+ * ESP_EDAMAGE, ... */
 ESP_MUST_CHECK esp_err rebuild_search (rebuild *r, problem_key key, search **out, esp_error *error);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* replay.c - espalier replay: rebuild every search from the journal and compare with what was recorded and written
  *
- * Digests must agree, and the rows of finished problems, made anew, must be those of the row files, line by line in
- * the order in which problems ended.
+ * Digests must agree, and the rows of finished problems, made anew, must be those of the row files.  What stands
+ * in a file is known from the journal alone: a COMMIT names the problems whose rows end at its offsets, in their
+ * order.  So rows that were not committed (a crash, a run that goes on) are not looked for, and problems whose
+ * inputs are gone (journal.keep: open) are passed over.
  */
 
 #include <inttypes.h>
@@ -24,6 +26,8 @@ struct slot {
     problem_key key;
     uint64_t opened; /* number of its last OPEN: what was recorded before is void (a budget grew, it was started again) */
     search *search;  /* NULL: not opened yet, or finished and gone */
+    char *rows[ROW_FILES]; /* owned: of a finished problem that was not committed yet; NULL = none */
+    size_t row_bytes[ROW_FILES];
 };
 
 struct replaying {
@@ -32,8 +36,10 @@ struct replaying {
     size_t count, cap;
     effects effects;
     FILE *files[ROW_FILES];
+    uint64_t at[ROW_FILES]; /* committed so far */
     esp_buf rows[ROW_FILES];
-    uint64_t inputs, digests, finished;
+    uint64_t last; /* input that the first walk saw: a run that goes on writes more meanwhile */
+    uint64_t inputs, digests, finished, compared, passed_over;
     esp_error *error;
 };
 
@@ -47,6 +53,8 @@ static int by_key (const void *a, const void *b)
 static esp_err note_open (void *ctx, const record *r)
 {
     struct replaying *p = ctx;
+    if (r->kind == RECORD_INPUT)
+        p->last = r->number;
     if (r->kind != RECORD_INPUT || r->u.input.kind != INPUT_OPEN)
         return ESP_OK;
     if (esp_grow (&p->slots, &p->cap, p->count + 1, sizeof (*p->slots)) != 0)
@@ -92,18 +100,12 @@ static esp_err open_slot (struct replaying *p, struct slot *slot)
     return err;
 }
 
-/* The next bytes of a row file must be these. */
-static esp_err compare_rows (struct replaying *p, int file, problem_key key)
+static void drop_rows (struct slot *slot)
 {
-    size_t len = p->rows[file].len;
-    char *there = esp_malloc (len + 1);
-    size_t got = there && p->files[file] ? fread (there, 1, len, p->files[file]) : 0;
-    bool same = got == len && memcmp (there ? there : "", p->rows[file].data ? p->rows[file].data : "", len) == 0;
-    esp_free (there);
-    if (same)
-        return ESP_OK;
-    return esp_error_set (p->error, ESP_EDIVERGED, "%s/%s: the rows of problem %u (repeat %u) are not what the journal "
-                          "gives", p->r->output, row_file_names[file], problem_number (key), problem_repeat (key));
+    for (int f = 0; f < ROW_FILES; f++) {
+        esp_free (slot->rows[f]);
+        slot->rows[f] = NULL;
+    }
 }
 
 static esp_err finish_slot (struct replaying *p, struct slot *slot)
@@ -112,21 +114,106 @@ static esp_err finish_slot (struct replaying *p, struct slot *slot)
     esp_buf_clear (&p->rows[ROW_ANSWERS]);
     esp_buf_clear (&p->rows[ROW_CANDIDATES]);
     err = rows_of_search (slot->search, &p->r->config->vote, &p->rows[ROW_ANSWERS], &p->rows[ROW_CANDIDATES], NULL);
-    for (int f = 0; f < ROW_FILES && err == ESP_OK; f++)
-        err = compare_rows (p, f, slot->key);
+    for (int f = 0; f < ROW_FILES && err == ESP_OK; f++) {
+        slot->row_bytes[f] = p->rows[f].len;
+        if (!(slot->rows[f] = esp_strndup (esp_buf_text (&p->rows[f]), p->rows[f].len)))
+            err = ESP_ENOMEM;
+    }
     search_destroy (slot->search);
     slot->search = NULL;
     p->finished++;
     return err;
 }
 
+/* ---- the row files ---- */
+
+static esp_err differs (struct replaying *p, int f, uint64_t at, const char *what)
+{
+    return esp_error_set (p->error, ESP_EDIVERGED, "%s/%s: at byte %" PRIu64 " %s", p->r->output, row_file_names[f], at,
+                          what);
+}
+
+/* Rows of one problem must stand at `at`. */
+static esp_err compare_rows (struct replaying *p, int f, const struct slot *slot, uint64_t at)
+{
+    size_t len = slot->row_bytes[f];
+    char *there = esp_malloc (len + 1), what[160];
+    bool same;
+    if (!there)
+        return ESP_ENOMEM;
+    same = p->files[f] && fseeko (p->files[f], (off_t) at, SEEK_SET) == 0 &&
+           fread (there, 1, len, p->files[f]) == len && memcmp (there, slot->rows[f], len) == 0;
+    esp_free (there);
+    if (same)
+        return ESP_OK;
+    snprintf (what, sizeof (what), "the rows of problem %u (repeat %u) are not what the journal gives",
+              problem_number (slot->key), problem_repeat (slot->key));
+    return differs (p, f, at, what);
+}
+
+static uint64_t offset_of (int f, const file_offset *files, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_is (files[i].name, row_file_names[f]))
+            return files[i].bytes;
+    return 0;
+}
+
+static esp_err commit_file (struct replaying *p, int f, const record *r)
+{
+    uint64_t at = p->at[f], end = offset_of (f, r->u.commit.files, r->u.commit.file_count);
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < r->u.commit.problem_count && err == ESP_OK; i++) {
+        const struct slot *slot = slot_of (p, r->u.commit.problems[i]);
+        err = compare_rows (p, f, slot, at);
+        at += slot->row_bytes[f];
+    }
+    return err == ESP_OK && at != end ? differs (p, f, at, "rows end that end elsewhere in the journal") : err;
+}
+
+static esp_err commit (struct replaying *p, const record *r)
+{
+    bool all = true;
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < r->u.commit.problem_count; i++) {
+        const struct slot *slot = slot_of (p, r->u.commit.problems[i]);
+        all = all && slot && slot->rows[ROW_ANSWERS];
+    }
+    for (int f = 0; f < ROW_FILES; f++) {
+        if (all && err == ESP_OK)
+            err = commit_file (p, f, r);
+        p->at[f] = offset_of (f, r->u.commit.files, r->u.commit.file_count);
+    }
+    *(all ? &p->compared : &p->passed_over) += r->u.commit.problem_count;
+    for (size_t i = 0; i < r->u.commit.problem_count; i++) {
+        struct slot *slot = slot_of (p, r->u.commit.problems[i]);
+        if (slot)
+            drop_rows (slot);
+    }
+    return err;
+}
+
+/* A new segment says what was committed when it was begun: earlier ones may be gone. */
+static esp_err begin_segment (struct replaying *p, const record_header *h)
+{
+    for (int f = 0; f < ROW_FILES; f++)
+        p->at[f] = offset_of (f, h->files, h->file_count);
+    return rebuild_under (p->r, h->run_file, p->error);
+}
+
+/* ---- the walk ---- */
+
 static esp_err visit (void *ctx, const record *r)
 {
     struct replaying *p = ctx;
     struct slot *slot;
     esp_err err;
+    if (r->number > p->last)
+        return ESP_OK;
     if (r->kind == RECORD_HEADER)
-        return rebuild_under (p->r, r->u.header.run_file, p->error);
+        return begin_segment (p, &r->u.header);
+    if (r->kind == RECORD_COMMIT)
+        return commit (p, r);
     if (r->kind == RECORD_HASH) {
         slot = slot_of (p, r->u.hash.problem);
         p->digests++;
@@ -139,7 +226,7 @@ static esp_err visit (void *ctx, const record *r)
         return ESP_OK;
     p->inputs++;
     slot = slot_of (p, r->u.input.problem);
-    if (!slot || r->number < slot->opened) /* opened after the first walk; void */
+    if (!slot || r->number < slot->opened) /* its OPEN is gone; void */
         return ESP_OK;
     if (r->number == slot->opened && (err = open_slot (p, slot)) != ESP_OK)
         return err;
@@ -160,8 +247,10 @@ static void open_files (struct replaying *p)
 
 static void close_all (struct replaying *p)
 {
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count; i++) {
         search_destroy (p->slots[i].search);
+        drop_rows (&p->slots[i]);
+    }
     esp_free (p->slots);
     effects_free (&p->effects);
     for (int f = 0; f < ROW_FILES; f++) {
@@ -169,6 +258,16 @@ static void close_all (struct replaying *p)
             fclose (p->files[f]);
         esp_buf_free (&p->rows[f]);
     }
+}
+
+static void say (const struct replaying *p)
+{
+    printf ("replayed %" PRIu64 " inputs of %zu problems, %" PRIu64 " finished: the rows of %" PRIu64
+            " are those of the files, %" PRIu64 " digests agree\n", p->inputs, p->count, p->finished, p->compared,
+            p->digests);
+    if (p->passed_over > 0)
+        printf ("rows of %" PRIu64 " problems were not compared: their inputs are gone (journal.keep: open), or those of "
+                "others in the same commit\n", p->passed_over);
 }
 
 int replay_main (int argc, char **argv)
@@ -195,8 +294,7 @@ int replay_main (int argc, char **argv)
         err = journal_walk (argv[1], UINT64_MAX, visit, &p, &error);
     }
     if (err == ESP_OK)
-        printf ("replayed %" PRIu64 " inputs of %zu problems: %" PRIu64 " finished, their rows are those of the files; %" PRIu64
-                " digests agree\n", p.inputs, p.count, p.finished, p.digests);
+        say (&p);
     else
         fprintf (stderr, "espalier: %s\n", error.text[0] ? error.text : esp_err_text (err));
     close_all (&p);

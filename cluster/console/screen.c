@@ -25,10 +25,10 @@ struct screen {
     follow *f;
     problem_key problem; /* selected */
     node_ref node;
-    node_ref *rows;      /* owned: the nodes that are shown, in order */
+    node_ref *rows;                       /* owned: the nodes that are shown, in order */
     size_t row_count, row_cap, first_row; /* first_row: the one on top */
     bool only_kept;
-    int asked;           /* key of a command that waits for y, or 0 */
+    int asked; /* key of a command that waits for y, or 0 */
     char message[512];
     esp_buf line;
     int height, width;
@@ -67,7 +67,8 @@ static void collect_rows (struct screen *s, const view_problem *p)
         if (n->depth > hidden_from)
             continue;
         hidden_from = s->only_kept && below_pruned (p, ref) ? n->depth : UINT16_MAX;
-        if (hidden_from != UINT16_MAX || esp_grow (&s->rows, &s->row_cap, s->row_count + 1, sizeof (*s->rows)) != 0)
+        if (hidden_from != UINT16_MAX ||
+            esp_grow (&s->rows, &s->row_cap, s->row_count + 1, sizeof (*s->rows)) != 0)
             continue;
         s->rows[s->row_count++] = ref;
     }
@@ -83,20 +84,20 @@ static size_t selected_row (const struct screen *s)
 
 static void move_node (struct screen *s, long by)
 {
-    long row = (long) selected_row (s) + by;
+    long row = (long)selected_row (s) + by;
     if (s->row_count == 0)
         return;
-    row = row < 0 ? 0 : row >= (long) s->row_count ? (long) s->row_count - 1 : row;
+    row = row < 0 ? 0 : row >= (long)s->row_count ? (long)s->row_count - 1 : row;
     s->node = s->rows[row];
 }
 
 static void move_problem (struct screen *s, long by)
 {
     const view *v = s->f->view;
-    long at = (long) view_index (v, s->problem) + by, count = (long) view_count (v);
+    long at = (long)view_index (v, s->problem) + by, count = (long)view_count (v);
     if (count == 0)
         return;
-    s->problem = view_at (v, (size_t) (at < 0 ? 0 : at >= count ? count - 1 : at))->key;
+    s->problem = view_at (v, (size_t)(at < 0 ? 0 : at >= count ? count - 1 : at))->key;
     s->node = NODE_ROOT;
     s->first_row = 0;
     view_drop_finished (s->f->view, s->problem);
@@ -108,15 +109,15 @@ static void put (struct screen *s, int y, attr_t attributes)
 {
     move (y, 0);
     clrtoeol ();
-    attron ((int) attributes);
+    attron ((int)attributes);
     addstr (esp_buf_text (&s->line));
-    attroff ((int) attributes);
+    attroff ((int)attributes);
     esp_buf_clear (&s->line);
 }
 
 static void draw_head (struct screen *s)
 {
-    size_t width = (size_t) s->width;
+    size_t width = (size_t)s->width;
     esp_err err = esp_buf_puts (&s->line, "espalier watch  ");
     if (err == ESP_OK)
         err = lines_text (span_of (s->f->output), width > 40 ? width - 40 : 1, &s->line);
@@ -137,12 +138,12 @@ static int draw_list (struct screen *s, int y, int height)
     size_t count = view_count (v), at = view_index (v, s->problem), top = 0;
     esp_err err = esp_buf_printf (&s->line, "-- open problems: %zu ", count);
     put (s, y++, A_DIM);
-    if (at + 1 > (size_t) height)
-        top = at + 1 - (size_t) height;
+    if (at + 1 > (size_t)height)
+        top = at + 1 - (size_t)height;
     for (int i = 0; i < height && err == ESP_OK; i++) {
-        const view_problem *p = view_at (v, top + (size_t) i);
+        const view_problem *p = view_at (v, top + (size_t)i);
         if (p)
-            err = lines_problem (p, (size_t) s->width, &s->line);
+            err = lines_problem (p, (size_t)s->width, &s->line);
         put (s, y++, p && p->key == s->problem ? A_REVERSE : A_NORMAL);
     }
     return y;
@@ -151,14 +152,16 @@ static int draw_list (struct screen *s, int y, int height)
 static attr_t attributes_of (const view_problem *p, node_ref ref, bool chosen)
 {
     uint8_t mark = view_node_of (p, ref)->mark;
-    attr_t look = mark == MARK_PRUNED || mark == MARK_FAILED ? A_DIM : mark == MARK_ANSWER ? A_BOLD : A_NORMAL;
+    attr_t look = mark == MARK_PRUNED || mark == MARK_FAILED ? A_DIM
+                  : mark == MARK_ANSWER                      ? A_BOLD
+                                                             : A_NORMAL;
     return chosen ? look | A_REVERSE : look;
 }
 
 static void draw_tree (struct screen *s, const view_problem *p, int y)
 {
     const view_node *n = p ? view_node_of (p, s->node) : NULL;
-    size_t room = (size_t) (s->height - 2 - y > 0 ? s->height - 2 - y : 0), row = selected_row (s);
+    size_t room = (size_t)(s->height - 2 - y > 0 ? s->height - 2 - y : 0), row = selected_row (s);
     esp_err err = esp_buf_puts (&s->line, p ? "-- tree; node " : "-- no open problem ");
     if (err == ESP_OK && n)
         err = view_path (p, s->node, &s->line);
@@ -174,7 +177,7 @@ static void draw_tree (struct screen *s, const view_problem *p, int y)
     for (size_t i = 0; i < room; i++, y++) {
         size_t at = s->first_row + i;
         if (err == ESP_OK && p && at < s->row_count)
-            err = lines_node (p, s->rows[at], (size_t) s->width, &s->line);
+            err = lines_node (p, s->rows[at], (size_t)s->width, &s->line);
         put (s, y, p && at < s->row_count ? attributes_of (p, s->rows[at], at == row) : A_NORMAL);
     }
 }
@@ -194,12 +197,14 @@ static void draw (struct screen *s)
         s->node = NODE_ROOT;
     collect_rows (s, p);
     list = (s->height - HEAD) / 4;
-    if (view_count (s->f->view) < (size_t) list)
-        list = (int) view_count (s->f->view) + 1; /* an empty line, so that it does not jump with each problem */
+    if (view_count (s->f->view) < (size_t)list)
+        list = (int)view_count (s->f->view) +
+               1; /* an empty line, so that it does not jump with each problem */
     draw_head (s);
     y = draw_list (s, HEAD, list);
     draw_tree (s, p, y);
-    if (lines_text (span_of (s->message[0] ? s->message : keys), (size_t) s->width - 1, &s->line) == ESP_OK)
+    if (lines_text (span_of (s->message[0] ? s->message : keys), (size_t)s->width - 1, &s->line) ==
+        ESP_OK)
         put (s, s->height - 1, s->message[0] ? A_BOLD : A_DIM);
     refresh ();
 }
@@ -230,7 +235,8 @@ static void ask (struct screen *s, int key)
         snprintf (s->message, sizeof (s->message), "finish problem #%u now with what it has? y/n",
                   problem_number (p->key));
     else
-        snprintf (s->message, sizeof (s->message), "prune node %s of problem #%u and all below it? y/n", path,
+        snprintf (s->message, sizeof (s->message),
+                  "prune node %s of problem #%u and all below it? y/n", path,
                   problem_number (p->key));
 }
 
@@ -244,7 +250,9 @@ static void command_now (struct screen *s, int key)
         return;
     if (key != 's')
         m.problem = p->key;
-    m.command = (command){.kind = key == 'p' ? COMMAND_PRUNE : key == 'b' ? COMMAND_BOOST : COMMAND_FINISH,
+    m.command = (command){.kind = key == 'p'   ? COMMAND_PRUNE
+                                  : key == 'b' ? COMMAND_BOOST
+                                               : COMMAND_FINISH,
                           .node = key == 'f' ? NODE_NONE : s->node,
                           .value = key == 'b' ? 1.0 : 0.0};
     snprintf (s->message, sizeof (s->message), "waiting for the run ...");
@@ -281,7 +289,7 @@ static bool take_key (struct screen *s, int key)
     else if (key == KEY_PPAGE || key == KEY_NPAGE)
         move_node (s, key == KEY_PPAGE ? -page : page);
     else if (key == KEY_HOME || key == 'g' || key == KEY_END || key == 'G')
-        move_node (s, key == KEY_HOME || key == 'g' ? -(long) s->row_count : (long) s->row_count);
+        move_node (s, key == KEY_HOME || key == 'g' ? -(long)s->row_count : (long)s->row_count);
     else if (key == KEY_LEFT || key == 'h' || key == KEY_RIGHT || key == 'l')
         move_problem (s, key == KEY_LEFT || key == 'h' ? -1 : 1);
     else if (key == 'o')

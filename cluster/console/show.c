@@ -133,12 +133,14 @@ static esp_err head_json (const search *s, esp_buf *out)
 static void line_dot (const search *s, node_ref ref)
 {
     const node *n = search_node (s, ref);
-    char text[TEXT_WIDTH + 4];
+    char text[TEXT_WIDTH + 4], score[32] = "-";
     short_text (n, text);
+    if (!isnan (n->score))
+        snprintf (score, sizeof (score), "%.3f", n->score);
     for (char *c = text; *c; c++)
         if (*c == '"' || *c == '\\')
             *c = '\'';
-    printf ("  n%u [label=\"%u  %.3f\\n%s\"%s];\n", ref, n->ordinal, n->score, text,
+    printf ("  n%u [label=\"%u  %s\\n%s\"%s];\n", ref, n->ordinal, score, text,
             n->mark == MARK_ANSWER ? ",style=bold" : n->mark == MARK_PRUNED ? ",style=dashed" : "");
     if (ref != NODE_ROOT)
         printf ("  n%u -> n%u;\n", n->parent, ref);

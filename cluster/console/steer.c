@@ -19,14 +19,18 @@ static const char *const help =
     "       espalier steer OUTPUT add-step ID NODE TEXT\n"
     "       espalier steer OUTPUT finish ID\n"
     "       espalier steer OUTPUT stop\n\n"
-    "Changes a run that is going on; every change is in its journal before this program says so.\n\n"
+    "Changes a run that is going on; every change is in its journal before this program says "
+    "so.\n\n"
     "  prune      no further work on the node and all below it\n"
-    "  boost      work below the node is done sooner: VALUE (1 without it) is added to its priority; never changes results\n"
+    "  boost      work below the node is done sooner: VALUE (1 without it) is added to its "
+    "priority; never changes results\n"
     "  add-step   TEXT becomes a child of the node, as a step by a human\n"
     "  finish     end the problem now with what it has\n"
     "  stop       end the run cleanly; 'espalier resume' goes on with it\n\n"
-    "ID is the problem's id, or #NUMBER.  NODE is its path as 'espalier show' and 'watch' print it, such as 2.0.7; '.'\n"
-    "is the problem itself.  --repeat N: of repeat N (0 without it).  A steered problem is outside the promise that equal\n"
+    "ID is the problem's id, or #NUMBER.  NODE is its path as 'espalier show' and 'watch' print "
+    "it, such as 2.0.7; '.'\n"
+    "is the problem itself.  --repeat N: of repeat N (0 without it).  A steered problem is outside "
+    "the promise that equal\n"
     "runs give equal results.  Exit status 0; 2: not done, the sentence says why.\n";
 
 struct steering {
@@ -59,7 +63,7 @@ static bool by_number (const char *id, uint32_t repeat, problem_key *key)
     if (id[0] != '#' || id[1] < '0' || id[1] > '9')
         return false;
     number = strtoul (id + 1, &end, 10);
-    *key = problem_key_make (repeat, (uint32_t) number);
+    *key = problem_key_make (repeat, (uint32_t)number);
     return *end == 0 && number <= UINT32_MAX;
 }
 
@@ -87,8 +91,9 @@ static const view_problem *find_problem (struct steering *s, esp_error *error)
     p = numbered ? view_find (s->v, key) : view_find_id (s->v, span_of (s->id), s->repeat);
     if (!p)
         esp_error_set (error, s->out_of_memory ? ESP_ENOMEM : ESP_ENOENT,
-                       "no open problem is called '%.80s' (repeat %u): it is finished, or was not started yet%s", s->id,
-                       s->repeat, nearest (s, near));
+                       "no open problem is called '%.80s' (repeat %u): it is finished, or was not "
+                       "started yet%s",
+                       s->id, s->repeat, nearest (s, near));
     return p;
 }
 
@@ -108,7 +113,8 @@ static int send (struct steering *s, const control_message *ask, const char *don
 /* words: what, ID, NODE, argument */
 static int steer_problem (struct steering *s, enum command_kind kind, char *const *words, int count)
 {
-    control_message ask = {.kind = CONTROL_COMMAND, .command = {.kind = (uint8_t) kind, .node = NODE_NONE}};
+    control_message ask = {.kind = CONTROL_COMMAND,
+                           .command = {.kind = (uint8_t)kind, .node = NODE_NONE}};
     const view_problem *p;
     esp_error error = {0};
     char *end = NULL;
@@ -117,7 +123,8 @@ static int steer_problem (struct steering *s, enum command_kind kind, char *cons
         return complain (&error);
     ask.problem = p->key;
     if (count > 2 && (ask.command.node = view_resolve (p, words[2])) == NODE_NONE) {
-        esp_error_set (&error, ESP_ENOENT, "problem '%.80s' has no node %.80s; 'espalier show' lists them", words[1],
+        esp_error_set (&error, ESP_ENOENT,
+                       "problem '%.80s' has no node %.80s; 'espalier show' lists them", words[1],
                        words[2]);
         return complain (&error);
     }
@@ -138,8 +145,11 @@ static int steer (struct steering *s, const char *output, char *const *words, in
     static const struct {
         const char *word;
         int kind, least, most; /* words, itself included; kind -1: stop */
-    } table[] = {{"prune", COMMAND_PRUNE, 3, 3},  {"boost", COMMAND_BOOST, 3, 4}, {"add-step", COMMAND_ADD_STEP, 4, 4},
-                 {"finish", COMMAND_FINISH, 2, 2}, {"stop", -1, 1, 1}};
+    } table[] = {{"prune", COMMAND_PRUNE, 3, 3},
+                 {"boost", COMMAND_BOOST, 3, 4},
+                 {"add-step", COMMAND_ADD_STEP, 4, 4},
+                 {"finish", COMMAND_FINISH, 2, 2},
+                 {"stop", -1, 1, 1}};
     size_t row = 0, rows = sizeof (table) / sizeof (table[0]);
     esp_error error = {0};
     int status;
@@ -156,7 +166,7 @@ static int steer (struct steering *s, const char *output, char *const *words, in
     else if (table[row].kind < 0)
         status = send (s, &(control_message){.kind = CONTROL_STOP}, "the run is stopping");
     else
-        status = steer_problem (s, (enum command_kind) table[row].kind, words, count);
+        status = steer_problem (s, (enum command_kind)table[row].kind, words, count);
     view_destroy (s->v);
     client_close (s->c);
     return status;
@@ -173,7 +183,7 @@ int steer_main (int argc, char **argv)
             return EXIT_DONE;
         }
         if (strcmp (argv[i], "--repeat") == 0 && i + 1 < argc)
-            s.repeat = (uint32_t) strtoul (argv[++i], NULL, 10);
+            s.repeat = (uint32_t)strtoul (argv[++i], NULL, 10);
         else if (count < WORDS_MAX)
             words[count++] = argv[i];
     }

@@ -144,8 +144,12 @@ static void place (view *v, view_problem *p, node_ref ref, const event *e)
 {
     view_node *n = &p->nodes[ref];
     node_ref above = e->parent < ref && view_node_of (p, e->parent) ? e->parent : NODE_ROOT;
-    *n = (view_node){.parent = ref == NODE_ROOT ? NODE_NONE : above, .first_child = NODE_NONE,
-                     .last_child = NODE_NONE, .next_sibling = NODE_NONE, .ordinal = e->ordinal, .score = NAN,
+    *n = (view_node){.parent = ref == NODE_ROOT ? NODE_NONE : above,
+                     .first_child = NODE_NONE,
+                     .last_child = NODE_NONE,
+                     .next_sibling = NODE_NONE,
+                     .ordinal = e->ordinal,
+                     .score = NAN,
                      .there = true};
     v->nodes++;
     p->count++;
@@ -154,7 +158,8 @@ static void place (view *v, view_problem *p, node_ref ref, const event *e)
         return;
     }
     p->in_flight++;
-    n->depth = (uint16_t) (p->nodes[above].depth < UINT16_MAX ? p->nodes[above].depth + 1 : UINT16_MAX);
+    n->depth =
+        (uint16_t)(p->nodes[above].depth < UINT16_MAX ? p->nodes[above].depth + 1 : UINT16_MAX);
     if (p->nodes[above].last_child == NODE_NONE)
         p->nodes[above].first_child = ref;
     else
@@ -213,7 +218,7 @@ static esp_err apply_to_node (view *v, view_problem *p, const event *e)
     esp_err err = get_node (v, p, e->node, e, &n);
     if (err != ESP_OK || !n)
         return err;
-    switch ((enum event_kind) e->kind) {
+    switch ((enum event_kind)e->kind) {
     case EVENT_TEXT:
         if ((err = replace (&n->text, e->text)) == ESP_OK)
             got_text (p, n, e);
@@ -246,7 +251,8 @@ esp_err view_apply (view *v, const event *e)
 {
     view_problem *p;
     esp_err err;
-    if (e->number == 0 || e->kind == EVENT_COMMAND || (e->kind == EVENT_FINISHED && !find (v, e->problem)))
+    if (e->number == 0 || e->kind == EVENT_COMMAND ||
+        (e->kind == EVENT_FINISHED && !find (v, e->problem)))
         return ESP_OK;
     if ((err = get_problem (v, e->problem, &p)) != ESP_OK)
         return err;
@@ -283,7 +289,8 @@ node_ref view_resolve (const view_problem *p, const char *path)
         const view_node *n = view_node_of (p, at);
         if (path[0] < '0' || path[0] > '9' || (*end && *end != '.') || !n)
             return NODE_NONE;
-        for (at = n->first_child; at != NODE_NONE && p->nodes[at].ordinal != ordinal; at = p->nodes[at].next_sibling)
+        for (at = n->first_child; at != NODE_NONE && p->nodes[at].ordinal != ordinal;
+             at = p->nodes[at].next_sibling)
             ;
         if (at == NODE_NONE)
             return NODE_NONE;

@@ -15,13 +15,13 @@
 enum {
     VIEW_NODES_MAX = 4 << 20, /* over all problems: about 400 MB */
     VIEW_PROBLEM_NODES_MAX = 1 << 20,
-    VIEW_TEXT_MAX = 240       /* bytes of a text that are kept: a line of a wide terminal */
+    VIEW_TEXT_MAX = 240 /* bytes of a text that are kept: a line of a wide terminal */
 };
 
 typedef struct view_node {
     node_ref parent, first_child, last_child, next_sibling;
     uint32_t ordinal, tokens;
-    double score;    /* NaN = none yet */
+    double score;     /* NaN = none yet */
     char *text, *why; /* owned; NULL = none */
     uint16_t depth;
     bool there, has_text;
@@ -30,13 +30,13 @@ typedef struct view_node {
 
 typedef struct view_problem {
     problem_key key;
-    char *id;          /* owned; "" until it is known */
-    view_node *nodes;  /* owned; by node_ref */
+    char *id;         /* owned; "" until it is known */
+    view_node *nodes; /* owned; by node_ref */
     size_t node_room;
     uint32_t count, in_flight; /* nodes; those without a text */
-    double best;       /* highest score; NaN = none yet */
+    double best;               /* highest score; NaN = none yet */
     bool finished;
-    uint8_t reason;    /* enum finish_reason */
+    uint8_t reason; /* enum finish_reason */
 } view_problem;
 
 typedef struct view view;

@@ -18,8 +18,10 @@ enum { PLAIN_COLUMNS = 200, PLAIN_MS = 1000 };
 
 static const char *const help =
     "usage: espalier watch OUTPUT [--plain] [--events]\n\n"
-    "Follows a run from another terminal: figures, open problems, and the tree of one of them as it grows.  May come\n"
-    "and go at any time; the run never waits for it.  Runs on the host of the coordinator, or anywhere when the run has\n"
+    "Follows a run from another terminal: figures, open problems, and the tree of one of them as "
+    "it grows.  May come\n"
+    "and go at any time; the run never waits for it.  Runs on the host of the coordinator, or "
+    "anywhere when the run has\n"
     "observe.listen: tcp://HOST:PORT.\n\n"
     "  up, down, j, k      select a node (page up and down, g and G: first and last)\n"
     "  left, right, h, l   select a problem\n"

@@ -25,9 +25,9 @@ struct lease_cell {
 };
 
 struct flight_cell {
-    flight pub;
-    uint32_t next_free;
     bool used;
+    uint32_t next_free;
+    flight pub;
 };
 
 /* Open addressing from a hash to a handle. */

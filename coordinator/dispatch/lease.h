@@ -13,16 +13,16 @@
 
 #include "proto/model/task.h"
 
-typedef struct flight {
-    task task;
+typedef struct flight { /* what every result looks at comes first */
     uint32_t leases;   /* out now */
-    uint32_t attempts; /* sendings so far */
-    uint32_t deaths;   /* workers that died with it alone */
-    uint32_t errors;   /* retryable errors */
+    uint32_t first_lease;
     bool suspect;      /* was in flight when a worker died: runs next alone (D6) */
     bool whole;        /* send every text: the worker said MISSING */
     bool waiting;      /* not out: in the frontier, or in the queue of suspects */
-    uint32_t first_lease;
+    task task;
+    uint32_t attempts; /* sendings so far */
+    uint32_t deaths;   /* workers that died with it alone */
+    uint32_t errors;   /* retryable errors */
 } flight;
 
 typedef struct lease {

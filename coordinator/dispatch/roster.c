@@ -206,10 +206,15 @@ void roster_set_home (roster *r, problem_key key, node_ref prefix, int rank)
 
 /* ---- what a worker holds ---- */
 
+static uint32_t tag_of (uint64_t h)
+{
+    return (uint32_t) (h >> 32) | 1U; /* 0 = nothing */
+}
+
 bool roster_knows (const worker *w, problem_key key, node_ref n)
 {
     uint64_t h = node_hash (key, n);
-    return w->known && w->known[h % KNOWN] == h;
+    return w->known && w->known[h % KNOWN] == tag_of (h);
 }
 
 void roster_learn (worker *w, problem_key key, node_ref n)
@@ -217,7 +222,7 @@ void roster_learn (worker *w, problem_key key, node_ref n)
     uint64_t h = node_hash (key, n);
     if (!w->known && !(w->known = esp_calloc (KNOWN, sizeof (*w->known))))
         return; /* it is sent again: slower, not wrong */
-    w->known[h % KNOWN] = h;
+    w->known[h % KNOWN] = tag_of (h);
 }
 
 void roster_forget_all (worker *w)

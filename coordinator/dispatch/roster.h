@@ -30,10 +30,8 @@ typedef struct worker {
     uint32_t in_flight[TASK_KINDS]; /* leases out */
     uint64_t heard_ns;              /* last message */
     uint64_t results, busy_us;
-    uint32_t pid;
-    char host[64];
     uint32_t first_lease;           /* head of its leases (lease.h), 0 = none */
-    uint64_t *known;                /* direct-mapped: what it was sent; owned by the roster */
+    uint32_t *known;                /* direct-mapped: what it was sent; owned by the roster */
     struct {
         int before, next; /* ranks in the same load level, -1 = none */
         uint32_t level;
@@ -41,6 +39,8 @@ typedef struct worker {
         bool able;        /* counted among those that can do the kind */
         uint32_t counted; /* slots of it in the sum over all ready workers */
     } at[TASK_KINDS];
+    uint32_t pid;
+    char host[64];
 } worker;
 
 typedef struct roster roster;

@@ -23,8 +23,10 @@
 
 enum {
     REQUEST_BYTES = 2 << 20, /* largest request; only add-step needs more than 100 bytes */
-    SEND_QUEUE = 64,         /* messages waiting per subscriber, then the oldest is lost: 3 s at 20 a second */
-    ANSWER_MS = 5000,        /* an asker that does not read loses its answer, so that it cannot hold the slot */
+    SEND_QUEUE =
+        64, /* messages waiting per subscriber, then the oldest is lost: 3 s at 20 a second */
+    ANSWER_MS =
+        5000, /* an asker that does not read loses its answer, so that it cannot hold the slot */
     CLOSE_MS = 200
 };
 
@@ -61,7 +63,7 @@ static esp_err fail (esp_error *error, const char *what, int code)
 static void count_watchers (nng_pipe pipe, nng_pipe_ev what, void *arg)
 {
     door *d = arg;
-    (void) pipe;
+    (void)pipe;
     atomic_fetch_add (&d->watchers, what == NNG_PIPE_EV_ADD_POST ? 1 : -1);
 }
 
@@ -105,7 +107,8 @@ static void urls_of (const place *p, uint16_t port, const char *host, char *even
     }
 }
 
-static esp_err listen_at (nng_socket socket, const place *p, const char *url, nng_listener *l, esp_error *error)
+static esp_err
+listen_at (nng_socket socket, const place *p, const char *url, nng_listener *l, esp_error *error)
 {
     int code = nng_listener_create (l, socket, url);
     if (code == 0 && p->local)
@@ -113,9 +116,10 @@ static esp_err listen_at (nng_socket socket, const place *p, const char *url, nn
     if (code == 0)
         code = nng_listener_start (*l, 0);
     return code == 0 ? ESP_OK
-           : p->local ? fail (error, url, code)
-                      : esp_error_set (error, ESP_EIO, "observe.listen: cannot listen at tcp://%s:%u: %s", p->host,
-                                       p->port, nng_strerror (code));
+           : p->local
+               ? fail (error, url, code)
+               : esp_error_set (error, ESP_EIO, "observe.listen: cannot listen at tcp://%s:%u: %s",
+                                p->host, p->port, nng_strerror (code));
 }
 
 static esp_err listen_both (door *d, const place *p, esp_error *error)
@@ -123,19 +127,20 @@ static esp_err listen_both (door *d, const place *p, esp_error *error)
     nng_listener l;
     char host[256] = "localhost";
     int port = p->port;
-    bool every = strcmp (p->host, "") == 0 || strcmp (p->host, "*") == 0 || strcmp (p->host, "0.0.0.0") == 0;
+    bool every =
+        strcmp (p->host, "") == 0 || strcmp (p->host, "*") == 0 || strcmp (p->host, "0.0.0.0") == 0;
     esp_err err;
     urls_of (p, p->port, p->host, d->events_url, d->control_url);
     if ((err = listen_at (d->pub, p, d->events_url, &l, error)) != ESP_OK)
         return err;
     if (!p->local && nng_listener_get_int (l, NNG_OPT_TCP_BOUND_PORT, &port) != 0)
         return esp_error_set (error, ESP_EIO, "observe.listen: the port is not known");
-    urls_of (p, (uint16_t) port, p->host, d->events_url, d->control_url);
+    urls_of (p, (uint16_t)port, p->host, d->events_url, d->control_url);
     if ((err = listen_at (d->rep, p, d->control_url, &l, error)) != ESP_OK)
         return err;
     if (every)
         gethostname (host, sizeof (host) - 1);
-    urls_of (p, (uint16_t) port, every ? host : p->host, d->events_url, d->control_url);
+    urls_of (p, (uint16_t)port, every ? host : p->host, d->events_url, d->control_url);
     return ESP_OK;
 }
 
@@ -288,7 +293,7 @@ bool door_take (door *d, int *slot, span *bytes)
     pthread_mutex_unlock (&d->lock);
     if (!first)
         return false;
-    *slot = (int) (first - d->slots);
+    *slot = (int)(first - d->slots);
     *bytes = span_make (nng_msg_body (first->request), nng_msg_len (first->request));
     return true;
 }

@@ -19,13 +19,15 @@ typedef struct door door;
 
 /* Errors (sentence): ESP_EIO (the address is in use or cannot be had), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err door_open (const place *where, door **out, esp_error *error);
-void door_close (door *d); /* accepts NULL; gives answers that are on their way up to 200 ms; removes the socket files */
+void door_close (
+    door *
+        d); /* accepts NULL; gives answers that are on their way up to 200 ms; removes the socket files */
 
 const char *door_events_url (const door *d); /* for others to connect to */
 const char *door_control_url (const door *d);
-int door_fd (const door *d);        /* readable while a request may wait; door_take empties it */
-void door_knock (door *d);          /* make it readable */
-bool door_watched (const door *d);  /* somebody is subscribed */
+int door_fd (const door *d);       /* readable while a request may wait; door_take empties it */
+void door_knock (door *d);         /* make it readable */
+bool door_watched (const door *d); /* somebody is subscribed */
 
 /* Never blocks; dropped for subscribers whose queue is full. */
 void door_publish (door *d, span bytes);

@@ -13,18 +13,19 @@
 #include "proto/base/log.h"
 
 enum {
-    WAIT_EVENTS = 65536,       /* live events waiting; more: all are dropped */
-    WAIT_BYTES = 8 << 20,      /* and their texts */
-    MESSAGE_BYTES = 64 << 10,  /* of events in one message; about 0.2 ms to encode */
-    EVENT_BYTES = 48,          /* of one event without its text, about */
-    PUBLISH_NS = 50000000,     /* a message this often when events wait */
-    HEARTBEAT_NS = 250000000   /* and this often when none do: figures, and what a new observer waits for */
+    WAIT_EVENTS = 65536,      /* live events waiting; more: all are dropped */
+    WAIT_BYTES = 8 << 20,     /* and their texts */
+    MESSAGE_BYTES = 64 << 10, /* of events in one message; about 0.2 ms to encode */
+    EVENT_BYTES = 48,         /* of one event without its text, about */
+    PUBLISH_NS = 50000000,    /* a message this often when events wait */
+    HEARTBEAT_NS =
+        250000000 /* and this often when none do: figures, and what a new observer waits for */
 };
 
 /* ---- life ---- */
 
-esp_err observe_open (const char *output, const char *listen, const esp_clock *clock, const observe_world *world,
-                      observe **out, esp_error *error)
+esp_err observe_open (const char *output, const char *listen, const esp_clock *clock,
+                      const observe_world *world, observe **out, esp_error *error)
 {
     observe *o;
     place where;
@@ -35,7 +36,8 @@ esp_err observe_open (const char *output, const char *listen, const esp_clock *c
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     o->world = *world;
     o->clock = *clock;
-    if (!(o->output = esp_strdup (output)) || !(o->page = esp_calloc (PAGE_EVENTS, sizeof (*o->page))) ||
+    if (!(o->output = esp_strdup (output)) ||
+        !(o->page = esp_calloc (PAGE_EVENTS, sizeof (*o->page))) ||
         wire_codec_create (&o->codec) != ESP_OK) {
         err = esp_error_set (error, ESP_ENOMEM, "out of memory");
         goto fail;
@@ -44,7 +46,8 @@ esp_err observe_open (const char *output, const char *listen, const esp_clock *c
         (err = door_open (&where, &o->door, error)) != ESP_OK)
         goto fail;
     memcpy (o->token, where.token, sizeof (o->token));
-    if ((err = place_announce (output, &where, door_events_url (o->door), door_control_url (o->door), error)) != ESP_OK)
+    if ((err = place_announce (output, &where, door_events_url (o->door),
+                               door_control_url (o->door), error)) != ESP_OK)
         goto fail;
     o->announced = true;
     *out = o;
@@ -106,8 +109,14 @@ void observe_events (observe *o, const event *events, size_t count)
 
 void observe_progress (observe *o, task_id id, span text)
 {
-    event e = {.kind = EVENT_TEXT, .mark = FINISH_STOP, .problem = id.problem, .node = NODE_NONE,
-               .parent = NODE_NONE, .ordinal = id.number, .value = NAN, .text = text};
+    event e = {.kind = EVENT_TEXT,
+               .mark = FINISH_STOP,
+               .problem = id.problem,
+               .node = NODE_NONE,
+               .parent = NODE_NONE,
+               .ordinal = id.number,
+               .value = NAN,
+               .text = text};
     observe_events (o, &e, 1);
 }
 
@@ -136,9 +145,10 @@ static size_t next_part (const observe *o)
 static void publish_part (observe *o, size_t n)
 {
     for (size_t i = o->head; i < o->head + n; i++)
-        o->events[i].text.ptr = o->texts.data + o->text_at[i];
+        o->events[i].text.ptr = esp_buf_text (&o->texts) + o->text_at[i];
     esp_buf_clear (&o->out);
-    if (wire_events_encode (o->codec, o->sequence++, observe_figures (o), o->events + o->head, n, &o->out) == ESP_OK)
+    if (wire_events_encode (o->codec, o->sequence++, observe_figures (o), o->events + o->head, n,
+                            &o->out) == ESP_OK)
         door_publish (o->door, esp_buf_span (&o->out));
     o->head += n;
     if (o->head == o->count)
@@ -153,7 +163,8 @@ static void close_ranks (observe *o)
         return;
     memmove (o->events, o->events + o->head, (o->count - o->head) * sizeof (*o->events));
     memmove (o->text_at, o->text_at + o->head, (o->count - o->head) * sizeof (*o->text_at));
-    memmove (o->texts.data, o->texts.data + text, o->texts.len - text);
+    if (o->texts.len > text)
+        memmove (o->texts.data, o->texts.data + text, o->texts.len - text);
     o->texts.len -= text;
     o->count -= o->head;
     o->head = 0;
@@ -169,7 +180,7 @@ static void publish_pass (observe *o, uint64_t now, bool last)
         forget_events (o);
         return;
     }
-    if (!last && !big && since < (o->count > 0 ? (uint64_t) PUBLISH_NS : (uint64_t) HEARTBEAT_NS))
+    if (!last && !big && since < (o->count > 0 ? (uint64_t)PUBLISH_NS : (uint64_t)HEARTBEAT_NS))
         return;
     o->publish_ns = now;
     do

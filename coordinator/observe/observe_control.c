@@ -41,7 +41,7 @@ static bool same_token (const observe *o, span token)
     if (token.len != PLACE_TOKEN_HEX)
         return false;
     for (size_t i = 0; i < PLACE_TOKEN_HEX; i++)
-        differ = (unsigned char) (differ | (unsigned char) (token.ptr[i] ^ o->token[i]));
+        differ = (unsigned char)(differ | (unsigned char)(token.ptr[i] ^ o->token[i]));
     return differ == 0;
 }
 
@@ -77,7 +77,7 @@ static bool read_cursor (span text, observe_cursor *at)
     node = strtoull (end + 1, &end, 10);
     if (*end || node >= NODE_NONE)
         return false;
-    *at = (observe_cursor){key, (node_ref) node};
+    *at = (observe_cursor){key, (node_ref)node};
     return true;
 }
 
@@ -125,16 +125,19 @@ static void take_request (observe *o, int slot, span bytes)
     control_message ask;
     esp_err err = wire_control_decode (o->codec, bytes, &ask);
     if (err != ESP_OK) {
-        refuse (o, slot, err == ESP_EVERSION ? "the run is by another version of the program" : "malformed request");
+        refuse (o, slot,
+                err == ESP_EVERSION ? "the run is by another version of the program"
+                                    : "malformed request");
         return;
     }
     if (!same_token (o, ask.token)) {
         refuse (o, slot, "wrong token; it stands in control.json of the run's output folder");
         return;
     }
-    switch ((enum control_kind) ask.kind) {
+    switch ((enum control_kind)ask.kind) {
     case CONTROL_SNAPSHOT:
-        o->waiting[slot] = (struct waiting){.kind = WAIT_PAGE, .number = o->pages_asked++, .request = bytes};
+        o->waiting[slot] =
+            (struct waiting){.kind = WAIT_PAGE, .number = o->pages_asked++, .request = bytes};
         return;
     case CONTROL_COMMAND:
         take_command (o, slot, &ask);
@@ -177,7 +180,8 @@ static void answer_page (observe *o)
     control_message ask;
     int first = -1;
     for (int slot = 0; slot < DOOR_SLOTS; slot++)
-        if (o->waiting[slot].kind == WAIT_PAGE && (first < 0 || o->waiting[slot].number < o->waiting[first].number))
+        if (o->waiting[slot].kind == WAIT_PAGE &&
+            (first < 0 || o->waiting[slot].number < o->waiting[first].number))
             first = slot;
     if (first < 0)
         return;
@@ -194,7 +198,8 @@ void control_pass (observe *o)
     uint64_t started = esp_clock_ns (&o->clock);
     span bytes;
     int slot;
-    for (int n = 0; n < DOOR_SLOTS && esp_clock_ns (&o->clock) - started < PASS_NS && door_take (o->door, &slot, &bytes);
+    for (int n = 0; n < DOOR_SLOTS && esp_clock_ns (&o->clock) - started < PASS_NS &&
+                    door_take (o->door, &slot, &bytes);
          n++)
         take_request (o, slot, bytes);
     answer_commands (o);

@@ -8,11 +8,12 @@
 #include "coordinator/observe/observe.h"
 
 enum {
-    PAGE_EVENTS = 2048,      /* events of one page of a snapshot: about 0.5 ms */
-    PAGE_BYTES = 256 << 10,  /* of texts in one page */
-    PAGE_SHARE = 4,          /* after a page that took t, the next one comes after 4t */
-    STATUS_NS = 250000000,   /* the figures are asked this often: they cost a walk over the open problems */
-    PASS_NS = 1000000        /* requests are taken for this long a pass */
+    PAGE_EVENTS = 2048,     /* events of one page of a snapshot: about 0.5 ms */
+    PAGE_BYTES = 256 << 10, /* of texts in one page */
+    PAGE_SHARE = 4,         /* after a page that took t, the next one comes after 4t */
+    STATUS_NS =
+        250000000, /* the figures are asked this often: they cost a walk over the open problems */
+    PASS_NS = 1000000 /* requests are taken for this long a pass */
 };
 
 /* Why a taken request has no answer yet. */
@@ -29,9 +30,9 @@ struct observe {
     esp_clock clock;
     char *output; /* owned */
     char token[PLACE_TOKEN_HEX + 1];
-    door *door;   /* owned */
+    door *door; /* owned */
     wire_codec *codec;
-    esp_buf out;  /* the message that is being made */
+    esp_buf out; /* the message that is being made */
     bool announced;
     run_status status;
     bool has_status;
@@ -45,12 +46,12 @@ struct observe {
     /* requests */
     struct waiting waiting[DOOR_SLOTS];
     uint64_t pages_asked, page_ns; /* no page before page_ns */
-    event *page; /* owned; PAGE_EVENTS */
+    event *page;                   /* owned; PAGE_EVENTS */
     size_t page_count, page_bytes;
 };
 
-const run_status *observe_figures (observe *o);  /* at most STATUS_NS old */
-event observe_fit (const event *e);              /* what the wire accepts: finite or NaN, text not too long */
+const run_status *observe_figures (observe *o); /* at most STATUS_NS old */
+event observe_fit (const event *e); /* what the wire accepts: finite or NaN, text not too long */
 
 /* observe_control.c */
 void control_pass (observe *o);

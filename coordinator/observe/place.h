@@ -21,7 +21,7 @@
 enum {
     PLACE_TOKEN_HEX = 32, /* digits: 128 bits */
     PLACE_URL_MAX = 512,
-    PLACE_STEM_MAX = 90   /* a socket path must fit sun_path (108), also on systems where it is 104 */
+    PLACE_STEM_MAX = 90 /* a socket path must fit sun_path (108), also on systems where it is 104 */
 };
 
 typedef struct place {
@@ -32,13 +32,16 @@ typedef struct place {
     char token[PLACE_TOKEN_HEX + 1];
 } place;
 
-/* Draw the token; listen NULL: make and check the folder of the sockets.  Errors (sentence): ESP_EPERMISSION (the folder is another user's or
- * open to others), ESP_EFORMAT (listen is not tcp://HOST:PORT), ESP_EIO, ESP_ENOENT (output). */
-ESP_MUST_CHECK esp_err place_choose (const char *output, const char *listen, place *out, esp_error *error);
+/* Draw the token; listen NULL: make and check the folder of the sockets.  Errors (sentence): ESP_EPERMISSION (the
+ * folder is another user's or open to others), ESP_EFORMAT (listen is not tcp://HOST:PORT), ESP_EIO, ESP_ENOENT
+ * (output). */
+ESP_MUST_CHECK esp_err place_choose (const char *output, const char *listen, place *out,
+                                     esp_error *error);
 
 /* Write OUTPUT/control.json (0600).  Errors: those of esp_file_write. */
 ESP_MUST_CHECK esp_err place_announce (const char *output, const place *p, const char *events_url,
                                        const char *control_url, esp_error *error);
-void place_withdraw (const char *output); /* remove it; a failure is nothing: pid and token are stale */
+/* Remove it; a failure is nothing: pid and token are stale. */
+void place_withdraw (const char *output);
 
 #endif

@@ -6,7 +6,6 @@
  */
 
 #include "coordinator/search/posterior.h"
-#include <float.h>
 #include <math.h>
 #include "proto/base/fmath.h"
 
@@ -97,9 +96,10 @@ double draw_gamma (double shape, uniforms u)
 
 double draw_gaussian_belief (gaussian_belief b, uniforms u)
 {
+    static const double least =
+        1e-280; /* a small shape can underflow; the variance must stay finite */
     double g = draw_gamma (b.nu / 2.0, u);
-    double variance =
-        b.nu * b.tau_square / 2.0 / (g > DBL_MIN ? g : DBL_MIN); /* a tiny shape can underflow */
+    double variance = b.nu * b.tau_square / 2.0 / (g > least ? g : least);
     return b.m + sqrt (variance / b.kappa) * draw_normal (u);
 }
 

@@ -266,19 +266,17 @@ static esp_err apply_open (search *s)
 static esp_err apply_result (search *s, const result *r)
 {
     task_slot *slot = find_slot (s, r->id.number), copy;
-    task planned;
     esp_err err;
     if (!slot)
         return ESP_OK;
     copy = *slot;
-    planned = s->planned[copy.cell].task;
     free_slot (s, slot);
     if (r->error == ESP_EPOISONED && s->phase == PHASE_SEARCHING) {
         s->error = ESP_EPOISONED;
         s->reason = REASON_ERROR;
         s->finish_asked = true;
     }
-    if ((err = take_result (s, &copy, &planned, r)) != ESP_OK)
+    if ((err = take_result (s, &copy, r)) != ESP_OK)
         return err;
     return go_on (s);
 }

@@ -165,7 +165,8 @@ static uint32_t seed_of (const node *from, uint32_t stage, uint32_t ordinal)
 
 static esp_err add_task (search *s, task *t, join *owner, uint32_t index)
 {
-    task_slot slot = {.number = s->next_task, .index = index, .owner = owner};
+    task_slot slot = {.number = s->next_task, .index = index, .owner = owner, .node = t->node, .reading = t->reading,
+                      .kind = t->kind};
     effects *out = s->out;
     esp_err err;
     t->id = (task_id){s->problem.key, s->next_task};

@@ -59,6 +59,9 @@ typedef struct task_slot {
     uint32_t index;  /* of the ask; of the candidate while grading */
     join *owner;     /* NULL while grading */
     uint32_t cell;   /* of the task in search.planned */
+    node_ref node;   /* task.node, task.kind, task.reading: what its result needs to know */
+    uint16_t reading;
+    uint8_t kind;
 } task_slot;
 
 typedef struct prompt_count { /* golden README 1.2: the sample number k of a prompt */
@@ -69,23 +72,23 @@ typedef struct prompt_count { /* golden README 1.2: the sample number k of a pro
 enum search_phase { PHASE_WAITING, PHASE_SEARCHING, PHASE_GRADING, PHASE_FINISHED };
 
 struct search {
-    const search_setup *setup;
-    problem problem;     /* id and json in the arena */
-    tree *tree;
-    void *me;            /* strategy state, in the arena */
-    lane *lanes;         /* owned */
-    uint32_t lane_count;
-    join_id next_join;
-    const join *handing; /* the join that joined() is running for */
-    uint32_t next_task;
-    task_slot *slots;    /* owned; power of two; small, since every result looks here twice */
+    task_slot *slots;    /* owned; power of two */
     size_t slot_cap, slot_used;
+    uint32_t next_task;
+    uint32_t planned_free;
     union task_cell {
         task task;       /* as it left */
         uint32_t next;   /* free cells: index + 1 of the next free one, 0 = none */
     } *planned;          /* owned */
+    tree *tree;
+    const search_setup *setup;
+    lane *lanes;         /* owned */
+    uint32_t lane_count;
+    join_id next_join;
+    const join *handing; /* the join that joined() is running for */
+    void *me;            /* strategy state, in the arena */
+    problem problem;     /* id and json in the arena */
     size_t planned_cap, planned_used;
-    uint32_t planned_free;
     prompt_count *prompts; /* owned; power of two */
     size_t prompt_cap, prompt_used;
     const char *why[32]; /* static texts of marks; 0 = none */
@@ -111,7 +114,7 @@ void free_slot (search *s, task_slot *slot);
 void free_slots (search *s); /* all of them, and their memory */
 
 /* search_take.c */
-ESP_MUST_CHECK esp_err take_result (search *s, const task_slot *slot, const task *planned, const result *r);
+ESP_MUST_CHECK esp_err take_result (search *s, const task_slot *slot, const result *r);
 /* Its tasks are no longer wanted; the item is dropped.  forget: the node too is as if nothing had come, so that nothing
  * depends on when this was; false keeps what came (a stop ends the problem with what it has). */
 void cancel_ask (search *s, join *j, size_t index, bool forget);

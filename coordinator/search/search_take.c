@@ -30,7 +30,7 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
     if (r->error != ESP_OK) {
         n->state = NODE_FAILED;
         n->finish = FINISH_ERROR;
-        n->mark = MARK_FAILED;
+        search_mark (s, a->got.node, MARK_FAILED, "no text came");
         fail_ask (s, a, r->error);
         a->stage = STAGE_DONE;
         return ESP_OK;
@@ -109,7 +109,7 @@ static bool all_finite (const double *scores, size_t n)
     return true;
 }
 
-static esp_err take_score (search *s, ask_state *a, const result *r, const task *planned)
+static esp_err take_score (search *s, ask_state *a, const result *r, const task_slot *slot)
 {
     const node *n = tree_node (s->tree, a->got.node);
     esp_err err = ESP_OK;
@@ -118,12 +118,12 @@ static esp_err take_score (search *s, ask_state *a, const result *r, const task 
         fail_ask (s, a, r->error != ESP_OK ? r->error : ESP_EFORMAT);
         return ESP_OK;
     }
-    if (planned->reading == 0)
+    if (slot->reading == 0)
         a->read_tokens += n->tokens + a->look_tokens;
     if (a->want.scores == 1)
         err = store_scores (s, a->got.node, r->scores, r->score_count, r->score_own);
     else
-        a->readings[planned->reading] = r->scores[r->score_count - 1];
+        a->readings[slot->reading] = r->scores[r->score_count - 1];
     return err;
 }
 
@@ -176,7 +176,7 @@ static esp_err take_verdict (search *s, node_ref ref, const result *r)
                                   .ordinal = n->ordinal, .value = extra->share, .text = r->answer});
 }
 
-static esp_err take_for_ask (search *s, join *j, uint32_t index, const task *planned, const result *r)
+static esp_err take_for_ask (search *s, join *j, uint32_t index, const task_slot *slot, const result *r)
 {
     ask_state *a = &j->asks[index];
     esp_err err = ESP_OK;
@@ -188,8 +188,8 @@ static esp_err take_for_ask (search *s, join *j, uint32_t index, const task *pla
         err = take_look (s, a, r);
         break;
     case STAGE_JUDGE:
-        if (planned->kind == TASK_SCORE) {
-            err = take_score (s, a, r, planned);
+        if (slot->kind == TASK_SCORE) {
+            err = take_score (s, a, r, slot);
             if (err == ESP_OK && a->readings_left == 0)
                 err = finish_scores (s, a);
         } else {
@@ -207,12 +207,12 @@ static esp_err take_for_ask (search *s, join *j, uint32_t index, const task *pla
     return err != ESP_OK ? err : plan_ask (s, j, index);
 }
 
-esp_err take_result (search *s, const task_slot *slot, const task *planned, const result *r)
+esp_err take_result (search *s, const task_slot *slot, const result *r)
 {
     if (slot->owner)
-        return take_for_ask (s, slot->owner, slot->index, planned, r);
+        return take_for_ask (s, slot->owner, slot->index, slot, r);
     s->grading--;
-    return take_verdict (s, planned->node, r);
+    return take_verdict (s, slot->node, r);
 }
 
 /* As if nothing had come for this ask. */

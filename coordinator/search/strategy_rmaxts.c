@@ -248,17 +248,16 @@ static size_t rmaxts_answers (const search *s, const void *state, node_ref *out,
     return count;
 }
 
+/* Of the jobs at or below the node that came back; both discounted. */
 static bool rmaxts_value_of (const search *s, const void *state, node_ref ref, node_value *out)
 {
     const rmaxts *me = state;
-    double gamma = options_of (s)->gamma;
     uint32_t at = place_of (me, ref);
-    const rmaxts_arm *a;
+    (void) s;
     if (at == RMAXTS_NONE)
         return false;
-    a = &me->nodes[at].subtree;
-    *out = (node_value){a->visits > 0.0 ? rmaxts_value (a, gamma) : NAN, rmaxts_visits (a, gamma),
-                        NAN};
+    const rmaxts_arm *a = &me->nodes[at].subtree;
+    *out = (node_value){a->visits > 0.0 ? a->reward / a->visits : NAN, a->visits, NAN};
     return true;
 }
 

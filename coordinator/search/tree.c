@@ -27,8 +27,9 @@ enum {
 
 struct tree {
     esp_arena *arena;
-    node **chunks; /* each in the arena */
-    size_t chunk_count, chunk_cap;
+    node *small[SMALL_CHUNKS]; /* the first chunks, one step nearer; each in the arena */
+    node **big;                /* owned; the others */
+    size_t chunk_count, big_cap;
     uint32_t size;
 };
 
@@ -38,10 +39,10 @@ static node *locate (const tree *t, node_ref ref)
     if (ref < SMALL_NODES) {
         uint32_t shifted = ref + (1U << FIRST_SHIFT);
         uint32_t top = 31U - (uint32_t) __builtin_clz (shifted);
-        return &t->chunks[top - FIRST_SHIFT][shifted - (1U << top)];
+        return &t->small[top - FIRST_SHIFT][shifted - (1U << top)];
     }
     ref -= SMALL_NODES;
-    return &t->chunks[SMALL_CHUNKS + (ref >> BIG_SHIFT)][ref & ((1U << BIG_SHIFT) - 1)];
+    return &t->big[ref >> BIG_SHIFT][ref & ((1U << BIG_SHIFT) - 1)];
 }
 
 static uint64_t room_of (const tree *t)
@@ -61,11 +62,16 @@ static esp_err make_room (tree *t)
     node *chunk;
     if (t->size < room_of (t))
         return ESP_OK;
-    if (esp_grow (&t->chunks, &t->chunk_cap, t->chunk_count + 1, sizeof (*t->chunks)) != 0)
+    if (t->chunk_count >= SMALL_CHUNKS &&
+        esp_grow (&t->big, &t->big_cap, t->chunk_count - SMALL_CHUNKS + 1, sizeof (*t->big)) != 0)
         return ESP_ENOMEM;
     if (!(chunk = esp_arena_alloc (t->arena, nodes * sizeof (*chunk))))
         return ESP_ENOMEM;
-    t->chunks[t->chunk_count++] = chunk;
+    if (t->chunk_count < SMALL_CHUNKS)
+        t->small[t->chunk_count] = chunk;
+    else
+        t->big[t->chunk_count - SMALL_CHUNKS] = chunk;
+    t->chunk_count++;
     return ESP_OK;
 }
 
@@ -104,7 +110,7 @@ void tree_destroy (tree *t)
     if (!t)
         return;
     esp_arena_destroy (t->arena);
-    esp_free (t->chunks);
+    esp_free (t->big);
     esp_free (t);
 }
 
@@ -132,7 +138,7 @@ uint32_t tree_size (const tree *t)
 
 size_t tree_bytes (const tree *t)
 {
-    return esp_arena_bytes (t->arena) + t->chunk_cap * sizeof (*t->chunks) + sizeof (*t);
+    return esp_arena_bytes (t->arena) + t->big_cap * sizeof (*t->big) + sizeof (*t);
 }
 
 esp_err tree_add (tree *t, node_ref parent, node_ref *out)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client.c - see client.h
  *
- * The subscription is dialled before anything is asked, and the first message is a gap by definition: so the snapshot is
- * younger than the subscription and nothing falls between them.
+ * The subscription is dialled before anything is asked, and the first message is a gap by definition: so the
+ * snapshot is younger than the subscription and nothing falls between them.
  */
 
 #include "proto/client/client.h"
@@ -20,9 +20,10 @@
 #include "proto/client/control_file.h"
 
 enum {
-    QUEUE = 1024,               /* published messages kept while we are busy: 50 s of an ordinary run */
-    PIECE_MS = 200,             /* a long wait is cut so that the end of the run is seen */
-    SILENCE_MS_REMOTE = 10000   /* without a connection after which a run on another host counts as gone */
+    QUEUE = 1024,   /* published messages kept while we are busy: 50 s of an ordinary run */
+    PIECE_MS = 200, /* a long wait is cut so that the end of the run is seen */
+    SILENCE_MS_REMOTE =
+        10000 /* without a connection after which a run on another host counts as gone */
 };
 
 struct client {
@@ -30,7 +31,7 @@ struct client {
     char *output; /* owned */
     nng_socket sub, req;
     bool sub_open, req_open;
-    atomic_int pipes; /* connections of sub; counted by nng's threads */
+    atomic_int pipes;  /* connections of sub; counted by nng's threads */
     uint64_t alone_ns; /* since when there is none; 0 = there is one */
     wire_codec *events, *control;
     esp_buf out;
@@ -43,18 +44,19 @@ struct client {
 static void count_pipes (nng_pipe pipe, nng_pipe_ev what, void *arg)
 {
     client *c = arg;
-    (void) pipe;
+    (void)pipe;
     atomic_fetch_add (&c->pipes, what == NNG_PIPE_EV_ADD_POST ? 1 : -1);
 }
 
 static esp_err nobody (const client *c, esp_error *error, const char *why)
 {
     return esp_error_set (error, ESP_EPEER,
-                          "%s: the run on %s (process %ld) does not answer (%s)%s", c->output, c->where.host,
-                          c->where.pid, why,
+                          "%s: the run on %s (process %ld) does not answer (%s)%s", c->output,
+                          c->where.host, c->where.pid, why,
                           control_file_is_here (&c->where) ? "; it ended, or was killed"
                           : strncmp (c->where.events, "ipc:", 4) == 0
-                              ? "; its sockets are files on that host: go there, or set observe.listen: tcp://HOST:PORT"
+                              ? "; its sockets are files on that host: go there, or set "
+                                "observe.listen: tcp://HOST:PORT"
                               : "");
 }
 
@@ -146,7 +148,8 @@ static esp_err exchange (client *c, int timeout_ms, nng_msg **answer, esp_error 
     return code == 0 ? ESP_OK : trouble (c, code, error);
 }
 
-esp_err client_ask (client *c, const control_message *ask, int timeout_ms, control_message *answer, esp_error *error)
+esp_err client_ask (client *c, const control_message *ask, int timeout_ms, control_message *answer,
+                    esp_error *error)
 {
     control_message m;
     nng_msg *came;
@@ -165,16 +168,18 @@ esp_err client_ask (client *c, const control_message *ask, int timeout_ms, contr
     if (err == ESP_OK && m.kind != CONTROL_OK && m.kind != CONTROL_FAILED)
         err = ESP_EFORMAT;
     if (err != ESP_OK)
-        return esp_error_set (error, err, "%s: the run's answer: %s", c->output, esp_err_text (err));
+        return esp_error_set (error, err, "%s: the run's answer: %s", c->output,
+                              esp_err_text (err));
     if (m.kind == CONTROL_FAILED)
-        return esp_error_set (error, ESP_ECONFLICT, "%.*s", (int) (m.text.len < 400 ? m.text.len : 400), m.text.ptr);
+        return esp_error_set (error, ESP_ECONFLICT, "%.*s",
+                              (int)(m.text.len < 400 ? m.text.len : 400), m.text.ptr);
     *answer = m;
     return ESP_OK;
 }
 
 esp_err client_snapshot (client *c, problem_key key, int timeout_ms,
-                         void (*emit) (void *ctx, const event *events, size_t count), void *ctx, uint64_t *number,
-                         esp_error *error)
+                         void (*emit) (void *ctx, const event *events, size_t count), void *ctx,
+                         uint64_t *number, esp_error *error)
 {
     control_message ask = {.kind = CONTROL_SNAPSHOT, .problem = key}, page;
     char next[64];
@@ -188,7 +193,8 @@ esp_err client_snapshot (client *c, problem_key key, int timeout_ms,
         first = false;
         emit (ctx, page.events, page.event_count);
         if (page.text.len > sizeof (next))
-            return esp_error_set (error, ESP_EFORMAT, "%s: the run's answer: malformed data", c->output);
+            return esp_error_set (error, ESP_EFORMAT, "%s: the run's answer: malformed data",
+                                  c->output);
         memcpy (next, page.text.ptr, page.text.len);
         ask.text = span_make (next, page.text.len);
     } while (ask.text.len > 0);
@@ -211,7 +217,7 @@ static esp_err alone (client *c)
     if (!control_file_is_current (c->output, &c->where))
         return ESP_EPEER;
     if (control_file_is_here (&c->where))
-        return kill ((pid_t) c->where.pid, 0) != 0 && errno == ESRCH ? ESP_EPEER : ESP_EEMPTY;
+        return kill ((pid_t)c->where.pid, 0) != 0 && errno == ESRCH ? ESP_EPEER : ESP_EEMPTY;
     return (now - c->alone_ns) / 1000000 > SILENCE_MS_REMOTE ? ESP_EPEER : ESP_EEMPTY;
 }
 
@@ -233,7 +239,8 @@ static esp_err receive (client *c, int timeout_ms, nng_msg **m)
     return ESP_EEMPTY;
 }
 
-esp_err client_next (client *c, int timeout_ms, const event **events, size_t *count, run_status *status, bool *gap)
+esp_err client_next (client *c, int timeout_ms, const event **events, size_t *count,
+                     run_status *status, bool *gap)
 {
     nng_msg *m;
     uint64_t sequence;
@@ -242,8 +249,8 @@ esp_err client_next (client *c, int timeout_ms, const event **events, size_t *co
         return ESP_EINVAL;
     if ((err = receive (c, timeout_ms, &m)) != ESP_OK)
         return err;
-    err = wire_events_decode (c->events, span_make (nng_msg_body (m), nng_msg_len (m)), &sequence, status, events,
-                              count);
+    err = wire_events_decode (c->events, span_make (nng_msg_body (m), nng_msg_len (m)), &sequence,
+                              status, events, count);
     nng_msg_free (m);
     if (err != ESP_OK)
         return err;

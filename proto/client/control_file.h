@@ -21,7 +21,8 @@ typedef struct control_file {
  * ESP_EPERMISSION, ESP_EFORMAT, ESP_EIO, ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err control_file_read (const char *output, control_file *out, esp_error *error);
 
-bool control_file_is_current (const char *output, const control_file *mine); /* it is still there, with the same token */
-bool control_file_is_here (const control_file *f);                           /* written on this host */
+bool control_file_is_current (
+    const char *output, const control_file *mine); /* it is still there, with the same token */
+bool control_file_is_here (const control_file *f); /* written on this host */
 
 #endif

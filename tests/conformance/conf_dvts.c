@@ -265,7 +265,10 @@ static bool compare_pred (outcome *o, run *r, const json_t *found)
 static bool compare_ends (outcome *o, run *r)
 {
     const json_t *found = golden_object (o, r->c->body, "results");
-    if (!compare_leaves (o, r, golden_array (o, found, "leaves")))
+    for (size_t i = 0; i < r->count; i++)
+        if (!r->trees[i].level && !r->trees[i].lost)
+            outcome_fail (o, "malformed: the trace never mentions subtree %zu", i);
+    if (o->failed || !compare_leaves (o, r, golden_array (o, found, "leaves")))
         return false;
     return any_lost (r) || (compare_pred (o, r, found) && compare_pairs (o, r->trace, r->d) &&
                             compare_counts (o, json_object_get (r->c->body, "counts"), r->d));

@@ -191,6 +191,8 @@ static driver *run_uct (const golden_case *c, outcome *o, const driver_hook *hoo
     const json_t *params = golden_params (c, o);
     int64_t samples = golden_need_int (o, params, "samples_per_action");
     double weight = golden_number (o, params, "exploration_weight", sqrt (2.0));
+    if (generations == 0) /* would mean: no cap */
+        outcome_fail (o, "malformed: the trace is empty");
     if (o->failed)
         return NULL;
     return golden_search (c, o, hook,

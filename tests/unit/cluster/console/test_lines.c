@@ -22,10 +22,12 @@ static void ordinary_text_is_shown_as_it_is (void)
 {
     char out[200];
     CU_ASSERT_STRING_EQUAL (shown (span_of ("x + y = 3"), 60, out, sizeof (out)), "x + y = 3");
-    CU_ASSERT_STRING_EQUAL (shown (span_of ("na\xc3\xafve \xe2\x88\x91 \xf0\x9d\x94\xb8"), 60, out, sizeof (out)),
-                            "na\xc3\xafve \xe2\x88\x91 \xf0\x9d\x94\xb8");
+    CU_ASSERT_STRING_EQUAL (
+        shown (span_of ("na\xc3\xafve \xe2\x88\x91 \xf0\x9d\x94\xb8"), 60, out, sizeof (out)),
+        "na\xc3\xafve \xe2\x88\x91 \xf0\x9d\x94\xb8");
     CU_ASSERT_STRING_EQUAL (shown (span_of (""), 60, out, sizeof (out)), "");
-    CU_ASSERT_STRING_EQUAL (shown (span_of ("one\ntwo\tthree"), 60, out, sizeof (out)), "one\\ntwo three");
+    CU_ASSERT_STRING_EQUAL (shown (span_of ("one\ntwo\tthree"), 60, out, sizeof (out)),
+                            "one\\ntwo three");
 }
 
 static void hostile_text_cannot_reach_the_terminal (void)
@@ -38,17 +40,25 @@ static void hostile_text_cannot_reach_the_terminal (void)
         {"\x1b[2J\x1b]0;owned\x07", 14, "?[2J?]0;owned?"},
         {"a\0b", 3, "a?b"},
         {"\r\x08\x7f", 3, "???"},
-        {"\xc2\x9b" "31m", 5, "?31m"},             /* CSI as one C1 character */
-        {"\xff\xfe\x80", 3, "???"},                 /* not UTF-8 */
-        {"\xe2\x80\xae" "evil", 7, "?evil"},        /* right-to-left override: no width */
-        {"\xe2\x80\x8b" "x", 4, "?x"},              /* zero width space */
-        {"\xed\xa0\x80", 3, "???"},                 /* surrogate */
-        {"\xe2\x82", 2, "??"},                      /* cut character */
-        {"\xc0\xaf", 2, "??"},                      /* overlong */
+        {"\xc2\x9b"
+         "31m",
+         5, "?31m"},                /* CSI as one C1 character */
+        {"\xff\xfe\x80", 3, "???"}, /* not UTF-8 */
+        {"\xe2\x80\xae"
+         "evil",
+         7, "?evil"}, /* right-to-left override: no width */
+        {"\xe2\x80\x8b"
+         "x",
+         4, "?x"},                  /* zero width space */
+        {"\xed\xa0\x80", 3, "???"}, /* surrogate */
+        {"\xe2\x82", 2, "??"},      /* cut character */
+        {"\xc0\xaf", 2, "??"},      /* overlong */
     };
     for (size_t i = 0; i < sizeof (table) / sizeof (table[0]); i++) {
         char out[200];
-        CU_ASSERT_STRING_EQUAL (shown (span_make (table[i].bytes, table[i].len), 60, out, sizeof (out)), table[i].shown);
+        CU_ASSERT_STRING_EQUAL (
+            shown (span_make (table[i].bytes, table[i].len), 60, out, sizeof (out)),
+            table[i].shown);
     }
 }
 
@@ -58,11 +68,11 @@ static void random_bytes_give_printable_lines_that_fit (void)
         char bytes[64], out[400];
         size_t columns = esp_draw_below (9, round, 40);
         for (uint64_t i = 0; i < sizeof (bytes); i++)
-            bytes[i] = (char) esp_draw_below (round, i, 256);
+            bytes[i] = (char)esp_draw_below (round, i, 256);
         shown (span_make (bytes, sizeof (bytes)), columns, out, sizeof (out));
         CHECK (esp_utf8_valid (span_of (out)));
         for (const char *c = out; *c; c++)
-            CHECK ((unsigned char) *c >= 0x20 && *c != 0x7f);
+            CHECK ((unsigned char)*c >= 0x20 && *c != 0x7f);
     }
 }
 
@@ -70,9 +80,11 @@ static void text_is_cut_by_columns_not_by_bytes (void)
 {
     char out[200];
     CU_ASSERT_STRING_EQUAL (shown (span_of ("abcdef"), 4, out, sizeof (out)), "abcd");
-    CU_ASSERT_STRING_EQUAL (shown (span_of ("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"), 2, out, sizeof (out)),
-                            "\xe2\x82\xac\xe2\x82\xac");
-    CU_ASSERT_STRING_EQUAL (shown (span_of ("\xe6\xbc\xa2\xe5\xad\x97"), 3, out, sizeof (out)), "\xe6\xbc\xa2"); /* 2 wide */
+    CU_ASSERT_STRING_EQUAL (
+        shown (span_of ("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"), 2, out, sizeof (out)),
+        "\xe2\x82\xac\xe2\x82\xac");
+    CU_ASSERT_STRING_EQUAL (shown (span_of ("\xe6\xbc\xa2\xe5\xad\x97"), 3, out, sizeof (out)),
+                            "\xe6\xbc\xa2"); /* 2 wide */
     CU_ASSERT_STRING_EQUAL (shown (span_of ("ab\ncd"), 3, out, sizeof (out)), "ab");
     CU_ASSERT_STRING_EQUAL (shown (span_of ("ab"), 0, out, sizeof (out)), "");
 }
@@ -92,33 +104,51 @@ static void times_are_short (void)
 
 static void figures_of_the_run (void)
 {
-    run_status s = {.problems_total = 100, .problems_done = 12, .problems_solved = 8, .problems_open = 4,
-                    .generations = 1234, .workers = 4, .workers_busy_percent = 87, .in_flight = 128, .frontier = 64,
-                    .seconds = 61, .generations_per_s = 56.71, .eta_s = NAN};
+    run_status s = {.problems_total = 100,
+                    .problems_done = 12,
+                    .problems_solved = 8,
+                    .problems_open = 4,
+                    .generations = 1234,
+                    .workers = 4,
+                    .workers_busy_percent = 87,
+                    .in_flight = 128,
+                    .frontier = 64,
+                    .seconds = 61,
+                    .generations_per_s = 56.71,
+                    .eta_s = NAN};
     esp_buf b = {0};
     PASS (lines_progress (&s, 100, &b));
-    CU_ASSERT_STRING_EQUAL (esp_buf_text (&b), "12/100 problems done, 8 solved, 4 open  1m01s, ETA ?");
+    CU_ASSERT_STRING_EQUAL (esp_buf_text (&b),
+                            "12/100 problems done, 8 solved, 4 open  1m01s, ETA ?");
     esp_buf_clear (&b);
     s.problems_failed = 2;
     PASS (lines_progress (&s, 40, &b));
     CU_ASSERT_STRING_EQUAL (esp_buf_text (&b), "12/100 problems done, 8 solved, 2 failed");
     esp_buf_clear (&b);
     PASS (lines_work (&s, 200, &b));
-    CU_ASSERT_STRING_EQUAL (esp_buf_text (&b), "1234 generations, 56.7/s  4 workers, 87% busy  128 in flight, 64 queued");
+    CU_ASSERT_STRING_EQUAL (
+        esp_buf_text (&b),
+        "1234 generations, 56.7/s  4 workers, 87% busy  128 in flight, 64 queued");
     esp_buf_free (&b);
 }
 
 static event about (uint8_t kind, node_ref node, node_ref parent, uint32_t ordinal)
 {
-    return (event){.number = 1, .kind = kind, .problem = 3, .node = node, .parent = parent, .ordinal = ordinal,
+    return (event){.number = 1,
+                   .kind = kind,
+                   .problem = 3,
+                   .node = node,
+                   .parent = parent,
+                   .ordinal = ordinal,
                    .value = NAN};
 }
 
 static view *given_problem (void)
 {
     view *v = NULL;
-    event all[] = {about (EVENT_OPENED, 0, NODE_NONE, 0), about (EVENT_PLANNED, 1, 0, 0), about (EVENT_TEXT, 1, 0, 0),
-                   about (EVENT_SCORED, 1, 0, 0),         about (EVENT_MARK, 1, 0, 0),    about (EVENT_PLANNED, 2, 1, 4),
+    event all[] = {about (EVENT_OPENED, 0, NODE_NONE, 0), about (EVENT_PLANNED, 1, 0, 0),
+                   about (EVENT_TEXT, 1, 0, 0),           about (EVENT_SCORED, 1, 0, 0),
+                   about (EVENT_MARK, 1, 0, 0),           about (EVENT_PLANNED, 2, 1, 4),
                    about (EVENT_VERIFIED, 1, 0, 0)};
     all[0].text = span_of ("gsm8k-17\x1b[31m");
     all[2].text = span_of ("First\nwe add.");
@@ -138,7 +168,8 @@ static void problems_and_nodes (void)
     const view_problem *p = view_find (v, 3);
     esp_buf b = {0};
     PASS (lines_problem (p, 80, &b));
-    CU_ASSERT_STRING_EQUAL (esp_buf_text (&b), "#3 gsm8k-17?[31m  3 nodes, best 0.812, 1 in flight");
+    CU_ASSERT_STRING_EQUAL (esp_buf_text (&b),
+                            "#3 gsm8k-17?[31m  3 nodes, best 0.812, 1 in flight");
     esp_buf_clear (&b);
     PASS (lines_node (p, 0, 80, &b));
     CU_ASSERT_STRING_EQUAL (esp_buf_text (&b), "gsm8k-17?[31m");
@@ -184,7 +215,8 @@ static void no_line_is_wider_than_asked (void)
 static void events_as_lines (void)
 {
     view *v = given_problem ();
-    event score = about (EVENT_SCORED, 2, 1, 4), mark = about (EVENT_MARK, 2, 1, 4), odd = about (250, 9, 1, 4);
+    event score = about (EVENT_SCORED, 2, 1, 4), mark = about (EVENT_MARK, 2, 1, 4),
+          odd = about (250, 9, 1, 4);
     event finished = about (EVENT_FINISHED, 0, NODE_NONE, 0);
     esp_buf b = {0};
     score.value = 0.5;

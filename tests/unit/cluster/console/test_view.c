@@ -14,9 +14,15 @@ static view *given_view (void)
     return v;
 }
 
-static event node_event (uint8_t kind, problem_key key, node_ref node, node_ref parent, uint32_t ordinal)
+static event
+node_event (uint8_t kind, problem_key key, node_ref node, node_ref parent, uint32_t ordinal)
 {
-    return (event){.number = 1, .kind = kind, .problem = key, .node = node, .parent = parent, .ordinal = ordinal,
+    return (event){.number = 1,
+                   .kind = kind,
+                   .problem = key,
+                   .node = node,
+                   .parent = parent,
+                   .ordinal = ordinal,
                    .value = NAN};
 }
 
@@ -63,7 +69,8 @@ static void a_tree_is_walked_in_depth_first_order (void)
 
 static void paths_that_lead_nowhere_are_refused (void)
 {
-    static const char *const bad[] = {"2", "0.2", "0.0.0", "x", "0.", "0..1", "-1", "0.0x", " 0", "99999999999999999999"};
+    static const char *const bad[] = {"2",    "0.2", "0.0.0", "x",  "0.",
+                                      "0..1", "-1",  "0.0x",  " 0", "99999999999999999999"};
     view *v = given_tree ();
     for (size_t i = 0; i < sizeof (bad) / sizeof (bad[0]); i++)
         CU_ASSERT_EQUAL (view_resolve (view_find (v, 7), bad[i]), NODE_NONE);
@@ -75,7 +82,8 @@ static void events_set_state_and_may_come_twice (void)
     view *v = given_tree ();
     const view_problem *p = view_find (v, 7);
     event text = node_event (EVENT_TEXT, 7, 3, 1, 0), score = node_event (EVENT_SCORED, 7, 3, 1, 0);
-    event mark = node_event (EVENT_MARK, 7, 3, 1, 0), verdict = node_event (EVENT_VERIFIED, 7, 3, 1, 0);
+    event mark = node_event (EVENT_MARK, 7, 3, 1, 0),
+          verdict = node_event (EVENT_VERIFIED, 7, 3, 1, 0);
     CHECK (p->count == 6 && p->in_flight == 5 && isnan (p->best));
     text.text = span_of ("a step");
     text.tokens = 12;
@@ -92,8 +100,10 @@ static void events_set_state_and_may_come_twice (void)
         tell (v, verdict);
         n = view_node_of (p, 3);
         CHECK (p->count == 6 && p->in_flight == 4 && p->best == 0.75);
-        CHECK (n->tokens == 12 && n->finish == FINISH_EOS && n->score == 0.75 && n->verdict == VERDICT_PASS);
-        CHECK (strcmp (n->text, "a step") == 0 && n->mark == MARK_KEPT && strcmp (n->why, "among the best") == 0);
+        CHECK (n->tokens == 12 && n->finish == FINISH_EOS && n->score == 0.75 &&
+               n->verdict == VERDICT_PASS);
+        CHECK (strcmp (n->text, "a step") == 0 && n->mark == MARK_KEPT &&
+               strcmp (n->why, "among the best") == 0);
     }
     view_destroy (v);
 }
@@ -124,12 +134,12 @@ static void contradictions_hang_below_the_root_and_walks_end (void)
     view *v = given_view ();
     const view_problem *p;
     size_t steps = 0;
-    tell (v, node_event (EVENT_PLANNED, 3, 5, 9, 0));              /* a parent that is younger */
-    tell (v, node_event (EVENT_PLANNED, 3, 9, 9, 0));              /* its own parent */
-    tell (v, node_event (EVENT_PLANNED, 3, 4, 2, 0));              /* a parent that never came */
-    tell (v, node_event (EVENT_PLANNED, 3, 0, 7, 3));              /* a root with a parent */
-    tell (v, node_event (EVENT_PLANNED, 3, NODE_NONE, 0, 0));      /* no node */
-    tell (v, node_event (EVENT_PLANNED, 3, NODE_NONE - 1, 0, 0));  /* beyond any limit */
+    tell (v, node_event (EVENT_PLANNED, 3, 5, 9, 0));             /* a parent that is younger */
+    tell (v, node_event (EVENT_PLANNED, 3, 9, 9, 0));             /* its own parent */
+    tell (v, node_event (EVENT_PLANNED, 3, 4, 2, 0));             /* a parent that never came */
+    tell (v, node_event (EVENT_PLANNED, 3, 0, 7, 3));             /* a root with a parent */
+    tell (v, node_event (EVENT_PLANNED, 3, NODE_NONE, 0, 0));     /* no node */
+    tell (v, node_event (EVENT_PLANNED, 3, NODE_NONE - 1, 0, 0)); /* beyond any limit */
     p = view_find (v, 3);
     for (node_ref at = NODE_ROOT; at != NODE_NONE && steps < 100; at = view_next (p, at))
         steps++;
@@ -153,13 +163,21 @@ static void problems_are_ordered_found_and_dropped_when_finished (void)
         CHECK (view_at (v, i - 1)->key < view_at (v, i)->key);
     CHECK (view_at (v, 5) == NULL && view_find (v, 4) == NULL && view_index (v, 4) == 2);
     CHECK (view_find_id (v, span_of ("three"), 1) == view_at (v, 4));
-    CHECK (view_find_id (v, span_of ("three"), 2) == NULL && view_find_id (v, span_of ("thre"), 0) == NULL);
+    CHECK (view_find_id (v, span_of ("three"), 2) == NULL &&
+           view_find_id (v, span_of ("thre"), 0) == NULL);
     for (size_t i = 0; i < 3; i++)
-        tell (v, (event){.number = 2, .kind = EVENT_FINISHED, .problem = keys[i], .mark = REASON_ANSWERED});
-    tell (v, (event){.number = 2, .kind = EVENT_FINISHED, .problem = 77, .mark = REASON_ANSWERED}); /* not known: nothing */
+        tell (v, (event){.number = 2,
+                         .kind = EVENT_FINISHED,
+                         .problem = keys[i],
+                         .mark = REASON_ANSWERED});
+    tell (v, (event){.number = 2,
+                     .kind = EVENT_FINISHED,
+                     .problem = 77,
+                     .mark = REASON_ANSWERED}); /* not known: nothing */
     CU_ASSERT_EQUAL (view_count (v), 5);
     view_drop_finished (v, 9);
-    CHECK (view_count (v) == 3 && view_find (v, 9) && view_find (v, 9)->finished && !view_find (v, 5));
+    CHECK (view_count (v) == 3 && view_find (v, 9) && view_find (v, 9)->finished &&
+           !view_find (v, 5));
     view_clear (v);
     CU_ASSERT_EQUAL (view_count (v), 0);
     view_destroy (v);
@@ -168,7 +186,8 @@ static void problems_are_ordered_found_and_dropped_when_finished (void)
 static void progress_and_commands_are_no_nodes (void)
 {
     view *v = given_view ();
-    event progress = node_event (EVENT_TEXT, 1, NODE_NONE, NODE_NONE, 4), done = node_event (EVENT_COMMAND, 1, 2, 0, 0);
+    event progress = node_event (EVENT_TEXT, 1, NODE_NONE, NODE_NONE, 4),
+          done = node_event (EVENT_COMMAND, 1, 2, 0, 0);
     progress.number = 0;
     tell (v, progress);
     tell (v, done);
@@ -194,7 +213,8 @@ static void survives_failure_of_every_allocation (void)
     esp_err err = ESP_ENOMEM;
     for (long n = 0; err != ESP_OK && n < 100; n++) {
         view *v = NULL;
-        event opened = node_event (EVENT_OPENED, 7, 0, NODE_NONE, 0), text = node_event (EVENT_TEXT, 7, 40, 0, 0);
+        event opened = node_event (EVENT_OPENED, 7, 0, NODE_NONE, 0),
+              text = node_event (EVENT_TEXT, 7, 40, 0, 0);
         opened.text = text.text = span_of ("text");
         esp_alloc_fail_after (n);
         if ((err = view_create (&v)) == ESP_OK && (err = view_apply (v, &opened)) == ESP_OK)
@@ -215,7 +235,8 @@ int main (void)
         {"events set state and may come twice", events_set_state_and_may_come_twice},
         {"a step that was never planned appears", a_step_that_was_never_planned_appears},
         {"a failed node is no longer in flight", a_failed_node_is_no_longer_in_flight},
-        {"contradictions hang below the root and walks end", contradictions_hang_below_the_root_and_walks_end},
+        {"contradictions hang below the root and walks end",
+         contradictions_hang_below_the_root_and_walks_end},
         {"problems are ordered, found, and dropped when finished",
          problems_are_ordered_found_and_dropped_when_finished},
         {"progress and commands are no nodes", progress_and_commands_are_no_nodes},

@@ -47,12 +47,15 @@ static uint64_t given_now (void *ctx)
 static void given_status (void *ctx, run_status *out)
 {
     const given *g = ctx;
-    *out = (run_status){.problems_total = PROBLEMS, .inputs = g->number, .seconds = 1, .generations_per_s = NAN,
+    *out = (run_status){.problems_total = PROBLEMS,
+                        .inputs = g->number,
+                        .seconds = 1,
+                        .generations_per_s = NAN,
                         .eta_s = NAN};
 }
 
-static bool given_snapshot (void *ctx, problem_key key, observe_cursor *at, bool (*emit) (void *to, const event *e),
-                            void *to, uint64_t *number)
+static bool given_snapshot (void *ctx, problem_key key, observe_cursor *at,
+                            bool (*emit) (void *to, const event *e), void *to, uint64_t *number)
 {
     given *g = ctx;
     *number = g->number;
@@ -62,8 +65,13 @@ static bool given_snapshot (void *ctx, problem_key key, observe_cursor *at, bool
         if (p != at->problem)
             *at = (observe_cursor){p, 0};
         for (; at->node < NODES; at->node++) {
-            event e = {.number = g->number, .kind = EVENT_SCORED, .problem = p, .node = at->node, .parent = 0,
-                       .value = g->value[p][at->node], .text = span_of ("text of a node")};
+            event e = {.number = g->number,
+                       .kind = EVENT_SCORED,
+                       .problem = p,
+                       .node = at->node,
+                       .parent = 0,
+                       .value = g->value[p][at->node],
+                       .text = span_of ("text of a node")};
             if (e.value > 0 && !emit (to, &e))
                 return true;
         }
@@ -78,24 +86,25 @@ static esp_err given_command (void *ctx, problem_key key, const command *c, uint
         return ESP_ENOENT;
     g->commands++;
     g->last = *c;
-    snprintf (g->last_text, sizeof (g->last_text), "%.*s", (int) c->text.len, c->text.ptr);
+    snprintf (g->last_text, sizeof (g->last_text), "%.*s", (int)c->text.len, c->text.ptr);
     *number = ++g->number;
     return ESP_OK;
 }
 
 static uint64_t given_durable (void *ctx)
 {
-    return atomic_load (&((given *) ctx)->durable);
+    return atomic_load (&((given *)ctx)->durable);
 }
 
 static void given_stop (void *ctx)
 {
-    ((given *) ctx)->stops++;
+    ((given *)ctx)->stops++;
 }
 
 static void given_open (given *g, const char *listen)
 {
-    observe_world world = {g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    observe_world world = {g,         given_status, given_snapshot, given_command, given_durable,
+                           given_stop};
     esp_clock clock = {given_now, g};
     esp_error error = {0};
     if (!g->output[0])
@@ -110,10 +119,15 @@ static inline void given_input (given *g, unsigned count)
     g->number++;
     for (unsigned i = 0; i < count; i++) {
         uint64_t draw = g->planned_next++ * 0x9e3779b97f4a7c15ULL;
-        unsigned p = (unsigned) (draw >> 60) % PROBLEMS, n = (unsigned) (draw >> 20) % NODES;
-        g->value[p][n] = (double) (g->number * 16 + i);
-        events[i] = (event){.number = g->number, .index = i, .kind = EVENT_SCORED, .problem = p, .node = n,
-                            .value = g->value[p][n], .text = span_of ("live text")};
+        unsigned p = (unsigned)(draw >> 60) % PROBLEMS, n = (unsigned)(draw >> 20) % NODES;
+        g->value[p][n] = (double)(g->number * 16 + i);
+        events[i] = (event){.number = g->number,
+                            .index = i,
+                            .kind = EVENT_SCORED,
+                            .problem = p,
+                            .node = n,
+                            .value = g->value[p][n],
+                            .text = span_of ("live text")};
     }
     observe_events (g->o, events, count);
 }
@@ -140,7 +154,8 @@ static void follower_take (void *ctx, const event *events, size_t count)
 }
 
 /* One message; *bits notes what odd_events sent. */
-static inline esp_err follower_message (follower *f, client *c, int timeout_ms, bool repair, int *bits)
+static inline esp_err
+follower_message (follower *f, client *c, int timeout_ms, bool repair, int *bits)
 {
     const event *events;
     size_t count;
@@ -154,7 +169,8 @@ static inline esp_err follower_message (follower *f, client *c, int timeout_ms, 
     f->gaps += gap;
     if (gap && repair) {
         memset (f->value, 0, sizeof (f->value));
-        if ((err = client_snapshot (c, UINT64_MAX, 10000, follower_take, f, &f->snapshot, &f->error)) != ESP_OK)
+        if ((err = client_snapshot (c, UINT64_MAX, 10000, follower_take, f, &f->snapshot,
+                                    &f->error)) != ESP_OK)
             return err;
         f->seen = f->snapshot > f->seen ? f->snapshot : f->seen;
     }
@@ -164,7 +180,7 @@ static inline esp_err follower_message (follower *f, client *c, int timeout_ms, 
             follower_take (f, e, 1);
             f->seen = e->number > f->seen ? e->number : f->seen;
         }
-        *bits |= e->number == 0          ? 8 * (e->node == NODE_NONE && e->problem == 7 && e->ordinal == 9)
+        *bits |= e->number == 0 ? 8 * (e->node == NODE_NONE && e->problem == 7 && e->ordinal == 9)
                  : e->kind == EVENT_TEXT ? 4 * (e->text.len == OBSERVE_TEXT_MAX)
                  : isnan (e->value)      ? 1
                                          : 2 * (e->value == 0.5);
@@ -190,7 +206,7 @@ static inline int observer_main (const char *role, const char *output, uint64_t 
     while (err == ESP_OK && (!follow || f.seen < until))
         err = follower_message (&f, c, follow ? 20000 : 500, follow, &bits);
     printf ("%s %lu %lu %lu %d %016llx\n", esp_err_name (err), f.gaps, f.messages, f.events, bits,
-            (unsigned long long) esp_hash64 (f.value, sizeof (f.value), 0));
+            (unsigned long long)esp_hash64 (f.value, sizeof (f.value), 0));
     fflush (stdout);
     _exit (0);
 }
@@ -210,11 +226,11 @@ static inline void observer_start (observer *o, const given *g, const char *role
     char number[32];
     *o = (observer){.pid = 0};
     CU_ASSERT_FATAL (pipe2 (in, O_CLOEXEC) == 0 && pipe2 (out, O_CLOEXEC) == 0);
-    snprintf (number, sizeof (number), "%llu", (unsigned long long) until);
+    snprintf (number, sizeof (number), "%llu", (unsigned long long)until);
     if ((o->pid = fork ()) == 0) {
         dup2 (in[0], 0);
         dup2 (out[1], 1);
-        execl ("/proc/self/exe", "observer", role, g->output, number, (char *) NULL);
+        execl ("/proc/self/exe", "observer", role, g->output, number, (char *)NULL);
         _exit (127);
     }
     close (in[0]);
@@ -244,8 +260,8 @@ static inline void observer_result (observer *o, given *g)
 {
     char line[256] = "";
     CHECK (observer_says (o, g, line, sizeof (line)));
-    CHECK (sscanf (line, "%31s %lu %lu %lu %d %llx", o->err, &o->gaps, &o->messages, &o->events, &o->bits,
-                   &o->hash) == 6);
+    CHECK (sscanf (line, "%31s %lu %lu %lu %d %llx", o->err, &o->gaps, &o->messages, &o->events,
+                   &o->bits, &o->hash) == 6);
 }
 
 static inline void observer_end (observer *o)

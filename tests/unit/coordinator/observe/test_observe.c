@@ -74,7 +74,8 @@ static void ask_now (given *g, asking *a)
 static void bad_calls_are_refused (void)
 {
     given g = {.number = 0};
-    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    observe_world world = {&g,        given_status, given_snapshot, given_command, given_durable,
+                           given_stop};
     esp_clock clock = {given_now, &g};
     observe *o = NULL;
     esp_error error = {0};
@@ -98,7 +99,8 @@ static void bad_calls_are_refused (void)
 static void survives_failure_of_every_allocation (void)
 {
     given g = {.number = 0};
-    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    observe_world world = {&g,        given_status, given_snapshot, given_command, given_durable,
+                           given_stop};
     esp_clock clock = {given_now, &g};
     const char *folder = suite_folder ();
     long live = esp_alloc_live ();
@@ -130,29 +132,31 @@ static void only_this_user_can_reach_the_sockets (void)
     snprintf (path, sizeof (path), "%s/control.json", g.output);
     CHECK (stat (path, &s) == 0 && (s.st_mode & 0777) == 0600);
     CHECK (strlen (f.token) == 32 && strspn (f.token, "0123456789abcdef") == 32);
-    CHECK (f.pid == (long) getpid () && control_file_is_here (&f));
+    CHECK (f.pid == (long)getpid () && control_file_is_here (&f));
     for (int i = 0; i < 2; i++) {
         const char *file = (i ? f.events : f.control) + strlen ("ipc://");
         CHECK (strlen (file) <= 100);
         CHECK (stat (file, &s) == 0 && S_ISSOCK (s.st_mode) && (s.st_mode & 0777) == 0600);
-        snprintf (path, sizeof (path), "%.*s", (int) (strrchr (file, '/') - file), file);
+        snprintf (path, sizeof (path), "%.*s", (int)(strrchr (file, '/') - file), file);
         CHECK (stat (path, &s) == 0 && (s.st_mode & 0777) == 0700 && s.st_uid == geteuid ());
     }
     observe_close (g.o);
-    CHECK (access (f.events + strlen ("ipc://"), F_OK) != 0 && access (f.control + strlen ("ipc://"), F_OK) != 0);
+    CHECK (access (f.events + strlen ("ipc://"), F_OK) != 0 &&
+           access (f.control + strlen ("ipc://"), F_OK) != 0);
     FAILS (control_file_read (g.output, &f, &error), ESP_ENOENT);
 }
 
 static void a_folder_that_others_may_enter_is_refused (void)
 {
     given g = {.number = 0};
-    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    observe_world world = {&g,        given_status, given_snapshot, given_command, given_durable,
+                           given_stop};
     esp_clock clock = {given_now, &g};
     const char *output = suite_folder ();
     char runtime[256], folder[300];
     observe *o = NULL;
     esp_error error = {0};
-    snprintf (runtime, sizeof (runtime), "/tmp/espx%ld", (long) getpid ());
+    snprintf (runtime, sizeof (runtime), "/tmp/espx%ld", (long)getpid ());
     snprintf (folder, sizeof (folder), "%s/espalier", runtime);
     CHECK (mkdir (runtime, 0700) == 0 && mkdir (folder, 0755) == 0);
     setenv ("XDG_RUNTIME_DIR", runtime, 1);
@@ -183,8 +187,11 @@ static void control_file_of_a_dead_run_is_overwritten (void)
     esp_error error = {0};
     snprintf (g.output, sizeof (g.output), "%s", suite_folder ());
     snprintf (path, sizeof (path), "%s/control.json", g.output);
-    PASS (esp_file_write (path, span_of ("{\"events\":\"ipc:///tmp/no.e\",\"control\":\"ipc:///tmp/no.c\",\"token\":"
-                                         "\"x\",\"pid\":1,\"host\":\"h\"}"), 0600, &error));
+    PASS (esp_file_write (
+        path,
+        span_of ("{\"events\":\"ipc:///tmp/no.e\",\"control\":\"ipc:///tmp/no.c\",\"token\":"
+                 "\"x\",\"pid\":1,\"host\":\"h\"}"),
+        0600, &error));
     FAILS (client_open (g.output, &c, &error), ESP_EPEER);
     given_open (&g, NULL);
     PASS (client_open (g.output, &c, &error));
@@ -286,7 +293,10 @@ static void events_that_wait_too_long_are_dropped_with_a_gap (void)
     observer_wait_up (&o, &g);
     for (int i = 0; i < 100; i++) {
         for (int k = 0; k < 1000; k++)
-            many[k] = (event){.number = (uint64_t) i + 1, .index = (uint32_t) k, .kind = EVENT_PLANNED, .value = NAN};
+            many[k] = (event){.number = (uint64_t)i + 1,
+                              .index = (uint32_t)k,
+                              .kind = EVENT_PLANNED,
+                              .value = NAN};
         observe_events (g.o, many, 1000);
     }
     fputs ("go\n", o.to);
@@ -369,7 +379,8 @@ static void a_wrong_token_is_refused (void)
     f.token[31] = f.token[31] == '0' ? '1' : '0';
     snprintf (path, sizeof (path), "%s", suite_folder ());
     a.output = path;
-    snprintf (text, sizeof (text), "{\"events\":\"%s\",\"control\":\"%s\",\"token\":\"%s\",\"pid\":%ld,\"host\":\"%s\"}",
+    snprintf (text, sizeof (text),
+              "{\"events\":\"%s\",\"control\":\"%s\",\"token\":\"%s\",\"pid\":%ld,\"host\":\"%s\"}",
               f.events, f.control, f.token, f.pid, f.host);
     {
         char file[600];
@@ -386,7 +397,8 @@ static void a_wrong_token_is_refused (void)
 
 static void garbage_gets_an_answer_and_harms_nothing (void)
 {
-    static const char *const garbage[] = {"", "x", "\x08\x01", "\x08\x63", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
+    static const char *const garbage[] = {"", "x", "\x08\x01", "\x08\x63",
+                                          "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
     given g = {.number = 0};
     control_file f;
     esp_error error = {0};
@@ -399,7 +411,7 @@ static void garbage_gets_an_answer_and_harms_nothing (void)
         char answer[1000];
         size_t len = sizeof (answer);
         int got = NNG_EAGAIN;
-        CHECK (nng_send (req, (void *) (uintptr_t) garbage[i], strlen (garbage[i]), 0) == 0);
+        CHECK (nng_send (req, (void *)(uintptr_t)garbage[i], strlen (garbage[i]), 0) == 0);
         for (int k = 0; k < 20000 && got == NNG_EAGAIN; k++) {
             observe_pass (g.o);
             got = nng_recv (req, answer, &len, NNG_FLAG_NONBLOCK);
@@ -417,7 +429,8 @@ static void a_command_is_answered_when_it_is_on_disk (void)
 {
     given g = {.number = 41};
     asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 1}};
-    a.ask.command = (command){.kind = COMMAND_ADD_STEP, .node = 7, .value = 0, .text = span_of ("a human step")};
+    a.ask.command = (command){
+        .kind = COMMAND_ADD_STEP, .node = 7, .value = 0, .text = span_of ("a human step")};
     given_open (&g, NULL);
     ask_start (&a, g.output);
     while (g.commands == 0) {
@@ -432,14 +445,16 @@ static void a_command_is_answered_when_it_is_on_disk (void)
     atomic_store (&g.durable, 42);
     ask_to_the_end (&g, &a);
     CHECK (a.err == ESP_OK && a.number == 42 && g.commands == 1);
-    CHECK (g.last.kind == COMMAND_ADD_STEP && g.last.node == 7 && strcmp (g.last_text, "a human step") == 0);
+    CHECK (g.last.kind == COMMAND_ADD_STEP && g.last.node == 7 &&
+           strcmp (g.last_text, "a human step") == 0);
     observe_close (g.o);
 }
 
 static void a_command_for_a_problem_that_is_not_open_is_refused (void)
 {
     given g = {.number = 0};
-    asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 77}}, b = {.ask = {.kind = CONTROL_SNAPSHOT, .problem = 77}};
+    asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 77}},
+           b = {.ask = {.kind = CONTROL_SNAPSHOT, .problem = 77}};
     given_open (&g, NULL);
     ask_now (&g, &a);
     CHECK (a.err == ESP_ECONFLICT && strstr (a.error.text, "not open") != NULL);
@@ -533,7 +548,8 @@ static void tcp_serves_both_sockets_on_one_port_and_hides_events_behind_the_toke
     char url[1200], *slash;
     given_open (&g, "tcp://127.0.0.1:0");
     PASS (control_file_read (g.output, &where, &error));
-    CHECK (strncmp (where.events, "ws://127.0.0.1:", 15) == 0 && strstr (where.events, where.token) != NULL);
+    CHECK (strncmp (where.events, "ws://127.0.0.1:", 15) == 0 &&
+           strstr (where.events, where.token) != NULL);
     CHECK (strstr (where.control, where.token) == NULL);
     CHECK (atoi (where.events + 15) == atoi (where.control + 15) && atoi (where.events + 15) > 0);
     CHECK (nng_sub0_open (&stranger) == 0);
@@ -551,11 +567,13 @@ static void tcp_serves_both_sockets_on_one_port_and_hides_events_behind_the_toke
 static void an_address_that_cannot_be_had_is_said (void)
 {
     given g = {.number = 0};
-    observe_world world = {&g, given_status, given_snapshot, given_command, given_durable, given_stop};
+    observe_world world = {&g,        given_status, given_snapshot, given_command, given_durable,
+                           given_stop};
     esp_clock clock = {given_now, &g};
     esp_error error = {0};
     observe *o = NULL;
-    FAILS (observe_open (suite_folder (), "tcp://300.1.1.1:1", &clock, &world, &o, &error), ESP_EIO);
+    FAILS (observe_open (suite_folder (), "tcp://300.1.1.1:1", &clock, &world, &o, &error),
+           ESP_EIO);
     CHECK (strstr (error.text, "observe.listen") != NULL);
 }
 
@@ -567,16 +585,20 @@ int main (int argc, char **argv)
         {"only this user can reach the sockets", only_this_user_can_reach_the_sockets},
         {"a folder that others may enter is refused", a_folder_that_others_may_enter_is_refused},
         {"control.json of a dead run is overwritten", control_file_of_a_dead_run_is_overwritten},
-        {"closes and opens again, and the client sees the end", closes_and_opens_again_and_the_client_sees_the_end},
+        {"closes and opens again, and the client sees the end",
+         closes_and_opens_again_and_the_client_sees_the_end},
         {"snapshot, then live, without loss", snapshot_then_live_without_loss},
         {"a gap is seen and repaired", a_gap_is_seen_and_repaired},
-        {"events that wait too long are dropped with a gap", events_that_wait_too_long_are_dropped_with_a_gap},
-        {"ten observers that never read do not hold the run up", ten_observers_that_never_read_do_not_hold_the_run_up},
+        {"events that wait too long are dropped with a gap",
+         events_that_wait_too_long_are_dropped_with_a_gap},
+        {"ten observers that never read do not hold the run up",
+         ten_observers_that_never_read_do_not_hold_the_run_up},
         {"odd events do not stop the others", odd_events_do_not_stop_the_others},
         {"a wrong token is refused", a_wrong_token_is_refused},
         {"garbage gets an answer and harms nothing", garbage_gets_an_answer_and_harms_nothing},
         {"a command is answered when it is on disk", a_command_is_answered_when_it_is_on_disk},
-        {"a command for a problem that is not open is refused", a_command_for_a_problem_that_is_not_open_is_refused},
+        {"a command for a problem that is not open is refused",
+         a_command_for_a_problem_that_is_not_open_is_refused},
         {"commands that wait at the end are refused", commands_that_wait_at_the_end_are_refused},
         {"stop and status are answered at once", stop_and_status_are_answered_at_once},
         {"many observers ask at once", many_observers_ask_at_once},

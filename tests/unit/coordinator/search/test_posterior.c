@@ -156,13 +156,14 @@ static void equal_uniforms_give_equal_draws (void)
 
 static void the_edges_of_the_uniforms_give_numbers (void)
 {
-    double zero = 0.0, tiny = 0x1p-53;
+    double zero = 0.0, tiny = 0x1p-53, most = 1.0 - 0x1p-53;
+    gaussian_belief wide = {0.0, 1e-3, 0.1, 1e6};
     CHECK (draw_normal ((uniforms){constant, &zero}) == 0.0);
     CHECK (isfinite (draw_normal ((uniforms){constant, &tiny})));
+    CHECK (isfinite (draw_gaussian_belief (wide, (uniforms){constant, &most})));
     for (uint64_t i = 0; i < 3000; i++) {
         stream s = {.key = i};
-        CHECK (isfinite (draw_gaussian_belief ((gaussian_belief){0.0, 1e-3, 0.1, 1e6},
-                                               (uniforms){next_of, &s})));
+        CHECK (isfinite (draw_gaussian_belief (wide, (uniforms){next_of, &s})));
         double x = draw_beta_belief ((beta_belief){1e-3, 1e-3}, (uniforms){next_of, &s});
         CHECK (x >= 0.0 && x <= 1.0);
     }

@@ -205,11 +205,11 @@ static void tasks_carry_their_identity_from_planning (void)
     world_close (&w);
 }
 
-static void repeats_and_seeds_and_ids_give_other_seeds (void)
+static void repeats_seeds_ids_and_paths_give_other_seeds (void)
 {
-    uint32_t seeds[4];
-    for (uint32_t i = 0; i < 4; i++) {
-        probe p = {.joins = 1, .asks = 1, .like = {.mode = ASK_STEP}};
+    uint32_t seeds[5];
+    for (uint32_t i = 0; i < 5; i++) {
+        probe p = {.joins = 1, .asks = 1, .like = {.mode = ASK_STEP}, .adopt = i == 4};
         world w = given_probe (&p);
         problem row = {.key = problem_key_make (i == 1, 3),
                        .id = span_of (i == 2 ? "other" : "problem-3")};
@@ -274,7 +274,7 @@ int main (void)
         {"a draft replaces what stands above it", a_draft_replaces_what_stands_above_it},
         {"asking nothing only judges", asking_nothing_only_judges},
         {"tasks carry their identity from planning", tasks_carry_their_identity_from_planning},
-        {"repeats, seeds and ids give other seeds", repeats_and_seeds_and_ids_give_other_seeds},
+        {"repeats, seeds, ids and paths give other seeds", repeats_seeds_ids_and_paths_give_other_seeds},
         {"pending tasks can be asked for again", pending_tasks_can_be_asked_for_again},
         {"the same inputs give the same digest", the_same_inputs_give_the_same_digest},
         {NULL, NULL},

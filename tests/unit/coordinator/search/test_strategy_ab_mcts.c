@@ -26,10 +26,11 @@ static void it_makes_as_many_children_as_it_may (void)
     player_close (&p);
 }
 
-/* Answer everything that waits: children get `text`, scores come from the function. */
-static void play_with (player *p, double (*value) (const search *s, node_ref n))
+/* Answer until the search ends or `inputs` were made: children get `text`, scores come from the function. */
+static void play_with (player *p, double (*value) (const search *s, node_ref n), size_t inputs)
 {
-    while (p->w.err == ESP_OK && p->w.queued > 0 && !search_finished (p->w.s)) {
+    while (p->w.err == ESP_OK && p->w.queued > 0 && p->w.inputs < inputs &&
+           !search_finished (p->w.s)) {
         task t = p->w.queue[0];
         double score = t.kind == TASK_SCORE ? value (p->w.s, t.node) : 0.0;
         result r = {.id = t.id,
@@ -44,7 +45,7 @@ static void play_with (player *p, double (*value) (const search *s, node_ref n))
             r = (result){.id = t.id, .scores = &score, .score_count = 1, .score_own = 1};
         world_send (&p->w, &r);
     }
-    CHECK (search_finished (p->w.s));
+    CHECK (search_finished (p->w.s) || p->w.inputs == inputs);
 }
 
 static double first_child_is_good (const search *s, node_ref n)
@@ -66,7 +67,7 @@ static void draws_lead_where_the_rewards_are (void)
                   hows[i]);
         PASS (player_read (&p, section));
         world_open (&p.w);
-        play_with (&p, first_child_is_good);
+        play_with (&p, first_child_is_good, SIZE_MAX);
         CHECK (search_value (p.w.s, 1, &good) && fabs (good.q - 0.9) < 1e-9);
         CHECK (good.visits > 200);
         player_close (&p);
@@ -149,6 +150,24 @@ static void a_child_that_failed_is_not_heard_of (void)
     player_close (&p);
 }
 
+static double worth_nothing (const search *s, node_ref n)
+{
+    (void)s;
+    (void)n;
+    return 0.0;
+}
+
+static void equal_draws_make_a_new_child (void)
+{
+    player p;
+    PASS (
+        player_read (&p, "strategy: ab_mcts, samples: 20, draw: affine, spread: 0, max_steps: 30"));
+    world_open (&p.w);
+    play_with (&p, worth_nothing, SIZE_MAX);
+    CHECK (search_node (p.w.s, NODE_ROOT)->children == 20);
+    player_close (&p);
+}
+
 static double far_outside (const search *s, node_ref n)
 {
     return search_node (s, n)->ordinal % 2 ? 1e9 : -1e9;
@@ -160,7 +179,7 @@ static void beta_cuts_rewards_to_its_range (void)
     node_value v;
     PASS (player_read (&p, "strategy: ab_mcts, samples: 50, distribution: beta, max_steps: 1000"));
     world_open (&p.w);
-    play_with (&p, far_outside);
+    play_with (&p, far_outside, SIZE_MAX);
     CHECK (search_value (p.w.s, NODE_ROOT, &v) && v.q >= 0.0 && v.q <= 1.0 && v.visits == 50);
     player_close (&p);
 }
@@ -168,14 +187,15 @@ static void beta_cuts_rewards_to_its_range (void)
 static void a_pruned_branch_gets_no_children (void)
 {
     player p;
-    uint32_t before;
-    given_pruned (&p, "strategy: ab_mcts, samples: 120, max_steps: 6", 30, 1);
-    before = tree_size (search_tree (p.w.s));
-    world_play (&p.w, WORLD_PLAN);
-    CHECK (search_finished (p.w.s) && tree_size (search_tree (p.w.s)) > before);
-    for (node_ref r = before; r < tree_size (search_tree (p.w.s)); r++)
-        for (node_ref up = r; up != NODE_ROOT; up = search_node (p.w.s, up)->parent)
-            CHECK (up != 1);
+    node_value before, behind;
+    PASS (player_read (&p, "strategy: ab_mcts, samples: 200, max_steps: 1000"));
+    world_open (&p.w);
+    play_with (&p, first_child_is_good, 150);
+    CHECK (search_value (p.w.s, 1, &before) && before.visits > 30);
+    world_command (&p.w, COMMAND_PRUNE, 1, "");
+    play_with (&p, first_child_is_good, SIZE_MAX);
+    CHECK (search_value (p.w.s, 1, &behind) && behind.visits == before.visits);
+    CHECK (search_value (p.w.s, NODE_ROOT, &behind) && behind.visits > 150);
     player_close (&p);
 }
 
@@ -190,6 +210,7 @@ int main (void)
         {"drafts improve drafts", drafts_improve_drafts},
         {"ucb tries every action that is not out yet", ucb_tries_every_action_that_is_not_out_yet},
         {"a child that failed is not heard of", a_child_that_failed_is_not_heard_of},
+        {"equal draws make a new child", equal_draws_make_a_new_child},
         {"beta cuts rewards to its range", beta_cuts_rewards_to_its_range},
         {"a pruned branch gets no children", a_pruned_branch_gets_no_children},
         {NULL, NULL},

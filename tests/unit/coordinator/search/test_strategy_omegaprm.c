@@ -2,6 +2,7 @@
 // LINK: esp_config
 /* test_strategy_omegaprm.c - limits, labels, splitting: what the golden traces leave out */
 
+#include "coordinator/search/omegaprm_formula.h"
 #include "tests/unit/coordinator/search/plays.h"
 
 static void every_variant_keeps_order_caps_and_memory (void)
@@ -152,10 +153,13 @@ static void unknown_counts_as_wrong (void)
 static void hard_labels_cancel_what_is_not_needed (void)
 {
     player p, q;
+    node_value all, cut;
     given_played (&p, "strategy: omegaprm, k: 8, max_searches: 4, rollout_budget: 0", WORLD_PLAN);
     given_played (&q, "strategy: omegaprm, k: 8, max_searches: 4, rollout_budget: 0, label: hard",
                   WORLD_PLAN);
     CHECK (p.w.cancelled == 0 && q.w.cancelled > 0);
+    CHECK (search_value (p.w.s, NODE_ROOT, &all) && search_value (q.w.s, NODE_ROOT, &cut) &&
+           all.q == cut.q);
     for (node_ref r = 1; r < tree_size (search_tree (q.w.s));
          r++) { /* MC of a prefix: 0 or 1 over those heard */
         node_value v;
@@ -164,6 +168,14 @@ static void hard_labels_cancel_what_is_not_needed (void)
     }
     player_close (&p);
     player_close (&q);
+}
+
+static void before_any_visit_the_bonus_is_that_of_one (void)
+{
+    CHECK (omegaprm_u (0, 0, 0.125) == 0.125 && omegaprm_u (0, 1, 0.125) == 0.125);
+    CHECK (omegaprm_u (1, 4, 0.125) == 0.125);
+    CHECK (omegaprm_q (1.0, 0, 0.5, 0.9, 500) == 1.0 &&
+           omegaprm_q (0.0, 500, 0.5, 0.9, 500) == 0.5 * 0.9);
 }
 
 static void limits_end_the_search (void)
@@ -223,6 +235,7 @@ int main (void)
          a_question_without_wrong_or_right_rollouts_is_not_searched},
         {"unknown counts as wrong", unknown_counts_as_wrong},
         {"hard labels cancel what is not needed", hard_labels_cancel_what_is_not_needed},
+        {"before any visit the bonus is that of one", before_any_visit_the_bonus_is_that_of_one},
         {"limits end the search", limits_end_the_search},
         {"without reuse the pool runs dry", without_reuse_the_pool_runs_dry},
         {"nothing below a pruned node is searched", nothing_below_a_pruned_node_is_searched},

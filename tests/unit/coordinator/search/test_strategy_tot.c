@@ -167,9 +167,9 @@ static void a_pruned_state_is_not_visited (void)
 
 /* ---- breadth first ---- */
 
-static double half_and_more (const char *path)
+static double one_and_three (const char *path) /* their sum is not 1 */
 {
-    return path[0] == 'a' ? 0.25 : 0.75;
+    return path[0] == 'a' ? 1.0 : 3.0;
 }
 
 static double nothing (const char *path)
@@ -197,7 +197,7 @@ static int chosen_first (double (*value) (const char *path))
 
 static void draws_are_in_proportion_to_value (void)
 {
-    int first = chosen_first (half_and_more);
+    int first = chosen_first (one_and_three);
     CHECK (first > 65 && first < 135); /* 100 of 400 expected, deviation 8.7 */
 }
 
@@ -210,7 +210,7 @@ static void when_nothing_has_value_all_are_drawn (void)
 static void draws_are_with_replacement (void)
 {
     player p;
-    script sc = {.text = letters, .value = half_and_more};
+    script sc = {.text = letters, .value = one_and_three};
     given_scripted (&p, "strategy: tot, keep: 5, expand: 2, max_steps: 1, select: sample", &sc);
     CHECK (search_answers (p.w.s, NULL, 0) == 5);
     player_close (&p);
@@ -227,12 +227,12 @@ static const char *all_alike (const char *path, uint32_t ordinal, bool *ends)
 static void a_duplicate_has_no_value_and_is_not_valued (void)
 {
     player p;
-    script sc = {.text = all_alike, .value = half_and_more};
+    script sc = {.text = all_alike, .value = one_and_three};
     node_ref refs[8];
     given_scripted (&p, "strategy: tot, keep: 2, expand: 3, max_steps: 2, readings: 3", &sc);
     CHECK (sc.scores == 2 * 3);
     CHECK (search_answers (p.w.s, refs, 8) == 2);
-    CHECK (search_node (p.w.s, refs[0])->score == 0.75 + 0.75 + 0.75 &&
+    CHECK (search_node (p.w.s, refs[0])->score == 9.0 &&
            search_node (p.w.s, refs[1])->score_count == 0);
     player_close (&p);
 }
@@ -247,9 +247,9 @@ static const char *b_ends (const char *path, uint32_t ordinal, bool *ends)
 static void a_finished_branch_keeps_its_place_and_value (void)
 {
     player p;
-    script sc = {.text = b_ends, .value = half_and_more};
+    script sc = {.text = b_ends, .value = one_and_three};
     given_scripted (&p, "strategy: tot, keep: 2, expand: 2, max_steps: 3", &sc);
-    CHECK (answer_is (&p, 0, "b ends ")); /* 0.75; everything else begins with a */
+    CHECK (answer_is (&p, 0, "b ends ")); /* 3; everything else begins with a */
     CHECK (sc.expanded_count == 3 && sc.scores == 2 + 2 + 2);
     player_close (&p);
 }
@@ -257,7 +257,7 @@ static void a_finished_branch_keeps_its_place_and_value (void)
 static void when_all_kept_branches_ended_it_is_over (void)
 {
     player p;
-    script sc = {.text = b_ends, .value = half_and_more};
+    script sc = {.text = b_ends, .value = one_and_three};
     given_scripted (&p, "strategy: tot, keep: 1, expand: 2, max_steps: 9", &sc);
     CHECK (sc.expanded_count == 1 && search_answers (p.w.s, NULL, 0) == 1 &&
            answer_is (&p, 0, "b ends "));

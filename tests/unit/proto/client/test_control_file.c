@@ -9,7 +9,9 @@
 #include "proto/client/client.h"
 #include "tests/support/suite.h"
 
-#define GOOD "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}"
+#define GOOD                                                                                       \
+    "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/"                                       \
+    "c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}"
 
 static const char *given_file (const char *name, const char *text)
 {
@@ -38,13 +40,23 @@ static void a_good_file_is_read (void)
 static void anything_else_is_malformed (void)
 {
     static const char *const bad[] = {
-        "", "{", "[]", "{}", "null", "7",
+        "",
+        "{",
+        "[]",
+        "{}",
+        "null",
+        "7",
         "{\"events\":7,\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}",
-        "{\"events\":\"inproc://x\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}",
-        "{\"events\":\"ipc:///tmp/e\",\"control\":\"file:///etc/passwd\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}",
-        "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/c\",\"token\":\"\",\"pid\":7,\"host\":\"h\"}",
-        "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":0,\"host\":\"h\"}",
-        "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":\"7\",\"host\":\"h\"}",
+        "{\"events\":\"inproc://x\",\"control\":\"ipc:///tmp/"
+        "c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}",
+        "{\"events\":\"ipc:///tmp/e\",\"control\":\"file:///etc/"
+        "passwd\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}",
+        "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/"
+        "c\",\"token\":\"\",\"pid\":7,\"host\":\"h\"}",
+        "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/"
+        "c\",\"token\":\"abc\",\"pid\":0,\"host\":\"h\"}",
+        "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/"
+        "c\",\"token\":\"abc\",\"pid\":\"7\",\"host\":\"h\"}",
         "{\"events\":\"ipc:///tmp/e\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":7}",
     };
     char big[3000];
@@ -59,7 +71,8 @@ static void anything_else_is_malformed (void)
         esp_error error = {0};
         memset (big, 'a', sizeof (big));
         memcpy (big, "{\"events\":\"ipc://", 17);
-        strcpy (big + 2000, "\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}");
+        strcpy (big + 2000,
+                "\",\"control\":\"ipc:///tmp/c\",\"token\":\"abc\",\"pid\":7,\"host\":\"h\"}");
         FAILS (control_file_read (given_file ("control.json", big), &f, &error), ESP_EFORMAT);
     }
 }
@@ -112,7 +125,8 @@ int main (void)
         {"a good file is read", a_good_file_is_read},
         {"anything else is malformed", anything_else_is_malformed},
         {"a missing file is explained", a_missing_file_is_explained},
-        {"a run that is gone is a peer error that names its host", a_run_that_is_gone_is_a_peer_error_that_names_its_host},
+        {"a run that is gone is a peer error that names its host",
+         a_run_that_is_gone_is_a_peer_error_that_names_its_host},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };

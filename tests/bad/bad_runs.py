@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bad_runs.py - cases: other keys on resume, ranks, signals, kills"""
+import json
+import os
+import shutil
+import signal
+import time
+
+from bad_kit import (ESPALIER, MPIRUN, RUN, SLOW, Skip, Wrong, answers, call, case, end, folder, lines, problems, same,
+                     start, stopped_run, undisturbed, wait_until_begun, want, write)
+
+
+# ---- resume with other keys ----
+
+@case
+def resume_with_free_keys():
+    folder(n=8)
+    undisturbed()
+    write("slow.yaml", RUN % SLOW)
+    stopped_run("out")
+    want(call("resume", "out", "generator.slots=9", "log.level=info", "problems.open=3"), 0)
+    same("calm", "out")
+
+
+@case
+def resume_with_fixed_keys_is_refused():
+    folder(n=8)
+    undisturbed()
+    write("slow.yaml", RUN % SLOW)
+    stopped_run("out")
+    for key, value in (("search.keep", "3"), ("run.seed", "7"), ("search.strategy", "dvts"), ("generator.temperature", "0.1")):
+        want(call("resume", "out", f"{key}={value}"), 2, key)
+    want(call("resume", "out"), 0)
+    same("calm", "out")
+
+
+@case
+def problems_limit_grows():
+    folder(n=8)
+    undisturbed()
+    want(call("run", "run.yaml", "problems.limit=3"), 0)
+    want(call("resume", "out", "problems.limit=2"), 2, "problems.limit")
+    want(call("resume", "out", "problems.limit=5"), 0)
+    if len(answers()[0]) != 5:
+        raise Wrong(f"{len(answers()[0])} rows instead of 5")
+    want(call("resume", "out", "problems.limit=0"), 0)
+    same("calm", "out")
+    want(call("replay", "out"), 0, "8 finished")
+
+
+@case
+def the_problems_file_grows_and_may_not_change():
+    folder(n=8)
+    undisturbed()
+    problems(n=5)
+    want(call("run", "run.yaml"), 0)
+    problems(n=8)
+    want(call("resume", "out"), 0)
+    same("calm", "out")
+    want(call("resume", "out", "problems.file=none.jsonl"), 2, "none.jsonl")
+    write("p.jsonl", b"".join(lines(8)).replace(b"8, 10, 13", b"8, 11, 13"))
+    want(call("resume", "out"), (2, 4), "p.jsonl")
+
+
+@case
+def repeats_grow():
+    folder(n=4)
+    undisturbed("run.repeats=3")
+    want(call("run", "run.yaml", "run.repeats=2"), 0)
+    want(call("resume", "out", "run.repeats=1"), 2, "run.repeats")
+    want(call("resume", "out", "run.repeats=3"), 0)
+    same("calm", "out")
+
+
+BEST = (RUN % SLOW).replace("strategy: beam, keep: 2, expand: 2", "strategy: best_of_n, n: 3")
+
+
+def grown(key, small, large, run):
+    """Problems that were finished keep their rows; the others are searched as a run with the large value does."""
+    folder(run, n=8)
+    undisturbed(f"{key}={large}", "generator.delay_us=0", output="large")
+    undisturbed(f"{key}={small}", "generator.delay_us=0", output="small")
+    stopped_run("out", f"{key}={small}", "problems.open=3", run="run.yaml")
+    want(call("resume", "out", f"{key}={int(small) - 1}"), 2, key)
+    if int(small) > 2:  # a start in between that is killed too
+        p = start("resume", "out", f"{key}={large}")
+        time.sleep(0.5)
+        p.kill()
+        p.communicate()
+    want(call("resume", "out", f"{key}={large}"), 0)
+    table = {name: {json.loads(r)["id"]: r for r in answers(name)[0]} for name in ("small", "large", "out")}
+    which = [("small" if table["out"][i] == table["small"][i] else "large" if table["out"][i] == table["large"][i] else "none")
+             for i in sorted(table["large"])]
+    if len(table["out"]) != 8 or "none" in which or "large" not in which:
+        raise Wrong(f"rows are those of {which}")
+    want(call("replay", "out"), 0, "8 finished")
+    want(call("show", "out", "p0"), 0)
+    want(call("show", "out", "p7"), 0)
+
+
+@case
+def best_of_n_grows():
+    grown("search.n", 3, 6, BEST)
+
+
+@case
+def a_budget_grows():
+    grown("search.budget.generations", 7, 30, RUN % SLOW)
+
+
+# ---- ranks ----
+
+def mpi(n, *words):
+    if not shutil.which("mpirun"):
+        raise Skip("no mpirun")
+    return call("-n", str(n), ESPALIER, *words, command=[MPIRUN], env={"ASAN_OPTIONS": "detect_leaks=0"})  # MPI leaks
+
+
+@case
+def one_rank_under_mpirun_is_both_ends():
+    folder()
+    undisturbed()
+    got = mpi(1, "run", "run.yaml")
+    want((0, got[1], got[2]), 0, "one process")
+    same("calm", "out")
+
+
+@case
+def a_wrong_run_file_under_mpirun_ends_all_ranks():
+    folder()
+    before = time.monotonic()
+    got = mpi(3, "run", "run.yaml", "search.kepe=3")
+    want((0, got[1], got[2]), 0, "kepe", "keep")
+    if time.monotonic() - before > 30:
+        raise Wrong("the ranks did not leave")
+
+
+@case
+def more_ranks_than_tasks():
+    folder(n=1)
+    undisturbed()
+    mpi(6, "run", "run.yaml")
+    if not os.path.exists("out/done"):
+        raise Wrong("not done")
+    same("calm", "out")
+
+
+# ---- signals ----
+
+def signalled(signals, pause=0.3):
+    folder(n=8)
+    undisturbed()
+    write("slow.yaml", RUN % SLOW)
+    p = start("run", "slow.yaml")
+    wait_until_begun()
+    begun = time.monotonic()
+    for s in signals:
+        p.send_signal(s)
+        time.sleep(pause if s != signals[-1] else 0)
+    got = end(p)
+    return got, time.monotonic() - begun
+
+
+def resumes_equal(*overrides):
+    want(call("resume", "out", *overrides), 0)
+    same("calm", "out")
+
+
+@case
+def ctrl_c_once_ends_cleanly_and_resumably():
+    got, took = signalled([signal.SIGINT])
+    want(got, 3, "resume out")
+    if "espalier resume out" not in got[2].strip().split("\n")[-1]:
+        raise Wrong(f"the last line does not say how to go on: {got[2][-300:]}")
+    if took > 6:
+        raise Wrong(f"took {took:.1f} s")
+    resumes_equal()
+
+
+@case
+def ctrl_c_twice_leaves_at_once():
+    folder(n=8)
+    undisturbed()
+    write("slow.yaml", RUN % ", delay_us: 4000000")
+    p = start("run", "slow.yaml")
+    time.sleep(1.0)
+    begun = time.monotonic()
+    p.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    p.send_signal(signal.SIGINT)
+    got = end(p)
+    took = time.monotonic() - begun
+    want(got, 3, "resume out", "at once")
+    if took > 1.5:
+        raise Wrong(f"took {took:.1f} s")
+    resumes_equal("generator.delay_us=0")
+
+
+@case
+def sigterm_and_sighup_end_cleanly():
+    for s in (signal.SIGTERM, signal.SIGHUP):
+        shutil.rmtree("out", ignore_errors=True)
+        shutil.rmtree("calm", ignore_errors=True)
+        got, took = signalled([s])
+        want(got, 3, "resume out")
+        resumes_equal()
+
+
+@case
+def sigusr1_ends_cleanly():
+    got, took = signalled([signal.SIGUSR1])
+    want(got, 3, "resume out", "SIGUSR1")
+    resumes_equal()
+
+
+@case
+def kill_and_resume_five_times():
+    folder(n=8)
+    undisturbed()
+    write("slow.yaml", RUN % SLOW)
+    p = start("run", "slow.yaml")
+    wait_until_begun()
+    p.kill()
+    p.communicate()
+    for i in range(4):
+        p = start("resume", "out")
+        time.sleep(0.15 + 0.1 * i)
+        p.kill()
+        p.communicate()
+    resumes_equal()
+
+
+@case
+def two_programs_on_one_output():
+    folder(n=8)
+    write("slow.yaml", RUN % SLOW)
+    p = start("run", "slow.yaml")
+    wait_until_begun()
+    got = call("resume", "out")
+    again = call("run", "slow.yaml", "--resume")
+    want(end(p), 0)
+    want(got, 2, "out", str(p.pid))
+    want(again, 2, "out", str(p.pid))
+    want(call("replay", "out"), 0, "8 finished")

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_loop.c - what coordinator/loop.h promises about resume, limits and deadlines
+ *
+ * best_of_n with two completions a problem, one worker that answers at once (or is mute), a clock moved by hand.  What whole
+ * runs give is tested in tests/sim.
+ */
+
+#include "coordinator/loop.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/file.h"
+#include "proto/base/log.h"
+#include "proto/link/link_memory.h"
+#include "tests/support/suite.h"
+
+enum { SECOND = 1000000000 };
+static const int64_t two = 2; /* best_of_n's n */
+
+struct run {
+    char folder[4000], problems[4100];
+    link_end *ends[2];
+    uint64_t now_ns;
+    esp_clock clock;
+    run_options options;
+    search_setup search;
+    vote_options vote;
+    dispatch_options dispatch;
+    problem_options problem;
+    problem_source *source;
+    coordinator *c;
+    journal *j;
+    wire_codec *in, *out;
+    bool mute; /* the worker says nothing about its tasks */
+    unsigned done[16]; /* tasks answered, by problem */
+    unsigned visited;
+};
+
+static uint64_t run_now (void *ctx)
+{
+    return ((const struct run *) ctx)->now_ns;
+}
+
+/* ---- the worker ---- */
+
+static void say (struct run *r, wire_message *m)
+{
+    esp_buf bytes = {0};
+    m->run_id = 9;
+    PASS (wire_encode (r->out, m, &bytes));
+    PASS (link_send (r->ends[1], 0, esp_buf_span (&bytes)));
+    esp_buf_free (&bytes);
+}
+
+static result answer_to (task_id id)
+{
+    return (result){.id = id, .text = span_of ("\\boxed{1}"), .tokens = 3, .steps = 1, .finish = FINISH_EOS, .logprob = NAN,
+                    .mean_logprob = NAN, .share = NAN};
+}
+
+static void work (struct run *r)
+{
+    link_event got;
+    wire_message m, ready = {.kind = WIRE_READY, .u.ready = {{4, 0, 0}, span_of ("test")}};
+    while (r->ends[1] && link_poll (r->ends[1], &got) == ESP_OK) {
+        if (got.kind != LINK_MESSAGE || wire_decode (r->in, got.bytes, &m) != ESP_OK)
+            continue;
+        if (m.kind == WIRE_WELCOME)
+            say (r, &ready);
+        for (size_t i = 0; m.kind == WIRE_BATCH && !r->mute && i < m.u.batch.task_count; i++) {
+            const wire_task *t = &m.u.batch.tasks[i];
+            wire_result one = {.result = answer_to (t->task.id), .lease = t->lease};
+            wire_message results = {.kind = WIRE_RESULTS, .u.results = {&one, 1}};
+            r->done[problem_number (t->task.id.problem) % 16]++;
+            say (r, &results);
+        }
+    }
+}
+
+/* ---- a run ---- */
+
+static void prepare (struct run *r, int problems)
+{
+    esp_buf text = {0};
+    esp_error error = {0};
+    memset (r, 0, sizeof (*r));
+    snprintf (r->folder, sizeof (r->folder), "%s", suite_folder ());
+    snprintf (r->problems, sizeof (r->problems), "%s/problems.jsonl", r->folder);
+    for (int i = 0; i < problems; i++)
+        PASS (esp_buf_printf (&text, "{\"id\":\"p%d\",\"question\":\"Q %d\",\"answer\":\"1\"}\n", i, i));
+    PASS (esp_file_write (r->problems, esp_buf_span (&text), 0644, &error));
+    esp_buf_free (&text);
+    r->now_ns = SECOND;
+    r->options = (run_options){.name = "test", .output = r->folder, .seed = 42, .repeats = 1};
+    r->search = (search_setup){.options = {.max_steps = 10, .deterministic = true, .in_flight = 1},
+                               .strategy = strategy_find ("best_of_n"),
+                               .strategy_options = &two,
+                               .run_seed = 42,
+                               .how = {.temperature = 0.8, .top_p = 1.0, .max_step_tokens = 8},
+                               .max_tokens = 64};
+    r->dispatch = (dispatch_options){.lease_s = 1000, .silence_s = 1000, .heartbeat_s = 2, .no_worker_s = 60,
+                                     .coordinator_silence_s = 60, .affinity = 4, .max_batch = 256, .retries = 2};
+    r->problem = (problem_options){.file = r->problems, .max_line_bytes = 1 << 20};
+}
+
+static journal_run its_journal (void)
+{
+    return (journal_run){.identity = 7, .semantics = 1, .strategy = span_of ("best_of_n"), .program = span_of ("test"),
+                         .run_file = span_of ("run: {}\n")};
+}
+
+static const journal_options journal_how = {.enabled = true, .segment_bytes = 1 << 20, .keep = 1};
+
+static coordinator_setup setup_of (struct run *r)
+{
+    r->clock = (esp_clock){run_now, r};
+    return (coordinator_setup){.run = &r->options, .search = &r->search, .vote = &r->vote, .dispatch = &r->dispatch,
+                               .problems = &r->problem, .source = r->source, .link = r->ends[0], .clock = &r->clock,
+                               .run_id = 9, .version = 5, .epoch = 1, .run_file = span_of ("run: {}\n")};
+}
+
+static void start (struct run *r, bool resume)
+{
+    wire_message hello = {.kind = WIRE_HELLO, .u.hello = {.version = 5, .pid = 1, .host = span_of ("desk")}};
+    journal_run run = its_journal ();
+    coordinator_setup setup;
+    const key_range *finished = NULL;
+    size_t count = 0;
+    esp_error error = {0};
+    PASS (link_memory_open (2, r->ends));
+    PASS (wire_codec_create (&r->in));
+    PASS (wire_codec_create (&r->out));
+    PASS (problem_source_open (&r->problem, NULL, NULL, NULL, &r->source, &error));
+    setup = setup_of (r);
+    PASS (coordinator_create (&setup, &r->c, &error));
+    if (resume)
+        PASS (journal_resume (r->folder, &journal_how, &run, row_file_names, ROW_FILES, coordinator_visit, r->c,
+                              &finished, &count, &r->j, &error));
+    else
+        PASS (journal_create (r->folder, &journal_how, &run, row_file_names, ROW_FILES, &r->j, &error));
+    PASS (coordinator_attach (r->c, r->j, finished, count, &error));
+    say (r, &hello);
+}
+
+static void stop (struct run *r)
+{
+    journal_close (r->j);
+    coordinator_destroy (r->c);
+    problem_source_close (r->source);
+    wire_codec_destroy (r->in);
+    wire_codec_destroy (r->out);
+    link_close (r->ends[0], true);
+    link_close (r->ends[1], true);
+    CHECK (esp_alloc_live () == 0);
+}
+
+/* Until the run ends, or nothing moves for so many seconds of its clock. */
+static enum coordinator_state drive (struct run *r, double seconds)
+{
+    uint64_t until = r->now_ns + (uint64_t) (seconds * 1e9);
+    bool busy;
+    for (int i = 0; i < 10000 && r->now_ns < until && coordinator_state (r->c) == COORDINATOR_RUNNING; i++) {
+        PASS (coordinator_pass (r->c, &busy));
+        work (r);
+        if (!busy) {
+            PASS (journal_sync (r->j));
+            r->now_ns += SECOND / 10;
+        }
+    }
+    return coordinator_state (r->c);
+}
+
+/* Lines of answers.jsonl that hold this text. */
+static size_t rows_with (const struct run *r, const char *text)
+{
+    char path[4100];
+    esp_buf rows = {0};
+    esp_error error = {0};
+    size_t n;
+    snprintf (path, sizeof (path), "%s/answers.jsonl", r->folder);
+    PASS (esp_file_read (path, 1 << 20, &rows, &error));
+    n = span_count (esp_buf_span (&rows), span_of (text));
+    esp_buf_free (&rows);
+    return n;
+}
+
+/* A journal in which problem 0 was opened and got so many results, written as the coordinator would, but no rows. */
+static void given_journal (struct run *r, uint32_t results)
+{
+    journal_run run = its_journal ();
+    input in = {.kind = INPUT_OPEN};
+    journal *j = NULL;
+    esp_error error = {0};
+    PASS (journal_create (r->folder, &journal_how, &run, row_file_names, ROW_FILES, &j, &error));
+    PASS (journal_input (j, &in, NULL));
+    for (uint32_t i = 0; i < results; i++) {
+        in = (input){.kind = INPUT_RESULT, .u.result = answer_to ((task_id){0, i + 1})};
+        PASS (journal_input (j, &in, NULL));
+    }
+    PASS (journal_sync (j));
+    journal_close (j);
+}
+
+/* ---- promises ---- */
+
+static void a_run_ends_when_every_problem_has_its_row (void)
+{
+    struct run r;
+    prepare (&r, 5);
+    start (&r, false);
+    CHECK (drive (&r, 1000) == COORDINATOR_DONE);
+    CHECK (rows_with (&r, "\n") == 5 && rows_with (&r, "\"correct\":") == 5);
+    for (int i = 0; i < 5; i++)
+        CHECK (r.done[i] == 2);
+    stop (&r);
+}
+
+static void late_rows_are_written_once_and_not_admitted_again (void)
+{
+    struct run r;
+    prepare (&r, 3);
+    given_journal (&r, 2); /* problem 0 ended with its last result; then the power failed */
+    start (&r, true);
+    CHECK (drive (&r, 1000) == COORDINATOR_DONE);
+    CHECK (r.done[0] == 0 && r.done[1] == 2 && r.done[2] == 2);
+    CHECK (rows_with (&r, "\n") == 3 && rows_with (&r, "\"id\":\"p0\"") == 1);
+    stop (&r);
+}
+
+/* The row of problem 0 reached its file, and half of another one, but no commit says so. */
+static void rows_without_a_commit_are_made_again (void)
+{
+    struct run r;
+    char path[4100];
+    esp_error error = {0};
+    prepare (&r, 2);
+    given_journal (&r, 2);
+    snprintf (path, sizeof (path), "%s/answers.jsonl", r.folder);
+    PASS (esp_file_write (path, span_of ("{\"id\":\"p0\"}\n{\"id\":\"p"), 0644, &error));
+    start (&r, true);
+    CHECK (drive (&r, 1000) == COORDINATOR_DONE);
+    CHECK (rows_with (&r, "\n") == 2 && rows_with (&r, "\"id\":\"p0\"") == 1 && rows_with (&r, "\"correct\":") == 2);
+    stop (&r);
+}
+
+static void a_problem_brought_back_and_finished_is_not_admitted_again (void)
+{
+    struct run r;
+    prepare (&r, 3);
+    given_journal (&r, 1);
+    start (&r, true);
+    CHECK (drive (&r, 1000) == COORDINATOR_DONE);
+    CHECK (r.done[0] == 1 && r.done[1] == 2 && r.done[2] == 2);
+    CHECK (rows_with (&r, "\n") == 3 && rows_with (&r, "\"id\":\"p0\"") == 1);
+    stop (&r);
+}
+
+static void committed_problems_are_not_admitted_again (void)
+{
+    struct run r;
+    prepare (&r, 3);
+    start (&r, false);
+    CHECK (drive (&r, 1000) == COORDINATOR_DONE);
+    stop (&r);
+    memset (r.done, 0, sizeof (r.done));
+    start (&r, true);
+    CHECK (drive (&r, 1000) == COORDINATOR_DONE);
+    CHECK (r.done[0] == 0 && r.done[1] == 0 && r.done[2] == 0 && rows_with (&r, "\n") == 3);
+    stop (&r);
+}
+
+static void a_journal_of_another_story_is_damage (void)
+{
+    struct run r;
+    journal_run run = its_journal ();
+    input in = {.kind = INPUT_RESULT, .u.result = answer_to ((task_id){0, 1})};
+    coordinator_setup setup;
+    const key_range *finished;
+    size_t count;
+    esp_error error = {0};
+    prepare (&r, 1);
+    PASS (journal_create (r.folder, &journal_how, &run, row_file_names, ROW_FILES, &r.j, &error));
+    PASS (journal_input (r.j, &in, NULL)); /* of a problem that was never opened */
+    PASS (journal_sync (r.j));
+    journal_close (r.j);
+    PASS (link_memory_open (2, r.ends));
+    PASS (problem_source_open (&r.problem, NULL, NULL, NULL, &r.source, &error));
+    setup = setup_of (&r);
+    PASS (coordinator_create (&setup, &r.c, &error));
+    FAILS (journal_resume (r.folder, &journal_how, &run, row_file_names, ROW_FILES, coordinator_visit, r.c, &finished,
+                           &count, &r.j, &error),
+           ESP_EDAMAGE);
+    CHECK (strstr (coordinator_error (r.c)->text, "never opened") != NULL);
+    r.j = NULL;
+    stop (&r);
+}
+
+static void limits_stop_the_run (void)
+{
+    struct run r;
+    prepare (&r, 200);
+    r.options.limit_generations = 20;
+    r.now_ns = SECOND;
+    start (&r, false);
+    for (bool busy; coordinator_state (r.c) == COORDINATOR_RUNNING && r.now_ns < 600 * (uint64_t) SECOND;
+         r.now_ns += SECOND / 10) { /* limits are looked at twenty times a second */
+        PASS (coordinator_pass (r.c, &busy));
+        work (&r);
+    }
+    CHECK (coordinator_state (r.c) == COORDINATOR_STOPPED);
+    CHECK (strstr (coordinator_why (r.c), "run.limits.generations") != NULL);
+    CHECK (r.done[15] < 26); /* far from 200 problems */
+    stop (&r);
+    prepare (&r, 3);
+    r.options.limit_seconds = 50;
+    r.mute = true;
+    start (&r, false);
+    CHECK (drive (&r, 49) == COORDINATOR_RUNNING);
+    CHECK (drive (&r, 20) == COORDINATOR_STOPPED);
+    CHECK (strstr (coordinator_why (r.c), "run.limits.seconds") != NULL);
+    stop (&r);
+}
+
+static void a_run_without_workers_stops_after_a_while (void)
+{
+    struct run r;
+    prepare (&r, 3);
+    r.mute = true;
+    start (&r, false);
+    CHECK (drive (&r, 30) == COORDINATOR_RUNNING);
+    link_close (r.ends[1], false);
+    r.ends[1] = NULL;
+    CHECK (drive (&r, 59) == COORDINATOR_RUNNING);
+    CHECK (drive (&r, 10) == COORDINATOR_STOPPED);
+    CHECK (strstr (coordinator_why (r.c), "dispatch.no_worker_s") != NULL);
+    stop (&r);
+}
+
+static void a_deadline_ends_the_problem_with_what_it_has (void)
+{
+    struct run r;
+    prepare (&r, 2);
+    r.search.options.budget_seconds = 5;
+    r.mute = true;
+    start (&r, false);
+    CHECK (drive (&r, 4) == COORDINATOR_RUNNING);
+    CHECK (drive (&r, 60) == COORDINATOR_DONE);
+    CHECK (rows_with (&r, "\n") == 2 && rows_with (&r, "\"answer\":null") == 2);
+    CHECK (rows_with (&r, "\"finish_reason\":\"stopped\"") == 2);
+    stop (&r);
+}
+
+static void count_one (void *ctx, const search *s)
+{
+    (void) s;
+    ((struct run *) ctx)->visited++;
+}
+
+static void a_command_reaches_open_problems_only (void)
+{
+    struct run r;
+    command finish = {.kind = COMMAND_FINISH, .node = NODE_NONE};
+    uint64_t number = 0;
+    prepare (&r, 2);
+    r.mute = true;
+    start (&r, false);
+    FAILS (coordinator_command (r.c, 0, &finish, &number), ESP_ENOENT);
+    CHECK (drive (&r, 2) == COORDINATOR_RUNNING);
+    coordinator_each (r.c, count_one, &r);
+    CHECK (r.visited == 2 && coordinator_search (r.c, 0) != NULL && coordinator_search (r.c, 7) == NULL);
+    PASS (coordinator_command (r.c, 0, &finish, &number));
+    CHECK (number == coordinator_inputs (r.c) && coordinator_search (r.c, 0) == NULL);
+    FAILS (coordinator_command (r.c, 0, &finish, &number), ESP_ENOENT);
+    CHECK (drive (&r, 2) == COORDINATOR_RUNNING && rows_with (&r, "\"id\":\"p0\"") == 1);
+    stop (&r);
+}
+
+static void a_failed_start_leaves_nothing (void)
+{
+    struct run r;
+    coordinator_setup setup;
+    esp_error error = {0};
+    esp_err err = ESP_ENOMEM;
+    long before;
+    prepare (&r, 1);
+    PASS (link_memory_open (2, r.ends));
+    PASS (problem_source_open (&r.problem, NULL, NULL, NULL, &r.source, &error));
+    setup = setup_of (&r);
+    before = esp_alloc_live ();
+    for (long n = 0; err != ESP_OK && n < 100; n++) {
+        r.c = NULL;
+        esp_alloc_fail_after (n);
+        err = coordinator_create (&setup, &r.c, &error);
+        esp_alloc_fail_after (-1);
+        CHECK (err == ESP_OK || (err == ESP_ENOMEM && esp_alloc_live () == before));
+    }
+    CHECK (err == ESP_OK);
+    stop (&r);
+}
+
+int main (void)
+{
+    static const struct suite_case cases[] = {
+        {"a run ends when every problem has its row", a_run_ends_when_every_problem_has_its_row},
+        {"late rows are written once and not admitted again", late_rows_are_written_once_and_not_admitted_again},
+        {"rows without a commit are made again", rows_without_a_commit_are_made_again},
+        {"a problem brought back and finished is not admitted again",
+         a_problem_brought_back_and_finished_is_not_admitted_again},
+        {"committed problems are not admitted again", committed_problems_are_not_admitted_again},
+        {"a journal of another story is damage", a_journal_of_another_story_is_damage},
+        {"limits stop the run", limits_stop_the_run},
+        {"a run without workers stops after a while", a_run_without_workers_stops_after_a_while},
+        {"a deadline ends the problem with what it has", a_deadline_ends_the_problem_with_what_it_has},
+        {"a command reaches open problems only", a_command_reaches_open_problems_only},
+        {"a failed start leaves nothing", a_failed_start_leaves_nothing},
+        {NULL, NULL},
+    };
+    if (esp_log_open (-1, LOG_ERROR, NULL, LOG_ERROR) != ESP_OK)
+        return 1;
+    return suite_main ("coordinator_loop", cases);
+}
