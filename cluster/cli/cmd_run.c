@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -203,6 +204,19 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     return outcome;
 }
 
+/* mpirun --enable-recovery ends with 0 whatever the ranks end with: batch files read the status from here. */
+static int leave_status (int status)
+{
+    const char *path = getenv ("ESP_STATUS_FILE");
+    FILE *out = path ? fopen (path, "w") : NULL;
+    if (!out)
+        return status;
+    fprintf (out, "%d\n", status);
+    if (fclose (out) != 0)
+        fprintf (stderr, "espalier: %s: cannot be written\n", path);
+    return status;
+}
+
 static int rank_zero (const run_arguments *a, ranks *r)
 {
     run_parts parts;
@@ -222,6 +236,7 @@ static int rank_zero (const run_arguments *a, ranks *r)
     ranks_close (r, clean);
     if (signals >= 0)
         close (signals);
+    leave_status (outcome);
     if (!clean)
         _exit (outcome);
     return outcome;
@@ -237,7 +252,7 @@ static int run (int argc, char **argv, bool resume)
         return status < 0 ? EXIT_DONE : status;
     if (ranks_open (&argc, &argv, &r, &error) != ESP_OK) {
         fprintf (stderr, "espalier: %s\n", error.text);
-        return EXIT_USAGE;
+        return leave_status (EXIT_USAGE);
     }
     if (r.end->rank == 0)
         return rank_zero (&a, &r);

@@ -100,7 +100,7 @@ static esp_err send_batch (dispatch *d, worker *w, const struct sending *tasks, 
     if (err != ESP_OK || s->task_count == 0)
         return err;
     for (size_t i = 0; i < s->prefix_count; i++)
-        s->prefixes[i].steps = s->steps + s->starts[i];
+        s->prefixes[i].steps = s->prefixes[i].step_count ? s->steps + s->starts[i] : NULL;
     m.u.batch.problems = s->problems;
     m.u.batch.problem_count = s->problem_count;
     m.u.batch.prefixes = s->prefixes;

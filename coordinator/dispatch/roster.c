@@ -187,12 +187,12 @@ bool roster_room (const roster *r, enum task_kind kind)
 
 worker *roster_pick (roster *r, enum task_kind kind, problem_key key, node_ref prefix, uint32_t slack)
 {
-    worker *least = least_loaded (r, kind);
+    worker *least = least_loaded (r, (int) kind);
     uint64_t h = node_hash (key, prefix);
     const struct home *home = &r->homes[h % HOMES];
     if (least && home->key == h && home->rank != least->rank) {
         worker *w = &r->workers[home->rank];
-        if (has_room (w, kind) && w->in_flight[kind] <= least->in_flight[kind] + slack)
+        if (has_room (w, (int) kind) && w->in_flight[kind] <= least->in_flight[kind] + slack)
             return w;
     }
     return least;
@@ -263,7 +263,7 @@ worker *roster_idle (roster *r, enum task_kind kind)
 {
     for (int i = 1; i < r->size; i++) {
         worker *w = &r->workers[i];
-        if (has_room (w, kind) && roster_in_flight (w) == 0)
+        if (has_room (w, (int) kind) && roster_in_flight (w) == 0)
             return w;
     }
     return NULL;

@@ -14,7 +14,8 @@
 #include <unistd.h>
 #include "coordinator/journal/journal_private.h"
 
-enum { TEXT_BYTES = 512 }; /* host names are at most 255 */
+enum { TEXT_BYTES = 512 };
+enum { LOCK_TRIES = 20 }; /* 0.1 s apart; fewer: a resume right after a kill is refused */ /* host names are at most 255 */
 
 static int set_lock (int fd)
 {
@@ -69,6 +70,22 @@ static esp_err take_by_name (journal_lock *lock, bool existed, esp_error *error)
     return write_owner (lock, error);
 }
 
+/* A process that was just killed may hold the lock until the kernel has put it away. */
+static int lock_soon (int (*set) (int fd), int fd)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        if (set (fd) == 0)
+            return 0;
+        if (errno != EAGAIN && errno != EACCES)
+            return -1;
+        if (tries + 1 < LOCK_TRIES)
+            nanosleep (&pause, NULL);
+    }
+    errno = EAGAIN;
+    return -1;
+}
+
 esp_err
 journal_lock_take (const char *folder, int (*set) (int fd), journal_lock *out, esp_error *error)
 {
@@ -85,7 +102,7 @@ journal_lock_take (const char *folder, int (*set) (int fd), journal_lock *out, e
     }
     if (out->fd < 0)
         return journal_io_failed (error, out->path, "open");
-    if ((set ? set : set_lock) (out->fd) == 0)
+    if (lock_soon (set ? set : set_lock, out->fd) == 0)
         err = write_owner (out, error);
     else if (errno == EAGAIN || errno == EACCES)
         err = refused (out, out->fd, "end it first", error);

@@ -16,9 +16,11 @@ double mcts_puct_of (double value, double prior, double child_visits, double fac
     return value + factor / (child_visits + 1.0) * prior;
 }
 
-double mcts_puct (double value, double prior, double parent_visits, double child_visits, double c_base, double c_init)
+double mcts_puct (double value, double prior, double parent_visits, double child_visits,
+                  double c_base, double c_init)
 {
-    return mcts_puct_of (value, prior, child_visits, mcts_puct_factor (parent_visits, c_base, c_init));
+    return mcts_puct_of (value, prior, child_visits,
+                         mcts_puct_factor (parent_visits, c_base, c_init));
 }
 
 double mcts_uct_factor (double parent_visits)
@@ -38,7 +40,8 @@ double mcts_uct (double value, double parent_visits, double child_visits, double
     return mcts_uct_of (value, 1.0, child_visits, mcts_uct_factor (parent_visits), w);
 }
 
-double mcts_uct_prior (double value, double prior, double parent_visits, double child_visits, double w)
+double
+mcts_uct_prior (double value, double prior, double parent_visits, double child_visits, double w)
 {
     return mcts_uct_of (value, prior, child_visits, mcts_uct_factor (parent_visits), w);
 }

@@ -14,7 +14,8 @@
 
 /* V + [ln ((N_p + c_base + 1) / c_base) + c_init] sqrt (N_p) / (N_c + 1) P.
  * Source: Silver et al. 2018 (AlphaZero); openreasoner/openr, reason/guided_search/tree.py (c_base 19652, c_init 1.25). */
-double mcts_puct (double value, double prior, double parent_visits, double child_visits, double c_base, double c_init);
+double mcts_puct (double value, double prior, double parent_visits, double child_visits,
+                  double c_base, double c_init);
 /* The parent's part: [ln ((N_p + c_base + 1) / c_base) + c_init] sqrt (N_p); and the rest. */
 double mcts_puct_factor (double parent_visits, double c_base, double c_init);
 double mcts_puct_of (double value, double prior, double child_visits, double factor);
@@ -23,7 +24,8 @@ double mcts_puct_of (double value, double prior, double child_visits, double fac
 double mcts_uct (double value, double parent_visits, double child_visits, double w);
 
 /* V + w P sqrt (ln N_p / N_c).  Source: SakanaAI/treequest, algos/standard_mcts.py. */
-double mcts_uct_prior (double value, double prior, double parent_visits, double child_visits, double w);
+double
+mcts_uct_prior (double value, double prior, double parent_visits, double child_visits, double w);
 /* The parent's part: ln N_p; and the rest.  prior 1: UCT. */
 double mcts_uct_factor (double parent_visits);
 double mcts_uct_of (double value, double prior, double child_visits, double factor, double w);

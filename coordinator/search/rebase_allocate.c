@@ -26,7 +26,7 @@ static void largest_first (const double *weights, size_t n, uint32_t *order)
 esp_err rebase_allocate (const double *weights, size_t n, double temperature, uint32_t places,
                          uint32_t *counts, uint32_t *order)
 {
-    double *e = esp_reallocarray (NULL, n + 1, sizeof (*e)); /* in the order of allocation */
+    double *e = esp_reallocarray (NULL, n + 1, sizeof (*e));       /* in the order of allocation */
     double *rest = esp_reallocarray (NULL, n + 1, sizeof (*rest)); /* S at each turn */
     esp_err err = e && rest ? ESP_OK : ESP_ENOMEM;
     if (err == ESP_OK) {
@@ -37,8 +37,8 @@ esp_err rebase_allocate (const double *weights, size_t n, double temperature, ui
             rest[i] = rest[i + 1] + e[i];
         }
         for (size_t i = 0; i < n; i++) {
-            double share = ceil ((double) places * e[i] / rest[i] * (1.0 - ROUNDING));
-            uint32_t got = share < (double) places ? (uint32_t) share : places; /* 0 / 0: all */
+            double share = ceil ((double)places * e[i] / rest[i] * (1.0 - ROUNDING));
+            uint32_t got = share < (double)places ? (uint32_t)share : places; /* 0 / 0: all */
             counts[order[i]] = got;
             places -= got;
         }

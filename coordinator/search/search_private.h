@@ -71,7 +71,7 @@ typedef struct prompt_count { /* golden README 1.2: the sample number k of a pro
 
 enum search_phase { PHASE_WAITING, PHASE_SEARCHING, PHASE_GRADING, PHASE_FINISHED };
 
-struct search {
+struct search { /* in the order of use: what every result touches comes first */
     task_slot *slots;    /* owned; power of two */
     size_t slot_cap, slot_used;
     uint32_t next_task;
@@ -87,23 +87,23 @@ struct search {
     join_id next_join;
     const join *handing; /* the join that joined() is running for */
     void *me;            /* strategy state, in the arena */
-    problem problem;     /* id and json in the arena */
-    size_t planned_cap, planned_used;
-    prompt_count *prompts; /* owned; power of two */
-    size_t prompt_cap, prompt_used;
-    const char *why[32]; /* static texts of marks; 0 = none */
-    uint8_t why_count;
     uint8_t phase;       /* enum search_phase */
     uint8_t reason;      /* enum finish_reason: what the strategy or an input said */
     bool finish_asked;
     bool lanes_fixed;    /* a join was opened: search_lanes may not be called any more */
     bool delivering;     /* callbacks are running */
+    uint8_t why_count;
     esp_err error;       /* first permanent failure of a task */
     uint32_t grading;    /* verdicts out */
-    uint64_t digest;
-    uint64_t scored_steps;
     effects *out;        /* of the apply that is running */
     const input *now;    /* the input that is being applied */
+    uint64_t digest;
+    uint64_t scored_steps;
+    problem problem;     /* id and json in the arena */
+    size_t planned_cap, planned_used;
+    prompt_count *prompts; /* owned; power of two */
+    size_t prompt_cap, prompt_used;
+    const char *why[32]; /* static texts of marks; 0 = none */
 };
 
 /* search_plan.c */

@@ -42,21 +42,20 @@ static const dvts_options *options_of (const search *s)
 }
 
 /* One level below `from`; the last one runs to the end of the sequence. */
-static size_t
-level_asks (const search *s, uint32_t lane, node_ref from, ask *asks, size_t max)
+static size_t level_asks (const search *s, uint32_t lane, node_ref from, ask *asks, size_t max)
 {
     const dvts_options *o = options_of (s);
     uint32_t level = search_node (s, from)->depth;
     bool last = level + 1 >= search_max_steps (s);
     if (level >= search_max_steps (s))
         return 0;
-    for (int64_t i = 0; i < o->expand && (size_t) i < max; i++)
+    for (int64_t i = 0; i < o->expand && (size_t)i < max; i++)
         asks[i] = (ask){.from = from,
                         .mode = last ? ASK_TO_END : ASK_STEP,
                         .scores = 1,
-                        .lookahead = (uint16_t) (last ? 0 : o->lookahead),
+                        .lookahead = (uint16_t)(last ? 0 : o->lookahead),
                         .tag = lane};
-    return (size_t) o->expand;
+    return (size_t)o->expand;
 }
 
 static bool came (const item *i)
@@ -81,15 +80,15 @@ static bool holds_answer (const search *s, node_ref ref)
     return node_ended (search_node (s, ref)) || span_find (text, span_of ("boxed{")) < text.len;
 }
 
-static size_t dvts_select (const search *s, void *me_copy, const item *items, size_t n, ask *asks,
-                           size_t max)
+static size_t
+dvts_select (const search *s, void *me_copy, const item *items, size_t n, ask *asks, size_t max)
 {
     size_t best = choose (items, n);
-    (void) me_copy;
+    (void)me_copy;
     if (best == n || holds_answer (s, items[best].node) ||
         search_node (s, items[best].node)->text_len == 0)
         return 0;
-    return level_asks (s, (uint32_t) items[best].tag, items[best].node, asks, max);
+    return level_asks (s, (uint32_t)items[best].tag, items[best].node, asks, max);
 }
 
 /* A subtree whose level cannot be paid ends; the others go on. */
@@ -103,13 +102,12 @@ static esp_err dvts_open (search *s, void *state)
 {
     const dvts_options *o = options_of (s);
     dvts *me = state;
-    ask *asks = esp_calloc ((size_t) o->expand, sizeof (*asks));
-    esp_err err = asks ? search_lanes (s, (uint32_t) o->keep) : ESP_ENOMEM;
-    if (err == ESP_OK && !(me->leaves = search_alloc (s, (size_t) o->keep * sizeof (node_list))))
+    ask *asks = esp_calloc ((size_t)o->expand, sizeof (*asks));
+    esp_err err = asks ? search_lanes (s, (uint32_t)o->keep) : ESP_ENOMEM;
+    if (err == ESP_OK && !(me->leaves = search_alloc (s, (size_t)o->keep * sizeof (node_list))))
         err = ESP_ENOMEM;
-    for (uint32_t lane = 0; lane < (uint32_t) o->keep && err == ESP_OK; lane++)
-        err = join_level (s, lane, asks,
-                          level_asks (s, lane, NODE_ROOT, asks, (size_t) o->expand));
+    for (uint32_t lane = 0; lane < (uint32_t)o->keep && err == ESP_OK; lane++)
+        err = join_level (s, lane, asks, level_asks (s, lane, NODE_ROOT, asks, (size_t)o->expand));
     esp_free (asks);
     return err;
 }
@@ -134,7 +132,7 @@ static esp_err dvts_joined (search *s, void *state, join_id id, const item *item
 {
     dvts *me = state;
     uint32_t lane = search_join_lane (s, id);
-    size_t most = (size_t) options_of (s)->expand;
+    size_t most = (size_t)options_of (s)->expand;
     ask *asks = esp_calloc (most, sizeof (*asks));
     esp_err err = asks ? keep_leaves (s, &me->leaves[lane], items, n) : ESP_ENOMEM;
     if (err == ESP_OK)

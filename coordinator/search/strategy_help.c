@@ -160,13 +160,13 @@ bool branch_pruned (const search *s, node_ref ref)
 
 bool rollout_step (span *rest, span separator, span *step)
 {
-    size_t end;
-    while (rest->len > 0 && span_starts (*rest, separator.ptr))
-        *rest = span_make (rest->ptr + separator.len, rest->len - separator.len);
-    if (rest->len == 0)
+    size_t start = 0, end;
+    while (span_starts (span_make (rest->ptr + start, rest->len - start), separator.ptr))
+        start += separator.len;
+    if (start == rest->len)
         return false;
-    end = span_find (*rest, separator);
-    while (end < rest->len && span_starts (span_make (rest->ptr + end, rest->len - end), separator.ptr))
+    end = start + span_find (span_make (rest->ptr + start, rest->len - start), separator);
+    while (span_starts (span_make (rest->ptr + end, rest->len - end), separator.ptr))
         end += separator.len;
     *step = span_make (rest->ptr, end);
     *rest = span_make (rest->ptr + end, rest->len - end);

@@ -55,8 +55,8 @@ bool item_open (const search *s, const item *i);
 /* Is it a finished answer (end of sequence or cut by length, with a text of its own or above it)? */
 bool item_ended (const search *s, const item *i);
 
-/* The next step of *rest, with the separators behind it (empty steps belong to the one before); false = no more.  Separators in
- * front of the first step are skipped.  separator: ends with 0, not empty. */
+/* The next step of *rest; false = no more.  Separators in front of the first step and behind each belong to it, so that the
+ * steps together are the text; nothing but separators is no step.  separator: ends with 0, not empty. */
 bool rollout_step (span *rest, span separator, span *step);
 uint32_t rollout_steps (span text, span separator); /* how many there are */
 

@@ -32,7 +32,7 @@
 
 enum mcts_selection { SELECT_PUCT, SELECT_UCT, SELECT_UCT_PRIOR };
 enum {
-    IDLE_WALKS = 4096,   /* simulations in a row that ask nothing: the tree is exhausted; more: the loop stands still longer */
+    IDLE_WALKS = 4096, /* simulations in a row that ask nothing: exhausted; more stalls the loop */
     CHECKED_NODES = 2000 /* larger trees are not checked: it is O (nodes) after every input */
 };
 static const double LEAST_LOGPROB = -700.0; /* exp of it is still a number above 0 */
@@ -44,8 +44,8 @@ typedef struct mcts_options {
 } mcts_options;
 
 typedef struct node_stat { /* 24 bytes a node */
-    double sum;       /* of backed-up values */
-    double prior;     /* 0 = not set: 1 */
+    double sum;            /* of backed-up values */
+    double prior;          /* 0 = not set: 1 */
     uint32_t visits;
     uint32_t flying : 30; /* simulations that passed and are not back; at most search.in_flight */
     uint32_t expanding : 1, expanded : 1;
@@ -53,27 +53,27 @@ typedef struct node_stat { /* 24 bytes a node */
 
 typedef struct mcts {
     node_table stats;
-    uint32_t started;   /* simulations */
-    node_list paths;    /* puct: the finished node of each simulation */
+    uint32_t started; /* simulations */
+    node_list paths;  /* puct: the finished node of each simulation */
 } mcts;
 
 static const esp_option mcts_rows[] = {
     {"expand", ESP_OPT_INT, offsetof (mcts_options, expand), "4", 1, 65536, NULL, "children",
      "steps asked when a node is expanded (per action)", ESP_OPT_FIXED, false},
-    {"simulations", ESP_OPT_INT, offsetof (mcts_options, simulations), "16", 0, 1e9, NULL, "simulations",
-     "0 = until the budget ends", ESP_OPT_FIXED, false},
-    {"selection", ESP_OPT_CHOICE, offsetof (mcts_options, selection), "puct", 0, 0, "puct|uct|uct_prior", "",
-     "how a simulation walks down", ESP_OPT_FIXED, false},
+    {"simulations", ESP_OPT_INT, offsetof (mcts_options, simulations), "16", 0, 1e9, NULL,
+     "simulations", "0 = until the budget ends", ESP_OPT_FIXED, false},
+    {"selection", ESP_OPT_CHOICE, offsetof (mcts_options, selection), "puct", 0, 0,
+     "puct|uct|uct_prior", "", "how a simulation walks down", ESP_OPT_FIXED, false},
     {"actions", ESP_OPT_INT, offsetof (mcts_options, actions), "1", 1, 65535, NULL, "actions",
      "prompt or model variants; an expansion asks `expand` children of each", ESP_OPT_FIXED, false},
     {"c_base", ESP_OPT_DOUBLE, offsetof (mcts_options, c_base), "19652", 1, 1e12, NULL, "", "puct",
      ESP_OPT_FIXED, false},
     {"c_init", ESP_OPT_DOUBLE, offsetof (mcts_options, c_init), "1.25", 0, 1e6, NULL, "", "puct",
      ESP_OPT_FIXED, false},
-    {"exploration", ESP_OPT_DOUBLE, offsetof (mcts_options, exploration), "1.4142135623730951", 0, 1e6, NULL, "",
-     "uct, uct_prior: weight of the exploration term", ESP_OPT_FIXED, false},
-    {"virtual_loss", ESP_OPT_DOUBLE, offsetof (mcts_options, virtual_loss), "1", 0, 1e6, NULL, "visits",
-     "visits without reward that a simulation in flight counts as", ESP_OPT_FIXED, false},
+    {"exploration", ESP_OPT_DOUBLE, offsetof (mcts_options, exploration), "1.4142135623730951", 0,
+     1e6, NULL, "", "uct, uct_prior: weight of the exploration term", ESP_OPT_FIXED, false},
+    {"virtual_loss", ESP_OPT_DOUBLE, offsetof (mcts_options, virtual_loss), "1", 0, 1e6, NULL,
+     "visits", "visits without reward that a simulation in flight counts as", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
 
@@ -81,8 +81,9 @@ static esp_err mcts_fit (void *options, esp_error *error)
 {
     const mcts_options *o = options;
     if (o->expand * o->actions > 1000000)
-        return esp_error_set (error, ESP_EINVAL, "search.expand: expand x actions is %lld, more than 1,000,000",
-                              (long long) (o->expand * o->actions));
+        return esp_error_set (error, ESP_EINVAL,
+                              "search.expand: expand x actions is %lld, more than 1,000,000",
+                              (long long)(o->expand * o->actions));
     return ESP_OK;
 }
 
@@ -98,13 +99,14 @@ static node_stat *stat_of (const mcts *me, node_ref ref)
 
 static double visits_of (const search *s, const node_stat *st)
 {
-    return (double) st->visits + options_of (s)->virtual_loss * (double) st->flying;
+    return (double)st->visits + options_of (s)->virtual_loss * (double)st->flying;
 }
 
 static bool is_finished (const search *s, node_ref ref)
 {
     const node *n = search_node (s, ref);
-    return ref != NODE_ROOT && (node_ended (n) || n->text_len == 0 || n->depth >= search_max_steps (s));
+    return ref != NODE_ROOT &&
+           (node_ended (n) || n->text_len == 0 || n->depth >= search_max_steps (s));
 }
 
 static double initial_value (const search *s, node_ref ref)
@@ -120,7 +122,7 @@ static double selection_value (const search *s, const mcts *me, node_ref child, 
     const node_stat *st = stat_of (me, child);
     double visits = visits_of (s, st), prior = st->prior > 0.0 ? st->prior : 1.0;
     double value = visits > 0.0 ? st->sum / visits : initial_value (s, child);
-    switch ((enum mcts_selection) o->selection) {
+    switch ((enum mcts_selection)o->selection) {
     case SELECT_PUCT:
         return mcts_puct_of (value, st->prior, visits, factor);
     case SELECT_UCT:
@@ -146,7 +148,8 @@ static node_ref best_child (const search *s, const mcts *me, node_ref parent, bo
     double factor = o->selection == SELECT_PUCT ? mcts_puct_factor (visits, o->c_base, o->c_init)
                                                 : mcts_uct_factor (visits);
     *busy = false;
-    for (node_ref c = search_node (s, parent)->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling) {
+    for (node_ref c = search_node (s, parent)->first_child; c != NODE_NONE;
+         c = search_node (s, c)->next_sibling) {
         double value;
         if (!is_child (s, c) || !stat_of (me, c))
             continue;
@@ -168,7 +171,7 @@ static node_ref best_child (const search *s, const mcts *me, node_ref parent, bo
 static void add_flying (const search *s, const mcts *me, node_ref from, int change)
 {
     for (node_ref r = from; r != NODE_NONE; r = search_node (s, r)->parent)
-        stat_of (me, r)->flying = (stat_of (me, r)->flying + (uint32_t) change) & 0x3fffffff;
+        stat_of (me, r)->flying = (stat_of (me, r)->flying + (uint32_t)change) & 0x3fffffff;
 }
 
 static void back_up (const search *s, const mcts *me, node_ref from, double value)
@@ -185,14 +188,15 @@ static void back_up (const search *s, const mcts *me, node_ref from, double valu
 static esp_err expand (search *s, mcts *me, node_ref leaf)
 {
     const mcts_options *o = options_of (s);
-    size_t n = (size_t) (o->expand * o->actions), at = 0;
+    size_t n = (size_t)(o->expand * o->actions), at = 0;
     ask *asks = esp_calloc (n, sizeof (*asks));
     esp_err err;
     if (!asks)
         return ESP_ENOMEM;
     for (int64_t a = 0; a < o->actions; a++)
         for (int64_t i = 0; i < o->expand; i++)
-            asks[at++] = (ask){.from = leaf, .mode = ASK_STEP, .scores = 1, .action = (uint16_t) a, .tag = leaf};
+            asks[at++] = (ask){
+                .from = leaf, .mode = ASK_STEP, .scores = 1, .action = (uint16_t)a, .tag = leaf};
     if ((err = join_affordable (s, 0, asks, n, NULL)) == ESP_OK) {
         stat_of (me, leaf)->expanding = true;
         add_flying (s, me, leaf, 1);
@@ -206,8 +210,8 @@ static void merge_twins (search *s, const item *items, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; items[i].generated && k < i; k++)
-            if (items[k].generated &&
-                span_equal (node_text (search_node (s, items[k].node)), node_text (search_node (s, items[i].node)))) {
+            if (items[k].generated && span_equal (node_text (search_node (s, items[k].node)),
+                                                  node_text (search_node (s, items[i].node)))) {
                 search_mark (s, items[i].node, MARK_PRUNED, "same text as a sibling");
                 break;
             }
@@ -237,7 +241,8 @@ static void set_score_priors (const search *s, const mcts *me, const item *items
             most = fmax (most, initial_value (s, items[i].node));
     for (size_t i = 0; i < n; i++)
         if (is_child (s, items[i].node))
-            sum += stat_of (me, items[i].node)->prior = esp_exp (initial_value (s, items[i].node) - most);
+            sum += stat_of (me, items[i].node)->prior =
+                esp_exp (initial_value (s, items[i].node) - most);
     for (size_t i = 0; i < n; i++)
         if (is_child (s, items[i].node))
             stat_of (me, items[i].node)->prior /= sum;
@@ -278,9 +283,10 @@ static esp_err walk (search *s, mcts *me, node_ref at, bool *asked)
         bool busy;
         const node_stat *st = stat_of (me, at);
         if (is_finished (s, at)) {
-            double value = st->visits ? st->sum / (double) st->visits : initial_value (s, at);
+            double value = st->visits ? st->sum / (double)st->visits : initial_value (s, at);
             back_up (s, me, at, value);
-            return options_of (s)->selection == SELECT_PUCT ? node_list_add (s, &me->paths, at) : ESP_OK;
+            return options_of (s)->selection == SELECT_PUCT ? node_list_add (s, &me->paths, at)
+                                                            : ESP_OK;
         }
         if (st->expanding)
             return ESP_EEMPTY;
@@ -303,8 +309,10 @@ static esp_err mcts_more (search *s, void *state, uint32_t lane_index)
     mcts *me = state;
     const mcts_options *o = options_of (s);
     esp_err err;
-    (void) lane_index;
-    for (int idle = 0; idle < IDLE_WALKS && (o->simulations == 0 || me->started < (uint64_t) o->simulations); idle++) {
+    (void)lane_index;
+    for (int idle = 0;
+         idle < IDLE_WALKS && (o->simulations == 0 || me->started < (uint64_t)o->simulations);
+         idle++) {
         bool asked;
         if ((err = walk (s, me, NODE_ROOT, &asked)) != ESP_OK)
             return err;
@@ -325,10 +333,10 @@ static esp_err mcts_open (search *s, void *state)
 static esp_err mcts_joined (search *s, void *state, join_id id, const item *items, size_t n)
 {
     mcts *me = state;
-    node_ref parent = (node_ref) items[0].tag;
+    node_ref parent = (node_ref)items[0].tag;
     bool asked;
     esp_err err = take_children (s, me, parent, items, n);
-    (void) id;
+    (void)id;
     if (err != ESP_OK || options_of (s)->selection != SELECT_PUCT)
         return err;
     err = walk (s, me, parent, &asked); /* the simulation goes on to a finished node */
@@ -341,7 +349,8 @@ static esp_err mcts_command (search *s, void *state, const command *c)
     mcts *me = state;
     node_ref last = c->node == NODE_NONE ? NODE_NONE : search_node (s, c->node)->last_child;
     esp_err err;
-    if (c->kind != COMMAND_ADD_STEP || last == NODE_NONE || search_node (s, last)->source != SOURCE_HUMAN)
+    if (c->kind != COMMAND_ADD_STEP || last == NODE_NONE ||
+        search_node (s, last)->source != SOURCE_HUMAN)
         return ESP_OK;
     if ((err = node_table_reach (s, &me->stats, last)) == ESP_OK)
         stat_of (me, last)->prior = 1.0;
@@ -350,7 +359,8 @@ static esp_err mcts_command (search *s, void *state, const command *c)
 
 static bool has_answer (const search *s, node_ref ref) /* not just cut at max_steps */
 {
-    return is_child (s, ref) && (node_ended (search_node (s, ref)) || search_node (s, ref)->text_len == 0);
+    return is_child (s, ref) &&
+           (node_ended (search_node (s, ref)) || search_node (s, ref)->text_len == 0);
 }
 
 static size_t mcts_answers (const search *s, const void *state, node_ref *out, size_t max)
@@ -370,10 +380,10 @@ static size_t mcts_answers (const search *s, const void *state, node_ref *out, s
 static bool mcts_value (const search *s, const void *state, node_ref ref, node_value *out)
 {
     const node_stat *st = stat_of (state, ref);
-    (void) s;
+    (void)s;
     if (!st)
         return false;
-    *out = (node_value){st->visits ? st->sum / (double) st->visits : NAN, (double) st->visits,
+    *out = (node_value){st->visits ? st->sum / (double)st->visits : NAN, (double)st->visits,
                         st->prior > 0.0 ? st->prior : NAN};
     return true;
 }
@@ -384,11 +394,13 @@ static void mcts_check (const search *s, const void *state)
     const node_stat *root = stat_of (me, NODE_ROOT);
     if (!root || tree_size (search_tree (s)) > CHECKED_NODES)
         return;
-    if (search_reason (s) != REASON_STOPPED && search_reason (s) != REASON_ERROR) /* those forget open joins */
+    if (search_reason (s) != REASON_STOPPED &&
+        search_reason (s) != REASON_ERROR) /* those forget open joins */
         assert (root->flying == search_open_joins (s, 0));
     for (node_ref r = NODE_ROOT; r < tree_size (search_tree (s)); r++) {
         uint32_t below = 0;
-        for (node_ref c = search_node (s, r)->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling)
+        for (node_ref c = search_node (s, r)->first_child; c != NODE_NONE;
+             c = search_node (s, c)->next_sibling)
             below += stat_of (me, c) ? stat_of (me, c)->flying : 0;
         assert (!stat_of (me, r) || stat_of (me, r)->flying == below + stat_of (me, r)->expanding);
     }
@@ -397,7 +409,8 @@ static void mcts_check (const search *s, const void *state)
 const strategy strategy_mcts = {
     .name = "mcts",
     .semantics = 1,
-    .paper = "Monte-Carlo tree search; Silver et al. 2018 (PUCT), Kocsis and Szepesvari 2006 (UCT); OpenR, treequest",
+    .paper = "Monte-Carlo tree search; Silver et al. 2018 (PUCT), Kocsis and Szepesvari 2006 "
+             "(UCT); OpenR, treequest",
     .options = mcts_rows,
     .option_bytes = sizeof (mcts_options),
     .state_bytes = sizeof (mcts),

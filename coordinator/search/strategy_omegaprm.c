@@ -135,31 +135,10 @@ static double words_of (span text)
     return count;
 }
 
-/* The next step of *rest; false = no more.  Separators in front of the first step and behind each belong to it, so that the
- * steps together are the text. */
-static bool next_step (span *rest, span separator, span *step)
-{
-    size_t start = 0, end;
-    while (span_starts (span_make (rest->ptr + start, rest->len - start), separator.ptr))
-        start += separator.len;
-    if (start == rest->len)
-        return false;
-    end = start + span_find (span_make (rest->ptr + start, rest->len - start), separator);
-    while (span_starts (span_make (rest->ptr + end, rest->len - end), separator.ptr))
-        end += separator.len;
-    *step = span_make (rest->ptr, end);
-    *rest = span_make (rest->ptr + end, rest->len - end);
-    return true;
-}
-
 static uint32_t steps_of (const search *s, node_ref rollout)
 {
-    span rest = node_text (search_node (s, rollout)), step,
-         separator = span_of (options_of (s)->separator);
-    uint32_t count = 0;
-    while (next_step (&rest, separator, &step))
-        count++;
-    return count;
+    return rollout_steps (node_text (search_node (s, rollout)),
+                          span_of (options_of (s)->separator));
 }
 
 /* Adopt the steps of the rollout up to number `last`; d->deepest is that step then. */
@@ -168,7 +147,7 @@ static esp_err extend_chain (search *s, omegaprm *me, descent *d, uint32_t last)
     const char *separator = options_of (s)->separator;
     span rest = node_text (search_node (s, d->rollout)), step;
     esp_err err = ESP_OK;
-    for (uint32_t i = 0; i <= last && next_step (&rest, span_of (separator), &step); i++) {
+    for (uint32_t i = 0; i <= last && rollout_step (&rest, span_of (separator), &step); i++) {
         node_ref made;
         if (i < d->made)
             continue;

@@ -39,12 +39,12 @@ typedef struct particle { /* one of the population */
 } particle;
 
 typedef struct population {
-    particle *all;      /* in the arena; `particles` of them, references at the end */
-    particle *next;     /* scratch of the resampling */
+    particle *all;                 /* in the arena; `particles` of them, references at the end */
+    particle *next;                /* scratch of the resampling */
     double *log_weights, *weights; /* in the arena; by particle */
-    uint32_t step;      /* steps made in this iteration */
-    uint32_t iteration; /* Gibbs iterations finished */
-    uint32_t chosen;    /* the answer, once the last iteration is over */
+    uint32_t step;                 /* steps made in this iteration */
+    uint32_t iteration;            /* Gibbs iterations finished */
+    uint32_t chosen;               /* the answer, once the last iteration is over */
 } population;
 
 static const esp_option particle_rows[] = {
@@ -73,7 +73,7 @@ static esp_err particle_fit (void *options, esp_error *error)
     if (o->references >= o->particles)
         return esp_error_set (error, ESP_EINVAL,
                               "search.references: must be less than search.particles %lld",
-                              (long long) o->particles);
+                              (long long)o->particles);
     return ESP_OK;
 }
 
@@ -84,12 +84,12 @@ static const particle_options *options_of (const search *s)
 
 static size_t population_size (const search *s)
 {
-    return (size_t) options_of (s)->particles;
+    return (size_t)options_of (s)->particles;
 }
 
 static size_t references_now (const search *s, const population *me)
 {
-    return me->iteration ? (size_t) options_of (s)->references : 0;
+    return me->iteration ? (size_t)options_of (s)->references : 0;
 }
 
 /* The weight of the particle's last step; an empty one has none and counts as the worst. */
@@ -120,8 +120,7 @@ static esp_err ask_steps (search *s, population *me)
         return ESP_ENOMEM;
     for (size_t i = 0; i < n; i++)
         if (!me->all[i].stopped)
-            asks[count++] =
-                (ask){.from = me->all[i].node, .mode = ASK_STEP, .scores = 1, .tag = i};
+            asks[count++] = (ask){.from = me->all[i].node, .mode = ASK_STEP, .scores = 1, .tag = i};
     err = join_affordable (s, 0, asks, count, NULL);
     esp_free (asks);
     return err;
@@ -211,7 +210,7 @@ static esp_err resample (search *s, population *me)
  * that the draws that follow are the reference's. */
 static esp_err draw_references (search *s, population *me)
 {
-    size_t references = (size_t) options_of (s)->references;
+    size_t references = (size_t)options_of (s)->references;
     size_t first = population_size (s) - references;
     double *moved = esp_reallocarray (NULL, references + 1, sizeof (*moved));
     if (!moved)
@@ -222,7 +221,7 @@ static esp_err draw_references (search *s, population *me)
         me->next[i] = (particle){me->all[from].node, true, true};
         moved[i] = me->log_weights[from];
     }
-    if ((int64_t) me->iteration + 1 < options_of (s)->iterations) {
+    if ((int64_t)me->iteration + 1 < options_of (s)->iterations) {
         memcpy (me->all + first, me->next, references * sizeof (particle));
         memcpy (me->log_weights + first, moved, references * sizeof (*moved));
     }
@@ -236,9 +235,9 @@ static void choose (search *s, population *me)
 {
     weigh (s, me, 1.0);
     if (options_of (s)->selection == SELECT_SAMPLE)
-        me->chosen = (uint32_t) draw_particle (s, me);
+        me->chosen = (uint32_t)draw_particle (s, me);
     else
-        me->chosen = (uint32_t) argmax_first (me->log_weights, population_size (s));
+        me->chosen = (uint32_t)argmax_first (me->log_weights, population_size (s));
 }
 
 static bool all_stopped (const search *s, const population *me)
@@ -255,7 +254,7 @@ static esp_err end_iteration (search *s, population *me)
     esp_err err = o->references > 0 ? draw_references (s, me) : ESP_OK;
     if (err != ESP_OK)
         return err;
-    if (++me->iteration < (uint32_t) o->iterations)
+    if (++me->iteration < (uint32_t)o->iterations)
         return start_iteration (s, me);
     choose (s, me);
     search_finish (s, REASON_ANSWERED);
@@ -266,7 +265,7 @@ static esp_err particle_joined (search *s, void *state, join_id id, const item *
 {
     population *me = state;
     esp_err err;
-    (void) id;
+    (void)id;
     me->step++;
     take_steps (s, me, items, n);
     if ((err = resample (s, me)) != ESP_OK)

@@ -68,8 +68,7 @@ static esp_err candidates_of (const search *s, const item *items, size_t n, cand
 }
 
 /* What a delivered level changes, and who shares the places after it: nobody when c->count is 0. */
-static esp_err
-take_level (const search *s, rebase *me, const item *items, size_t n, candidates *c)
+static esp_err take_level (const search *s, rebase *me, const item *items, size_t n, candidates *c)
 {
     const rebase_options *o = search_strategy_options (s);
     esp_err err = candidates_of (s, items, n, c);
@@ -81,8 +80,8 @@ take_level (const search *s, rebase *me, const item *items, size_t n, candidates
         c->count = 0;
     if (c->count == 0)
         return ESP_OK;
-    return rebase_allocate (c->weights, c->count, o->softmax_temperature,
-                            (uint32_t) me->remaining, c->counts, c->order);
+    return rebase_allocate (c->weights, c->count, o->softmax_temperature, (uint32_t)me->remaining,
+                            c->counts, c->order);
 }
 
 static size_t asks_of (const candidates *c, ask *asks, size_t max)
@@ -95,8 +94,8 @@ static size_t asks_of (const candidates *c, ask *asks, size_t max)
     return at;
 }
 
-static size_t rebase_select (const search *s, void *me_copy, const item *items, size_t n,
-                             ask *asks, size_t max)
+static size_t
+rebase_select (const search *s, void *me_copy, const item *items, size_t n, ask *asks, size_t max)
 {
     candidates c;
     size_t count = 0;
@@ -110,13 +109,13 @@ static esp_err rebase_open (search *s, void *state)
 {
     const rebase_options *o = search_strategy_options (s);
     rebase *me = state;
-    ask *asks = esp_calloc ((size_t) o->width, sizeof (*asks));
+    ask *asks = esp_calloc ((size_t)o->width, sizeof (*asks));
     esp_err err = ESP_ENOMEM;
     me->remaining = o->width;
     for (int64_t i = 0; asks && i < o->width; i++)
         asks[i] = (ask){.from = NODE_ROOT, .mode = ASK_STEP, .scores = 1};
     if (asks)
-        err = join_affordable (s, 0, asks, (size_t) o->width, NULL);
+        err = join_affordable (s, 0, asks, (size_t)o->width, NULL);
     esp_free (asks);
     return err;
 }
@@ -141,7 +140,7 @@ static esp_err rebase_joined (search *s, void *state, join_id id, const item *it
     rebase *me = state;
     candidates c;
     esp_err err = take_level (s, me, items, n, &c);
-    (void) id;
+    (void)id;
     for (size_t i = 0; i < n && err == ESP_OK; i++)
         if (item_ended (s, &items[i]))
             err = node_list_add (s, &me->done, items[i].node);
@@ -156,8 +155,8 @@ static esp_err rebase_joined (search *s, void *state, join_id id, const item *it
 
 static size_t rebase_answers (const search *s, const void *state, node_ref *out, size_t max)
 {
-    (void) s;
-    return node_list_copy (&((const rebase *) state)->done, out, max);
+    (void)s;
+    return node_list_copy (&((const rebase *)state)->done, out, max);
 }
 
 const strategy strategy_rebase = {

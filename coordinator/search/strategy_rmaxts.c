@@ -99,7 +99,7 @@ static esp_err add_node (search *s, rmaxts *me, uint32_t parent, node_ref ref, u
     }
     if (node_table_reach (s, &me->index, ref) != ESP_OK)
         return ESP_ENOMEM;
-    *(uint32_t *) node_table_at (&me->index, ref) = me->count + 1;
+    *(uint32_t *)node_table_at (&me->index, ref) = me->count + 1;
     rmaxts_add (me->nodes, me->count, parent, ref);
     *out = me->count++;
     return ESP_OK;
@@ -121,20 +121,19 @@ static uint32_t child_with_text (const search *s, const rmaxts *me, uint32_t par
 }
 
 /* The step's score is known when the PRM gave the rollout one per step. */
-static esp_err
-adopt (search *s, rmaxts *me, uint32_t parent, span step, const double *score, uint32_t *out)
+static esp_err adopt (search *s, rmaxts *me, uint32_t parent, node_ref rollout, span step,
+                      const double *score, uint32_t *out)
 {
     node_ref made;
     esp_err err =
-        search_adopt (s, me->nodes[parent].tag, step, FINISH_STOP, SOURCE_MODEL, &made);
+        adopt_piece (s, me->nodes[parent].tag, rollout, step, options_of (s)->separator, &made);
     if (err == ESP_OK && score)
         err = search_adopt_scores (s, made, score, 1);
     return err == ESP_OK ? add_node (s, me, parent, made, out) : err;
 }
 
 /* Walk the steps of a rollout down from `at` and make what is not there yet. */
-static esp_err
-adopt_steps (search *s, rmaxts *me, uint32_t at, node_ref rollout, uint32_t *made)
+static esp_err adopt_steps (search *s, rmaxts *me, uint32_t at, node_ref rollout, uint32_t *made)
 {
     const rmaxts_options *o = options_of (s);
     const node *n = search_node (s, rollout);
@@ -144,13 +143,12 @@ adopt_steps (search *s, rmaxts *me, uint32_t at, node_ref rollout, uint32_t *mad
     *made = 0;
     for (uint32_t i = 0; err == ESP_OK && rollout_step (&rest, separator, &step); i++) {
         uint32_t child = child_with_text (s, me, at, step);
-        if (rest.len == 0 ||
-            search_node (s, me->nodes[at].tag)->depth + 1U >= search_max_steps (s))
+        if (rest.len == 0 || search_node (s, me->nodes[at].tag)->depth + 1U >= search_max_steps (s))
             break;
         if (child == RMAXTS_NONE) {
-            if (o->adopt_steps > 0 && *made == (uint64_t) o->adopt_steps)
+            if (o->adopt_steps > 0 && *made == (uint64_t)o->adopt_steps)
                 break;
-            err = adopt (s, me, at, step, scored ? &node_scores (n)[i] : NULL, &child);
+            err = adopt (s, me, at, rollout, step, scored ? &node_scores (n)[i] : NULL, &child);
             *made += err == ESP_OK;
         }
         at = child;
@@ -172,7 +170,7 @@ static esp_err rmaxts_more (search *s, void *state, uint32_t lane)
     uint32_t at;
     ask job;
     esp_err err;
-    if (o->samples > 0 && me->started >= (uint64_t) o->samples)
+    if (o->samples > 0 && me->started >= (uint64_t)o->samples)
         return ESP_EEMPTY;
     if ((at = rmaxts_select (me->nodes, o->gamma, NULL)) == RMAXTS_NONE)
         return ESP_EEMPTY;
@@ -192,11 +190,11 @@ static esp_err rmaxts_joined (search *s, void *state, join_id id, const item *it
 {
     rmaxts *me = state;
     const rmaxts_options *o = options_of (s);
-    uint32_t at = (uint32_t) items[0].tag, made;
+    uint32_t at = (uint32_t)items[0].tag, made;
     bool passed = items[0].verified && search_node (s, items[0].node)->verdict == VERDICT_PASS;
     esp_err err;
-    (void) id;
-    (void) n;
+    (void)id;
+    (void)n;
     if (!items[0].generated || items[0].dropped) {
         rmaxts_undo (me->nodes, at);
         return ESP_OK;
@@ -206,8 +204,8 @@ static esp_err rmaxts_joined (search *s, void *state, join_id id, const item *it
         err = node_list_add (s, &me->rollouts, items[0].node);
     if (err != ESP_OK)
         return err;
-    rmaxts_finish (me->nodes, at,
-                   made > 0 || (passed && o->reward == REWARD_VERIFIED) ? 1.0 : 0.0, o->gamma);
+    rmaxts_finish (me->nodes, at, made > 0 || (passed && o->reward == REWARD_VERIFIED) ? 1.0 : 0.0,
+                   o->gamma);
     if (passed && o->stop_at_pass)
         search_finish (s, REASON_ANSWERED);
     return ESP_OK;
@@ -253,7 +251,7 @@ static bool rmaxts_value_of (const search *s, const void *state, node_ref ref, n
 {
     const rmaxts *me = state;
     uint32_t at = place_of (me, ref);
-    (void) s;
+    (void)s;
     if (at == RMAXTS_NONE)
         return false;
     const rmaxts_arm *a = &me->nodes[at].subtree;
@@ -265,7 +263,8 @@ static void rmaxts_check (const search *s, const void *state)
 {
     const rmaxts *me = state;
     enum finish_reason reason = search_reason (s);
-    bool forgets = reason == REASON_STOPPED || reason == REASON_ERROR || options_of (s)->stop_at_pass;
+    bool forgets =
+        reason == REASON_STOPPED || reason == REASON_ERROR || options_of (s)->stop_at_pass;
     if (me->count > 0 && (reason == REASON_RUNNING || !forgets))
         assert (me->nodes[0].subtree.running == search_open_joins (s, 0));
 }

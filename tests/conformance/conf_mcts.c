@@ -49,7 +49,8 @@ static void list_below (const driver *d, node_ref ref, size_t parent, listing *o
     size_t mine = out->count++;
     out->refs[mine] = ref;
     out->parents[mine] = parent;
-    for (node_ref c = search_node (s, ref)->first_child; c != NODE_NONE; c = search_node (s, c)->next_sibling)
+    for (node_ref c = search_node (s, ref)->first_child; c != NODE_NONE;
+         c = search_node (s, c)->next_sibling)
         if (is_distinct (d, c))
             list_below (d, c, mine, out);
 }
@@ -70,10 +71,12 @@ static bool compare_node (outcome *o, driver *d, const json_t *want, const listi
         golden_bool (o, want, "expanded", n->children > 0) != (n->children > 0))
         outcome_fail (o, "%s: terminated is %d, expanded is %d", where, over, n->children > 0);
     return !o->failed &&
-           compare_int (o, where, json_object_get (want, "parent"), root ? -1 : (int64_t)all->parents[i]) &&
+           compare_int (o, where, json_object_get (want, "parent"),
+                        root ? -1 : (int64_t)all->parents[i]) &&
            compare_text (o, where, json_object_get (want, "action"), node_text (n)) &&
            (root || compare_near (o, where, json_object_get (want, "prior"), value.prior)) &&
-           compare_exact (o, where, json_object_get (want, "initial_value"), root ? 0.0 : node_last_score (n)) &&
+           compare_exact (o, where, json_object_get (want, "initial_value"),
+                          root ? 0.0 : node_last_score (n)) &&
            compare_int (o, where, json_object_get (want, "visits"), (int64_t)value.visits) &&
            compare_near (o, where, json_object_get (want, "value_sum"),
                          value.visits > 0 ? value.q * value.visits : 0.0);
@@ -82,7 +85,8 @@ static bool compare_node (outcome *o, driver *d, const json_t *want, const listi
 static bool compare_nodes (outcome *o, driver *d, const json_t *want)
 {
     uint32_t size = tree_size (search_tree (driver_search (d)));
-    listing all = {esp_calloc (size, sizeof (*all.refs)), esp_calloc (size, sizeof (*all.parents)), 0};
+    listing all = {esp_calloc (size, sizeof (*all.refs)), esp_calloc (size, sizeof (*all.parents)),
+                   0};
     bool same = all.refs && all.parents;
     if (!same)
         outcome_fail (o, "out of memory");
@@ -134,7 +138,8 @@ static bool compare_paths (outcome *o, driver *d, const json_t *want)
         if (!compare_text (o, where, json_object_get (one, "text"), driver_text (d, ends[i])) ||
             !compare_near (o, where, json_object_get (one, "value"), /* a mean of equal values */
                            node_last_score (search_node (driver_search (d), ends[i]))) ||
-            !compare_int (o, where, json_object_get (one, "tokens"), tokens_walked (d, ends[i], &wave)))
+            !compare_int (o, where, json_object_get (one, "tokens"),
+                          tokens_walked (d, ends[i], &wave)))
             return false;
     }
     return !o->failed;
@@ -143,16 +148,21 @@ static bool compare_paths (outcome *o, driver *d, const json_t *want)
 void conf_mcts_puct (const golden_case *c, outcome *o)
 {
     const json_t *params = golden_params (c, o), *found = golden_object (o, c->body, "results");
-    int64_t width = golden_need_int (o, params, "width"), paths = golden_need_int (o, params, "num_path");
-    const json_t *nodes = golden_array (o, found, "nodes"), *ends = golden_array (o, found, "paths");
+    int64_t width = golden_need_int (o, params, "width"),
+            paths = golden_need_int (o, params, "num_path");
+    const json_t *nodes = golden_array (o, found, "nodes"),
+                 *ends = golden_array (o, found, "paths");
     driver *d = NULL;
     if (!o->failed)
-        d = golden_search (
-            c, o, NULL,
-            "strategy: mcts, selection: puct, expand: %lld, simulations: %lld, c_base: %.17g, c_init: %.17g, max_steps: %lld",
-            (long long)width, (long long)paths, golden_number (o, params, "pb_c_base", 19652),
-            golden_number (o, params, "pb_c_init", 1.25), (long long)golden_int (o, params, "max_length", 50));
-    if (d && compare_calls (o, c, d) && (!nodes || compare_nodes (o, d, nodes)) && (!ends || compare_paths (o, d, ends)))
+        d = golden_search (c, o, NULL,
+                           "strategy: mcts, selection: puct, expand: %lld, simulations: %lld, "
+                           "c_base: %.17g, c_init: %.17g, max_steps: %lld",
+                           (long long)width, (long long)paths,
+                           golden_number (o, params, "pb_c_base", 19652),
+                           golden_number (o, params, "pb_c_init", 1.25),
+                           (long long)golden_int (o, params, "max_length", 50));
+    if (d && compare_calls (o, c, d) && (!nodes || compare_nodes (o, d, nodes)) &&
+        (!ends || compare_paths (o, d, ends)))
         compare_counts (o, json_object_get (c->body, "counts"), d);
     driver_close (d);
 }
@@ -186,7 +196,8 @@ static bool compare_stats (outcome *o, driver *d, const json_t *stats)
     return !stats || compare_size (o, "stats", json_array_size (stats), n + 1);
 }
 
-static driver *run_uct (const golden_case *c, outcome *o, const driver_hook *hook, size_t actions, size_t generations)
+static driver *run_uct (const golden_case *c, outcome *o, const driver_hook *hook, size_t actions,
+                        size_t generations)
 {
     const json_t *params = golden_params (c, o);
     int64_t samples = golden_need_int (o, params, "samples_per_action");
@@ -195,10 +206,11 @@ static driver *run_uct (const golden_case *c, outcome *o, const driver_hook *hoo
         outcome_fail (o, "malformed: the trace is empty");
     if (o->failed)
         return NULL;
-    return golden_search (c, o, hook,
-                          "strategy: mcts, selection: uct_prior, expand: %lld, actions: %zu, exploration: %.17g, "
-                          "simulations: 0, max_steps: 60000, budget.generations: %zu",
-                          (long long)samples, actions, weight, generations);
+    return golden_search (
+        c, o, hook,
+        "strategy: mcts, selection: uct_prior, expand: %lld, actions: %zu, exploration: %.17g, "
+        "simulations: 0, max_steps: 60000, budget.generations: %zu",
+        (long long)samples, actions, weight, generations);
 }
 
 /* The asynchronous case: the nodes that were accepted, in their order, are what a search of ours makes.  Its refused
@@ -212,14 +224,16 @@ typedef struct accepted {
 static bool answer_accepted (void *ctx, driver *d, const task *t, result *r)
 {
     const accepted *all = ctx;
-    size_t i = (t->kind == TASK_GENERATE ? t->child : t->node) - 1; /* numbered as they are planned */
+    size_t i =
+        (t->kind == TASK_GENERATE ? t->child : t->node) - 1; /* numbered as they are planned */
     const json_t *state = json_object_get (json_array_get (all->nodes, i), "state");
     if (t->kind == TASK_VERIFY || i >= json_array_size (all->nodes))
         return false;
     if (t->kind == TASK_GENERATE) {
         span text = span_make (json_string_value (state), json_string_length (state)),
              parent = driver_text (d, t->node);
-        size_t skip = parent.len < text.len ? parent.len : 0; /* another parent: compare_accepted says so */
+        size_t skip =
+            parent.len < text.len ? parent.len : 0; /* another parent: compare_accepted says so */
         r->text = driver_keep (d, span_make (text.ptr + skip, text.len - skip));
         r->steps = r->tokens = 1;
     } else {
@@ -265,7 +279,8 @@ static void compare_accepted (const golden_case *c, outcome *o, const tree_actio
         snprintf (where, sizeof (where), "accepted node %zu", i);
         if (made[i].planned.node != (parent < 0 ? NODE_ROOT : made[parent].node))
             outcome_fail (o, "%s: another node was expanded, not %lld", where, (long long)parent);
-        same = !o->failed && compare_text (o, where, json_object_get (one, "state"), driver_text (d, made[i].node));
+        same = !o->failed && compare_text (o, where, json_object_get (one, "state"),
+                                           driver_text (d, made[i].node));
     }
     if (same)
         outcome_tolerate (o, "queue_semantics");

@@ -54,8 +54,8 @@ static void weigh (run *r)
 }
 
 /* Draw `count` indices; the file's uniforms must be the search's own, in their order. */
-static bool compare_draws (outcome *o, run *r, const char *where, const json_t *uniforms, const json_t *picked,
-                           uint32_t *out, size_t count)
+static bool compare_draws (outcome *o, run *r, const char *where, const json_t *uniforms,
+                           const json_t *picked, uint32_t *out, size_t count)
 {
     char number[24];
     for (size_t i = 0; i < count; i++) {
@@ -96,7 +96,8 @@ static bool take_wave (outcome *o, run *r, const json_t *entry, uint32_t wave, b
         }
         if (golden_bool (o, one, "stopped", stopped (r, r->at[i])) != stopped (r, r->at[i]))
             outcome_fail (o, "%s: stopped is %d", where, stopped (r, r->at[i]));
-        if (o->failed || !compare_text (o, where, json_object_get (one, "text"), shown (r, r->at[i])) ||
+        if (o->failed ||
+            !compare_text (o, where, json_object_get (one, "text"), shown (r, r->at[i])) ||
             !compare_sha256 (o, where, json_object_get (one, "text_sha256"), shown (r, r->at[i])) ||
             !compare_near (o, where, json_object_get (one, "log_weight"), log_weight (r, r->at[i])))
             return false;
@@ -114,7 +115,8 @@ static bool compare_weights (outcome *o, run *r, const json_t *want)
 }
 
 /* The population after the draws; a copy of a reference is cut to `step` steps. */
-static bool move (outcome *o, run *r, const json_t *entry, size_t references, uint32_t step, bool *fresh)
+static bool
+move (outcome *o, run *r, const json_t *entry, size_t references, uint32_t step, bool *fresh)
 {
     const search *s = driver_search (r->d);
     size_t count = r->n - references;
@@ -208,9 +210,11 @@ static bool compare_answers (outcome *o, run *r, size_t selected)
 
 static bool compare_final (outcome *o, run *r, const json_t *found, bool sample)
 {
-    const json_t *draw = golden_object (o, found, "final_draw"), *texts = golden_array (o, found, "responses"),
+    const json_t *draw = golden_object (o, found, "final_draw"),
+                 *texts = golden_array (o, found, "responses"),
                  *hashes = golden_array (o, found, "response_sha256"),
-                 *steps = golden_array (o, found, "steps_used"), *logs = golden_array (o, found, "log_weights");
+                 *steps = golden_array (o, found, "steps_used"),
+                 *logs = golden_array (o, found, "log_weights");
     uint32_t selected;
     weigh (r);
     selected = (uint32_t)argmax_first (r->log_weights, r->n);
@@ -219,7 +223,8 @@ static bool compare_final (outcome *o, run *r, const json_t *found, bool sample)
         return false;
     for (size_t i = 0; i < r->n; i++)
         if (!compare_text (o, "responses", json_array_get (texts, i), shown (r, r->at[i])) ||
-            !compare_sha256 (o, "response_sha256", json_array_get (hashes, i), shown (r, r->at[i])) ||
+            !compare_sha256 (o, "response_sha256", json_array_get (hashes, i),
+                             shown (r, r->at[i])) ||
             !compare_int (o, "steps_used", json_array_get (steps, i),
                           search_node (driver_search (r->d), r->at[i])->depth) ||
             !compare_near (o, "log_weights", json_array_get (logs, i), r->log_weights[i]))
@@ -243,11 +248,12 @@ static void run_case (const golden_case *c, outcome *o, run *r, const json_t *pa
     else
         memset (fresh, 1, r->n * sizeof (*fresh));
     if (!o->failed)
-        r->d = golden_search (c, o, NULL,
-                              "strategy: particle, particles: %zu, iterations: %lld, references: %zu, selection: %s, "
-                              "clip: %.17g, max_steps: %lld, draws: 'u|%s'",
-                              r->n, (long long)golden_int (o, params, "num_iterations", 1), r->references, selection,
-                              r->clip, (long long)golden_int (o, params, "max_steps", 40), r->key);
+        r->d = golden_search (
+            c, o, NULL,
+            "strategy: particle, particles: %zu, iterations: %lld, references: %zu, selection: %s, "
+            "clip: %.17g, max_steps: %lld, draws: 'u|%s'",
+            r->n, (long long)golden_int (o, params, "num_iterations", 1), r->references, selection,
+            r->clip, (long long)golden_int (o, params, "max_steps", 40), r->key);
     if (r->d && compare_steps (o, r, trace, fresh) &&
         compare_final (o, r, golden_object (o, c->body, "results"), sample) &&
         (!all || compare_size (o, "uniforms", json_array_size (all), r->draws)))
@@ -259,13 +265,17 @@ static void run_case (const golden_case *c, outcome *o, run *r, const json_t *pa
 void conf_particle (const golden_case *c, outcome *o)
 {
     const json_t *params = golden_params (c, o);
-    int64_t given = golden_need_int (o, params, "budget"), iterations = golden_int (o, params, "num_iterations", 1);
-    int64_t particles = golden_int (o, params, "particles", iterations > 0 ? given / iterations : 0);
+    int64_t given = golden_need_int (o, params, "budget"),
+            iterations = golden_int (o, params, "num_iterations", 1);
+    int64_t particles =
+        golden_int (o, params, "particles", iterations > 0 ? given / iterations : 0);
     int64_t references = golden_int (o, params, "num_ref_particles", 0);
     run r = {.c = c, .clip = golden_number (o, params, "clip", 1e-7)};
     r.key = golden_need_text (o, params, "uniforms_key");
-    if (!o->failed && (particles < 1 || particles > PARTICLES_MOST || references < 0 || references >= particles))
-        outcome_fail (o, "malformed: %lld particles, %lld references", (long long)particles, (long long)references);
+    if (!o->failed &&
+        (particles < 1 || particles > PARTICLES_MOST || references < 0 || references >= particles))
+        outcome_fail (o, "malformed: %lld particles, %lld references", (long long)particles,
+                      (long long)references);
     r.n = (size_t)particles;
     r.references = iterations > 1 ? (size_t)references : 0;
     if (!o->failed)

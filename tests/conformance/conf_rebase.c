@@ -25,7 +25,8 @@ typedef struct shares { /* an allocation; arrays owned */
 static bool shares_make (outcome *o, shares *a, size_t room)
 {
     *a = (shares){esp_calloc (room + 1, sizeof (double)), esp_calloc (room + 1, sizeof (node_ref)),
-                  esp_calloc (room + 1, sizeof (uint32_t)), esp_calloc (room + 1, sizeof (uint32_t)), 0};
+                  esp_calloc (room + 1, sizeof (uint32_t)),
+                  esp_calloc (room + 1, sizeof (uint32_t)), 0};
     if (!a->weights || !a->nodes || !a->counts || !a->order)
         outcome_fail (o, "out of memory");
     return !o->failed;
@@ -43,7 +44,8 @@ static bool share (outcome *o, shares *a, double temperature, int64_t places)
 {
     if (places < 0 || places > 1000000000 || !(temperature > 0.0))
         outcome_fail (o, "malformed: R = %lld, T = %g", (long long)places, temperature);
-    else if (rebase_allocate (a->weights, a->n, temperature, (uint32_t)places, a->counts, a->order) != ESP_OK)
+    else if (rebase_allocate (a->weights, a->n, temperature, (uint32_t)places, a->counts,
+                              a->order) != ESP_OK)
         outcome_fail (o, "out of memory");
     return !o->failed;
 }
@@ -63,7 +65,8 @@ void conf_rebase_allocation (const golden_case *c, outcome *o)
         json_array_foreach (weights, i, one) a.weights[a.n++] = json_number_value (one);
         if (share (o, &a, golden_number (o, c->body, "T", 0.2), places) &&
             compare_indices (o, "order", json_object_get (c->body, "order"), a.order, a.n) &&
-            !compare_indices (&first, "counts", json_object_get (c->body, "counts"), a.counts, a.n)) {
+            !compare_indices (&first, "counts", json_object_get (c->body, "counts"), a.counts,
+                              a.n)) {
             if (!json_is_array (exact))
                 outcome_fail (o, "%s", first.why);
             else if (compare_indices (o, "exact_counts", exact, a.counts, a.n))
@@ -108,7 +111,8 @@ static void read_candidates (run *r, const request *wave, size_t n, shares *a)
     }
 }
 
-static bool compare_candidates (outcome *o, const run *r, const char *where, const json_t *want, const shares *a)
+static bool compare_candidates (outcome *o, const run *r, const char *where, const json_t *want,
+                                const shares *a)
 {
     if (want && !compare_size (o, where, json_array_size (want), a->n))
         return false;
@@ -121,13 +125,15 @@ static bool compare_candidates (outcome *o, const run *r, const char *where, con
     return !o->failed;
 }
 
-static bool compare_allocation (outcome *o, const run *r, const char *where, const json_t *want, const shares *a)
+static bool compare_allocation (outcome *o, const run *r, const char *where, const json_t *want,
+                                const shares *a)
 {
     if (want && !compare_size (o, where, json_array_size (want), a->n))
         return false;
     for (size_t i = 0; want && i < a->n; i++) {
         const json_t *one = golden_entry (o, want, i);
-        if (!compare_int (o, where, json_object_get (one, "node"), number_of (r, a->nodes[a->order[i]])) ||
+        if (!compare_int (o, where, json_object_get (one, "node"),
+                          number_of (r, a->nodes[a->order[i]])) ||
             !compare_int (o, where, json_object_get (one, "count"), a->counts[a->order[i]]))
             return false;
     }
@@ -135,7 +141,8 @@ static bool compare_allocation (outcome *o, const run *r, const char *where, con
 }
 
 /* The next level asks exactly what was given out. */
-static bool compare_children (outcome *o, const run *r, const char *where, uint32_t wave, const shares *a)
+static bool
+compare_children (outcome *o, const run *r, const char *where, uint32_t wave, const shares *a)
 {
     size_t n, at = 0;
     const request *next = driver_wave (r->d, wave, &n);
@@ -157,10 +164,12 @@ static int by_count (const void *a, const void *b)
 
 static bool same_multiset (const json_t *want, const shares *a)
 {
-    uint32_t *left = esp_calloc (a->n + 1, sizeof (*left)), *right = esp_calloc (a->n + 1, sizeof (*right));
+    uint32_t *left = esp_calloc (a->n + 1, sizeof (*left)),
+             *right = esp_calloc (a->n + 1, sizeof (*right));
     bool same = left && right && json_array_size (want) == a->n;
     for (size_t i = 0; same && i < a->n; i++) {
-        left[i] = (uint32_t)json_integer_value (json_object_get (json_array_get (want, i), "count"));
+        left[i] =
+            (uint32_t)json_integer_value (json_object_get (json_array_get (want, i), "count"));
         right[i] = a->counts[i];
     }
     if (same && a->n) {
@@ -174,7 +183,8 @@ static bool same_multiset (const json_t *want, const shares *a)
 }
 
 /* May the allocation of this depth be another one?  Then the trace behind it is, too. */
-static bool loose_allocation (outcome *o, const run *r, int64_t depth, const json_t *want, const shares *a)
+static bool
+loose_allocation (outcome *o, const run *r, int64_t depth, const json_t *want, const shares *a)
 {
     static const char *const rounding[] = {"float32_count_differs_from_exact_depths",
                                            "quotient_near_integer_depths", "quotient_near_integer"};
@@ -191,7 +201,8 @@ static bool loose_allocation (outcome *o, const run *r, int64_t depth, const jso
 }
 
 /* *stop: the trace goes on in another way, as a quirk allows. */
-static bool compare_level (outcome *o, run *r, const json_t *entry, uint32_t level, shares *a, bool *stop)
+static bool
+compare_level (outcome *o, run *r, const json_t *entry, uint32_t level, shares *a, bool *stop)
 {
     const json_t *want = golden_array (o, entry, "allocation");
     outcome quiet = {0};
@@ -234,7 +245,8 @@ static bool compare_levels (outcome *o, run *r, bool *stop)
         if (!same || *stop)
             return same;
     }
-    return driver_wave (r->d, 0, &n) && compare_size (o, "depths", json_array_size (trace), driver_waves (r->d));
+    return driver_wave (r->d, 0, &n) &&
+           compare_size (o, "depths", json_array_size (trace), driver_waves (r->d));
 }
 
 static bool compare_best (outcome *o, driver *d, const json_t *want, const node_ref *refs, size_t n)
@@ -261,7 +273,8 @@ static int64_t answer_number (span answer)
 
 static bool compare_answers (outcome *o, run *r)
 {
-    const json_t *found = golden_object (o, r->c->body, "results"), *want = golden_array (o, found, "answers");
+    const json_t *found = golden_object (o, r->c->body, "results"),
+                 *want = golden_array (o, found, "answers");
     size_t n, count;
     const node_ref *refs = driver_answers (r->d, &n);
     char where[60];
@@ -275,8 +288,9 @@ static bool compare_answers (outcome *o, run *r)
         span answer = answer_of (driver_text (r->d, refs[i]));
         bool number = json_is_integer (json_object_get (one, "answer"));
         if (!compare_text (o, where, json_object_get (one, "text"), driver_text (r->d, refs[i])) ||
-            !(number ? compare_int (o, where, json_object_get (one, "answer"), answer_number (answer))
-                     : compare_text (o, where, json_object_get (one, "answer"), answer)) ||
+            !(number
+                  ? compare_int (o, where, json_object_get (one, "answer"), answer_number (answer))
+                  : compare_text (o, where, json_object_get (one, "answer"), answer)) ||
             !compare_numbers (o, where, json_object_get (one, "step_scores"), scores, count))
             return false;
     }
@@ -293,9 +307,11 @@ void conf_rebase_search (const golden_case *c, outcome *o)
     if (strcmp (golden_text (o, params, "weight", "last"), "last") != 0)
         outcome_fail (o, "weight: only 'last' is known (README 3.4)");
     if (!o->failed)
-        r.d = golden_search (c, o, NULL, "strategy: rebase, width: %lld, softmax_temperature: %.17g, max_steps: %lld",
-                             (long long)r.remaining, r.temperature,
-                             (long long)golden_int (o, params, "max_depth", 25));
+        r.d = golden_search (
+            c, o, NULL,
+            "strategy: rebase, width: %lld, softmax_temperature: %.17g, max_steps: %lld",
+            (long long)r.remaining, r.temperature,
+            (long long)golden_int (o, params, "max_depth", 25));
     if (r.d && compare_levels (o, &r, &stop) && !stop && compare_answers (o, &r))
         compare_counts (o, json_object_get (c->body, "counts"), r.d);
     driver_close (r.d);

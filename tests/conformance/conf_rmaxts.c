@@ -78,9 +78,12 @@ static bool compare_node (outcome *o, const bandit *b, const json_t *want, size_
     snprintf (where, sizeof (where), "node %zu", i);
     return compare_int (o, where, json_object_get (want, "parent"),
                         n->parent == RMAXTS_NONE ? -1 : (int64_t)n->parent) &&
-           compare_near (o, where, json_object_get (want, "value"), rmaxts_value (&n->own, b->gamma)) &&
-           compare_near (o, where, json_object_get (want, "visitation"), rmaxts_visits (&n->own, b->gamma)) &&
-           compare_near (o, where, json_object_get (want, "subtree_value"), rmaxts_value (&n->subtree, b->gamma)) &&
+           compare_near (o, where, json_object_get (want, "value"),
+                         rmaxts_value (&n->own, b->gamma)) &&
+           compare_near (o, where, json_object_get (want, "visitation"),
+                         rmaxts_visits (&n->own, b->gamma)) &&
+           compare_near (o, where, json_object_get (want, "subtree_value"),
+                         rmaxts_value (&n->subtree, b->gamma)) &&
            compare_near (o, where, json_object_get (want, "subtree_visitation"),
                          rmaxts_visits (&n->subtree, b->gamma)) &&
            compare_near (o, where, json_object_get (want, "discounted_reward"), n->own.reward) &&
@@ -100,8 +103,10 @@ void conf_rmaxts (const golden_case *c, outcome *o)
         outcome_fail (o, "out of memory");
     if (!o->failed) {
         rmaxts_add (b.nodes, 0, RMAXTS_NONE, 0);
-        if (replay (c, o, &b, trace) && nodes && compare_size (o, "nodes", json_array_size (nodes), b.count))
-            for (size_t i = 0; i < b.count && compare_node (o, &b, golden_entry (o, nodes, i), i); i++)
+        if (replay (c, o, &b, trace) && nodes &&
+            compare_size (o, "nodes", json_array_size (nodes), b.count))
+            for (size_t i = 0; i < b.count && compare_node (o, &b, golden_entry (o, nodes, i), i);
+                 i++)
                 ;
     }
     esp_free (b.nodes);

@@ -32,14 +32,14 @@ struct run {
     coordinator *c;
     journal *j;
     wire_codec *in, *out;
-    bool mute; /* the worker says nothing about its tasks */
+    bool mute;         /* the worker says nothing about its tasks */
     unsigned done[16]; /* tasks answered, by problem */
     unsigned visited;
 };
 
 static uint64_t run_now (void *ctx)
 {
-    return ((const struct run *) ctx)->now_ns;
+    return ((const struct run *)ctx)->now_ns;
 }
 
 /* ---- the worker ---- */
@@ -55,8 +55,14 @@ static void say (struct run *r, wire_message *m)
 
 static result answer_to (task_id id)
 {
-    return (result){.id = id, .text = span_of ("\\boxed{1}"), .tokens = 3, .steps = 1, .finish = FINISH_EOS, .logprob = NAN,
-                    .mean_logprob = NAN, .share = NAN};
+    return (result){.id = id,
+                    .text = span_of ("\\boxed{1}"),
+                    .tokens = 3,
+                    .steps = 1,
+                    .finish = FINISH_EOS,
+                    .logprob = NAN,
+                    .mean_logprob = NAN,
+                    .share = NAN};
 }
 
 static void work (struct run *r)
@@ -88,7 +94,8 @@ static void prepare (struct run *r, int problems)
     snprintf (r->folder, sizeof (r->folder), "%s", suite_folder ());
     snprintf (r->problems, sizeof (r->problems), "%s/problems.jsonl", r->folder);
     for (int i = 0; i < problems; i++)
-        PASS (esp_buf_printf (&text, "{\"id\":\"p%d\",\"question\":\"Q %d\",\"answer\":\"1\"}\n", i, i));
+        PASS (esp_buf_printf (&text, "{\"id\":\"p%d\",\"question\":\"Q %d\",\"answer\":\"1\"}\n", i,
+                              i));
     PASS (esp_file_write (r->problems, esp_buf_span (&text), 0644, &error));
     esp_buf_free (&text);
     r->now_ns = SECOND;
@@ -99,14 +106,23 @@ static void prepare (struct run *r, int problems)
                                .run_seed = 42,
                                .how = {.temperature = 0.8, .top_p = 1.0, .max_step_tokens = 8},
                                .max_tokens = 64};
-    r->dispatch = (dispatch_options){.lease_s = 1000, .silence_s = 1000, .heartbeat_s = 2, .no_worker_s = 60,
-                                     .coordinator_silence_s = 60, .affinity = 4, .max_batch = 256, .retries = 2};
+    r->dispatch = (dispatch_options){.lease_s = 1000,
+                                     .silence_s = 1000,
+                                     .heartbeat_s = 2,
+                                     .no_worker_s = 60,
+                                     .coordinator_silence_s = 60,
+                                     .affinity = 4,
+                                     .max_batch = 256,
+                                     .retries = 2};
     r->problem = (problem_options){.file = r->problems, .max_line_bytes = 1 << 20};
 }
 
 static journal_run its_journal (void)
 {
-    return (journal_run){.identity = 7, .semantics = 1, .strategy = span_of ("best_of_n"), .program = span_of ("test"),
+    return (journal_run){.identity = 7,
+                         .semantics = 1,
+                         .strategy = span_of ("best_of_n"),
+                         .program = span_of ("test"),
                          .run_file = span_of ("run: {}\n")};
 }
 
@@ -115,14 +131,24 @@ static const journal_options journal_how = {.enabled = true, .segment_bytes = 1 
 static coordinator_setup setup_of (struct run *r)
 {
     r->clock = (esp_clock){run_now, r};
-    return (coordinator_setup){.run = &r->options, .search = &r->search, .vote = &r->vote, .dispatch = &r->dispatch,
-                               .problems = &r->problem, .source = r->source, .link = r->ends[0], .clock = &r->clock,
-                               .run_id = 9, .version = 5, .epoch = 1, .run_file = span_of ("run: {}\n")};
+    return (coordinator_setup){.run = &r->options,
+                               .search = &r->search,
+                               .vote = &r->vote,
+                               .dispatch = &r->dispatch,
+                               .problems = &r->problem,
+                               .source = r->source,
+                               .link = r->ends[0],
+                               .clock = &r->clock,
+                               .run_id = 9,
+                               .version = 5,
+                               .epoch = 1,
+                               .run_file = span_of ("run: {}\n")};
 }
 
 static void start (struct run *r, bool resume)
 {
-    wire_message hello = {.kind = WIRE_HELLO, .u.hello = {.version = 5, .pid = 1, .host = span_of ("desk")}};
+    wire_message hello = {.kind = WIRE_HELLO,
+                          .u.hello = {.version = 5, .pid = 1, .host = span_of ("desk")}};
     journal_run run = its_journal ();
     coordinator_setup setup;
     const key_range *finished = NULL;
@@ -135,10 +161,11 @@ static void start (struct run *r, bool resume)
     setup = setup_of (r);
     PASS (coordinator_create (&setup, &r->c, &error));
     if (resume)
-        PASS (journal_resume (r->folder, &journal_how, &run, row_file_names, ROW_FILES, coordinator_visit, r->c,
-                              &finished, &count, &r->j, &error));
+        PASS (journal_resume (r->folder, &journal_how, &run, row_file_names, ROW_FILES,
+                              coordinator_visit, r->c, &finished, &count, &r->j, &error));
     else
-        PASS (journal_create (r->folder, &journal_how, &run, row_file_names, ROW_FILES, &r->j, &error));
+        PASS (journal_create (r->folder, &journal_how, &run, row_file_names, ROW_FILES, &r->j,
+                              &error));
     PASS (coordinator_attach (r->c, r->j, finished, count, &error));
     say (r, &hello);
 }
@@ -158,9 +185,10 @@ static void stop (struct run *r)
 /* Until the run ends, or nothing moves for so many seconds of its clock. */
 static enum coordinator_state drive (struct run *r, double seconds)
 {
-    uint64_t until = r->now_ns + (uint64_t) (seconds * 1e9);
+    uint64_t until = r->now_ns + (uint64_t)(seconds * 1e9);
     bool busy;
-    for (int i = 0; i < 10000 && r->now_ns < until && coordinator_state (r->c) == COORDINATOR_RUNNING; i++) {
+    for (int i = 0;
+         i < 10000 && r->now_ns < until && coordinator_state (r->c) == COORDINATOR_RUNNING; i++) {
         PASS (coordinator_pass (r->c, &busy));
         work (r);
         if (!busy) {
@@ -240,7 +268,8 @@ static void rows_without_a_commit_are_made_again (void)
     PASS (esp_file_write (path, span_of ("{\"id\":\"p0\"}\n{\"id\":\"p"), 0644, &error));
     start (&r, true);
     CHECK (drive (&r, 1000) == COORDINATOR_DONE);
-    CHECK (rows_with (&r, "\n") == 2 && rows_with (&r, "\"id\":\"p0\"") == 1 && rows_with (&r, "\"correct\":") == 2);
+    CHECK (rows_with (&r, "\n") == 2 && rows_with (&r, "\"id\":\"p0\"") == 1 &&
+           rows_with (&r, "\"correct\":") == 2);
     stop (&r);
 }
 
@@ -288,8 +317,8 @@ static void a_journal_of_another_story_is_damage (void)
     PASS (problem_source_open (&r.problem, NULL, NULL, NULL, &r.source, &error));
     setup = setup_of (&r);
     PASS (coordinator_create (&setup, &r.c, &error));
-    FAILS (journal_resume (r.folder, &journal_how, &run, row_file_names, ROW_FILES, coordinator_visit, r.c, &finished,
-                           &count, &r.j, &error),
+    FAILS (journal_resume (r.folder, &journal_how, &run, row_file_names, ROW_FILES,
+                           coordinator_visit, r.c, &finished, &count, &r.j, &error),
            ESP_EDAMAGE);
     CHECK (strstr (coordinator_error (r.c)->text, "never opened") != NULL);
     r.j = NULL;
@@ -303,7 +332,8 @@ static void limits_stop_the_run (void)
     r.options.limit_generations = 20;
     r.now_ns = SECOND;
     start (&r, false);
-    for (bool busy; coordinator_state (r.c) == COORDINATOR_RUNNING && r.now_ns < 600 * (uint64_t) SECOND;
+    for (bool busy;
+         coordinator_state (r.c) == COORDINATOR_RUNNING && r.now_ns < 600 * (uint64_t)SECOND;
          r.now_ns += SECOND / 10) { /* limits are looked at twenty times a second */
         PASS (coordinator_pass (r.c, &busy));
         work (&r);
@@ -353,8 +383,8 @@ static void a_deadline_ends_the_problem_with_what_it_has (void)
 
 static void count_one (void *ctx, const search *s)
 {
-    (void) s;
-    ((struct run *) ctx)->visited++;
+    (void)s;
+    ((struct run *)ctx)->visited++;
 }
 
 static void a_command_reaches_open_problems_only (void)
@@ -368,7 +398,8 @@ static void a_command_reaches_open_problems_only (void)
     FAILS (coordinator_command (r.c, 0, &finish, &number), ESP_ENOENT);
     CHECK (drive (&r, 2) == COORDINATOR_RUNNING);
     coordinator_each (r.c, count_one, &r);
-    CHECK (r.visited == 2 && coordinator_search (r.c, 0) != NULL && coordinator_search (r.c, 7) == NULL);
+    CHECK (r.visited == 2 && coordinator_search (r.c, 0) != NULL &&
+           coordinator_search (r.c, 7) == NULL);
     PASS (coordinator_command (r.c, 0, &finish, &number));
     CHECK (number == coordinator_inputs (r.c) && coordinator_search (r.c, 0) == NULL);
     FAILS (coordinator_command (r.c, 0, &finish, &number), ESP_ENOENT);
@@ -403,7 +434,8 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"a run ends when every problem has its row", a_run_ends_when_every_problem_has_its_row},
-        {"late rows are written once and not admitted again", late_rows_are_written_once_and_not_admitted_again},
+        {"late rows are written once and not admitted again",
+         late_rows_are_written_once_and_not_admitted_again},
         {"rows without a commit are made again", rows_without_a_commit_are_made_again},
         {"a problem brought back and finished is not admitted again",
          a_problem_brought_back_and_finished_is_not_admitted_again},
@@ -411,7 +443,8 @@ int main (void)
         {"a journal of another story is damage", a_journal_of_another_story_is_damage},
         {"limits stop the run", limits_stop_the_run},
         {"a run without workers stops after a while", a_run_without_workers_stops_after_a_while},
-        {"a deadline ends the problem with what it has", a_deadline_ends_the_problem_with_what_it_has},
+        {"a deadline ends the problem with what it has",
+         a_deadline_ends_the_problem_with_what_it_has},
         {"a command reaches open problems only", a_command_reaches_open_problems_only},
         {"a failed start leaves nothing", a_failed_start_leaves_nothing},
         {NULL, NULL},

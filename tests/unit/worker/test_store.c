@@ -47,14 +47,14 @@ static void texts_come_back_as_they_were (void)
     for (problem_key key = 0; key < 40; key++) {
         PASS (store_problem (s, key << 32, span_of ("{\"id\":\"p\"}")));
         for (node_ref n = 1; n < 60; n++) {
-            snprintf (text, sizeof (text), "%u of %u", n, (unsigned) key);
+            snprintf (text, sizeof (text), "%u of %u", n, (unsigned)key);
             PASS (store_text (s, key << 32, n * 3, span_of (text)));
         }
     }
     for (problem_key key = 0; key < 40; key++) {
         CHECK (store_find_problem (s, key << 32, &got) && span_is (got, "{\"id\":\"p\"}"));
         for (node_ref n = 1; n < 60; n++) {
-            snprintf (text, sizeof (text), "%u of %u", n, (unsigned) key);
+            snprintf (text, sizeof (text), "%u of %u", n, (unsigned)key);
             CHECK (store_find_text (s, key << 32, n * 3, &got) && span_is (got, text));
         }
         CHECK (!store_find_text (s, key << 32, 1, &got));

@@ -100,7 +100,8 @@ static void a_kind_without_an_engine_is_answered_with_an_error (void)
     struct toy *t = given_open_loop ();
     PASS (give (t, 0, 1, TASK_VERIFY, true));
     pass (t);
-    CHECK (t->result_count == 1 && t->results[0].error == ESP_EUNSUPPORTED && t->results[0].lease == 100);
+    CHECK (t->result_count == 1 && t->results[0].error == ESP_EUNSUPPORTED &&
+           t->results[0].lease == 100);
     end (t);
 }
 
@@ -114,7 +115,8 @@ static void a_result_the_wire_refuses_becomes_an_error_of_that_task (void)
     CHECK (t->result_count == 0);
     pass (t);
     CHECK (t->result_count == 2);
-    CHECK (t->results[0].number == 0 && t->results[0].error == ESP_EENGINE && t->results[0].lease == 100);
+    CHECK (t->results[0].number == 0 && t->results[0].error == ESP_EENGINE &&
+           t->results[0].lease == 100);
     CHECK (t->results[1].number == 2 && t->results[1].error == ESP_EENGINE);
     t->infinite = false;
     finish (t, 1);
@@ -249,7 +251,8 @@ static esp_err whole_story (struct toy *t)
     bool busy;
     esp_err err;
     if ((err = toy_create (t)) != ESP_OK || (err = welcome (t)) != ESP_OK ||
-        (err = worker_loop_pass (t->loop, &busy)) != ESP_OK || (err = give (t, 0, 3, TASK_SCORE, true)) != ESP_OK ||
+        (err = worker_loop_pass (t->loop, &busy)) != ESP_OK ||
+        (err = give (t, 0, 3, TASK_SCORE, true)) != ESP_OK ||
         (err = give (t, 9, 2, TASK_GENERATE, false)) != ESP_OK)
         return err;
     return worker_loop_pass (t->loop, &busy);
@@ -274,13 +277,16 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"bad calls change nothing", bad_calls_change_nothing},
-        {"it says hello, and then ready with its slots", it_says_hello_and_then_ready_with_its_slots},
+        {"it says hello, and then ready with its slots",
+         it_says_hello_and_then_ready_with_its_slots},
         {"a batch becomes jobs with their prefix, and results come back",
          a_batch_becomes_jobs_with_their_prefix_and_results_come_back},
         {"what it lacks is missing", what_it_lacks_is_missing},
         {"a cancelled job gives no result", a_cancelled_job_gives_no_result},
-        {"a task that is sent again while it runs, runs once", a_task_that_is_sent_again_while_it_runs_runs_once},
-        {"a kind without an engine is answered with an error", a_kind_without_an_engine_is_answered_with_an_error},
+        {"a task that is sent again while it runs, runs once",
+         a_task_that_is_sent_again_while_it_runs_runs_once},
+        {"a kind without an engine is answered with an error",
+         a_kind_without_an_engine_is_answered_with_an_error},
         {"a result the wire refuses becomes an error of that task",
          a_result_the_wire_refuses_becomes_an_error_of_that_task},
         {"a ping is answered with the load", a_ping_is_answered_with_the_load},

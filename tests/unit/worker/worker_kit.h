@@ -48,7 +48,7 @@ struct toy { /* the engine's state is the whole kit */
 
 static inline uint64_t toy_now (void *ctx)
 {
-    return ((const struct toy *) ctx)->now_ns;
+    return ((const struct toy *)ctx)->now_ns;
 }
 
 /* ---- the engines ---- */
@@ -75,16 +75,23 @@ static inline void score_start (void *state, const job *const *jobs, size_t n)
     struct toy *t = state;
     double score = t->infinite ? INFINITY : 0.5;
     for (size_t i = 0; i < n; i++) {
-        result r = {.id = jobs[i]->task.id, .scores = &score, .score_count = 1, .score_own = 1, .logprob = NAN,
-                    .mean_logprob = NAN, .share = NAN};
+        result r = {.id = jobs[i]->task.id,
+                    .scores = &score,
+                    .score_count = 1,
+                    .score_own = 1,
+                    .logprob = NAN,
+                    .mean_logprob = NAN,
+                    .share = NAN};
         t->setup.done (t->setup.ctx, jobs[i], &r);
     }
 }
 
-static const engine_kind generate_kind = {.name = "toy", .start = generate_start, .cancel = generate_cancel};
+static const engine_kind generate_kind = {
+    .name = "toy", .start = generate_start, .cancel = generate_cancel};
 static const engine_kind score_kind = {.name = "toy", .start = score_start};
 
-static inline esp_err toy_open (void *ctx, span run_file, const engine_setup *base, worker_engines *out, esp_error *error)
+static inline esp_err
+toy_open (void *ctx, span run_file, const engine_setup *base, worker_engines *out, esp_error *error)
 {
     struct toy *t = ctx;
     CHECK (span_is (run_file, "run: {}"));
@@ -101,8 +108,8 @@ static inline esp_err toy_open (void *ctx, span run_file, const engine_setup *ba
 
 static inline void toy_close (void *ctx, worker_engines *engines)
 {
-    (void) engines;
-    ((struct toy *) ctx)->closed++;
+    (void)engines;
+    ((struct toy *)ctx)->closed++;
 }
 
 /* Finish the job of this task, whose text shows what it got. */
@@ -111,7 +118,12 @@ static inline void finish (struct toy *t, uint32_t number)
     char text[64] = "";
     for (size_t i = 0; i < t->count; i++) {
         const job *j = t->jobs[i];
-        result r = {.id = j->task.id, .tokens = 1, .steps = 1, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+        result r = {.id = j->task.id,
+                    .tokens = 1,
+                    .steps = 1,
+                    .logprob = NAN,
+                    .mean_logprob = NAN,
+                    .share = NAN};
         if (j->task.id.number != number)
             continue;
         for (size_t s = 0; s < j->step_count; s++)
@@ -140,7 +152,7 @@ static inline esp_err tell (struct toy *t, wire_message *m)
 
 static inline void tell_kind (struct toy *t, enum wire_kind kind)
 {
-    wire_message m = {.kind = (uint8_t) kind};
+    wire_message m = {.kind = (uint8_t)kind};
     PASS (tell (t, &m));
 }
 
@@ -151,16 +163,22 @@ static inline esp_err welcome (struct toy *t)
 }
 
 /* Tasks first .. first + n - 1 below node 2 (path 1, 2); texts go along or not. */
-static inline esp_err give (struct toy *t, uint32_t first, size_t n, enum task_kind kind, bool whole)
+static inline esp_err
+give (struct toy *t, uint32_t first, size_t n, enum task_kind kind, bool whole)
 {
     problem p = {1, span_of ("p"), span_of ("{}"), 0};
-    wire_step steps[2] = {{1, whole, span_of (whole ? "a" : "")}, {2, whole, span_of (whole ? "b" : "")}};
+    wire_step steps[2] = {{1, whole, span_of (whole ? "a" : "")},
+                          {2, whole, span_of (whole ? "b" : "")}};
     wire_prefix prefix = {1, steps, 2};
     wire_task tasks[MOST] = {{.lease = 0}};
     wire_message m = {.kind = WIRE_BATCH, .u.batch = {&p, whole, &prefix, 1, tasks, n}};
     for (uint32_t i = 0; i < n; i++)
-        tasks[i] = (wire_task){.task = {.id = {1, first + i}, .kind = (uint8_t) kind, .node = 2, .child = 3 + first + i,
-                                        .max_tokens = 9, .max_steps = 1},
+        tasks[i] = (wire_task){.task = {.id = {1, first + i},
+                                        .kind = (uint8_t)kind,
+                                        .node = 2,
+                                        .child = 3 + first + i,
+                                        .max_tokens = 9,
+                                        .max_steps = 1},
                                .lease = t->lease_base + 100 + first + i};
     return tell (t, &m);
 }
@@ -182,7 +200,8 @@ static inline void note (struct toy *t, const wire_message *m)
             t->results[t->result_count].lease = r->lease;
             t->results[t->result_count].error = r->result.error;
             memset (t->results[t->result_count].text, 0, sizeof (t->results[0].text));
-            memcpy (t->results[t->result_count++].text, r->result.text.len ? r->result.text.ptr : "",
+            memcpy (t->results[t->result_count++].text,
+                    r->result.text.len ? r->result.text.ptr : "",
                     r->result.text.len < 63 ? r->result.text.len : 63);
         }
     if (m->kind == WIRE_MISSING)
@@ -222,7 +241,8 @@ static inline esp_err toy_create (struct toy *t)
     if ((err = link_memory_open (2, t->ends)) != ESP_OK)
         return err;
     setup.link = t->ends[1];
-    if ((err = wire_codec_create (&t->in)) != ESP_OK || (err = wire_codec_create (&t->out)) != ESP_OK)
+    if ((err = wire_codec_create (&t->in)) != ESP_OK ||
+        (err = wire_codec_create (&t->out)) != ESP_OK)
         return err;
     return worker_loop_create (&setup, &t->loop);
 }

@@ -57,12 +57,12 @@ struct kit {
 
 static inline uint64_t kit_now (void *ctx)
 {
-    return ((const struct kit *) ctx)->now_ns;
+    return ((const struct kit *)ctx)->now_ns;
 }
 
 static inline bool kit_wants (void *ctx, task_id id)
 {
-    return id.number < KIT_MOST && !((const struct kit *) ctx)->unwanted[id.number];
+    return id.number < KIT_MOST && !((const struct kit *)ctx)->unwanted[id.number];
 }
 
 static inline const problem *kit_find (void *ctx, problem_key key)
@@ -74,7 +74,7 @@ static inline const problem *kit_find (void *ctx, problem_key key)
 
 static inline size_t kit_path (void *ctx, problem_key key, node_ref n, node_ref *out, size_t max)
 {
-    (void) ctx, (void) key;
+    (void)ctx, (void)key;
     for (node_ref i = 0; i < n && i < max; i++)
         out[i] = i + 1;
     return n;
@@ -83,7 +83,7 @@ static inline size_t kit_path (void *ctx, problem_key key, node_ref n, node_ref 
 static inline span kit_text (void *ctx, problem_key key, node_ref n)
 {
     static const char texts[] = "step 0step 1step 2step 3step 4step 5step 6step 7step 8step 9";
-    (void) ctx, (void) key;
+    (void)ctx, (void)key;
     return span_make (texts + 6 * (n % 10), 6);
 }
 
@@ -104,26 +104,34 @@ static inline void kit_again (void *ctx, const task *t)
 
 static inline void kit_progress (void *ctx, task_id id, span text)
 {
-    (void) id, (void) text;
-    ((struct kit *) ctx)->progress_count++;
+    (void)id, (void)text;
+    ((struct kit *)ctx)->progress_count++;
 }
 
 static inline esp_err kit_open (struct kit *k, int workers)
 {
-    dispatch_world world = {k, kit_wants, kit_find, kit_path, kit_text, kit_result, kit_again, kit_progress};
+    dispatch_world world = {k,        kit_wants,  kit_find,  kit_path,
+                            kit_text, kit_result, kit_again, kit_progress};
     esp_clock clock = {kit_now, k};
     esp_err err;
     memset (k, 0, sizeof (*k));
     k->now_ns = KIT_SECOND;
-    k->options = (dispatch_options){.lease_s = 100, .silence_s = 30, .heartbeat_s = 2, .no_worker_s = 60,
-                                    .coordinator_silence_s = 60, .affinity = 4, .max_batch = 256, .retries = 2};
+    k->options = (dispatch_options){.lease_s = 100,
+                                    .silence_s = 30,
+                                    .heartbeat_s = 2,
+                                    .no_worker_s = 60,
+                                    .coordinator_silence_s = 60,
+                                    .affinity = 4,
+                                    .max_batch = 256,
+                                    .retries = 2};
     if ((err = link_memory_open (workers + 1, k->ends)) != ESP_OK)
         return err;
     k->ranks = workers + 1;
-    if ((err = wire_codec_create (&k->in)) != ESP_OK || (err = wire_codec_create (&k->out)) != ESP_OK)
+    if ((err = wire_codec_create (&k->in)) != ESP_OK ||
+        (err = wire_codec_create (&k->out)) != ESP_OK)
         return err;
-    return dispatch_create (&k->options, k->ends[0], &clock, KIT_RUN, 3, KIT_VERSION, span_of ("run: {}"), &world,
-                            &k->d);
+    return dispatch_create (&k->options, k->ends[0], &clock, KIT_RUN, 3, KIT_VERSION,
+                            span_of ("run: {}"), &world, &k->d);
 }
 
 static inline void kit_close (struct kit *k)
@@ -152,7 +160,8 @@ static inline esp_err kit_say (struct kit *k, int rank, wire_message *m)
 
 static inline esp_err kit_hello (struct kit *k, int rank, uint64_t version)
 {
-    wire_message m = {.kind = WIRE_HELLO, .u.hello = {.version = version, .pid = 1, .host = span_of ("desk")}};
+    wire_message m = {.kind = WIRE_HELLO,
+                      .u.hello = {.version = version, .pid = 1, .host = span_of ("desk")}};
     return kit_say (k, rank, &m);
 }
 
@@ -162,11 +171,18 @@ static inline esp_err kit_ready (struct kit *k, int rank, uint32_t generate, uin
     return kit_say (k, rank, &m);
 }
 
-static inline void kit_answer (struct kit *k, int rank, uint32_t number, uint64_t lease, esp_err error)
+static inline void
+kit_answer (struct kit *k, int rank, uint32_t number, uint64_t lease, esp_err error)
 {
     wire_result r = {.lease = lease,
-                     .result = {.id = {1, number}, .error = error, .text = span_of ("text"), .tokens = 3, .steps = 1,
-                                .logprob = NAN, .mean_logprob = NAN, .share = NAN}};
+                     .result = {.id = {1, number},
+                                .error = error,
+                                .text = span_of ("text"),
+                                .tokens = 3,
+                                .steps = 1,
+                                .logprob = NAN,
+                                .mean_logprob = NAN,
+                                .share = NAN}};
     wire_message m = {.kind = WIRE_RESULTS, .u.results = {&r, 1}};
     PASS (kit_say (k, rank, &m));
 }
@@ -224,7 +240,8 @@ static inline const struct heard *kit_hear (struct kit *k, int rank)
         if (m.kind == WIRE_WELCOME) {
             h->epoch = m.u.welcome.epoch;
             h->silence_ms = m.u.welcome.silence_ms;
-            h->run_file = span_is (m.u.welcome.run_file, "run: {}") ? span_of ("run: {}") : span_of ("");
+            h->run_file =
+                span_is (m.u.welcome.run_file, "run: {}") ? span_of ("run: {}") : span_of ("");
         }
     }
     return h;
@@ -234,8 +251,14 @@ static inline const struct heard *kit_hear (struct kit *k, int rank)
 
 static inline task kit_task (uint32_t number, node_ref node)
 {
-    return (task){.id = {1, number}, .kind = TASK_GENERATE, .mode = TASK_STEP, .node = node, .child = node + 1,
-                  .seed = 7, .max_tokens = 9, .max_steps = 1};
+    return (task){.id = {1, number},
+                  .kind = TASK_GENERATE,
+                  .mode = TASK_STEP,
+                  .node = node,
+                  .child = node + 1,
+                  .seed = 7,
+                  .max_tokens = 9,
+                  .max_steps = 1};
 }
 
 static inline void kit_give (struct kit *k, uint32_t number, node_ref node)
@@ -281,7 +304,7 @@ static inline struct kit *given_workers (int workers, uint32_t slots)
     }
     kit_pass (k);
     for (int rank = 1; rank <= workers; rank++)
-        (void) kit_hear (k, rank);
+        (void)kit_hear (k, rank);
     return k;
 }
 

@@ -9,11 +9,16 @@ static void bad_calls_change_nothing (void)
     esp_clock clock = {kit_now, k};
     dispatch_world world = {0};
     dispatch *d = NULL;
-    FAILS (dispatch_create (NULL, k->ends[0], &clock, 1, 1, 1, span_of (""), &world, &d), ESP_EINVAL);
-    FAILS (dispatch_create (&k->options, NULL, &clock, 1, 1, 1, span_of (""), &world, &d), ESP_EINVAL);
-    FAILS (dispatch_create (&k->options, k->ends[0], NULL, 1, 1, 1, span_of (""), &world, &d), ESP_EINVAL);
-    FAILS (dispatch_create (&k->options, k->ends[0], &clock, 1, 1, 1, span_of (""), NULL, &d), ESP_EINVAL);
-    FAILS (dispatch_create (&k->options, k->ends[0], &clock, 1, 1, 1, span_of (""), &world, NULL), ESP_EINVAL);
+    FAILS (dispatch_create (NULL, k->ends[0], &clock, 1, 1, 1, span_of (""), &world, &d),
+           ESP_EINVAL);
+    FAILS (dispatch_create (&k->options, NULL, &clock, 1, 1, 1, span_of (""), &world, &d),
+           ESP_EINVAL);
+    FAILS (dispatch_create (&k->options, k->ends[0], NULL, 1, 1, 1, span_of (""), &world, &d),
+           ESP_EINVAL);
+    FAILS (dispatch_create (&k->options, k->ends[0], &clock, 1, 1, 1, span_of (""), NULL, &d),
+           ESP_EINVAL);
+    FAILS (dispatch_create (&k->options, k->ends[0], &clock, 1, 1, 1, span_of (""), &world, NULL),
+           ESP_EINVAL);
     CHECK (d == NULL);
     dispatch_cancel (k->d, (task_id){1, 5}); /* never given */
     dispatch_destroy (NULL);
@@ -32,7 +37,8 @@ static void a_worker_is_welcomed_and_gets_work_when_ready (void)
     kit_pass (k);
     CHECK (kit_state (k, 1) == WORKER_OPENING && !dispatch_room (k->d, TASK_GENERATE));
     h = kit_hear (k, 1);
-    CHECK (h->kinds[WIRE_WELCOME] == 1 && span_is (h->run_file, "run: {}") && h->epoch == 3 && h->silence_ms == 60000);
+    CHECK (h->kinds[WIRE_WELCOME] == 1 && span_is (h->run_file, "run: {}") && h->epoch == 3 &&
+           h->silence_ms == 60000);
     PASS (kit_ready (k, 1, 2, 1));
     kit_pass (k);
     CHECK (dispatch_room (k->d, TASK_GENERATE) && dispatch_room (k->d, TASK_SCORE));
@@ -57,7 +63,8 @@ static void credits_are_never_exceeded_and_come_back_with_results (void)
     kit_answer (k, 1, h->tasks[0].number, h->tasks[0].lease, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && k->results[0].rank == 1 && k->results[0].error == ESP_OK);
-    CHECK (kit_out (k, 1) == 1 && dispatch_room (k->d, TASK_GENERATE) && dispatch_in_flight (k->d) == 3);
+    CHECK (kit_out (k, 1) == 1 && dispatch_room (k->d, TASK_GENERATE) &&
+           dispatch_in_flight (k->d) == 3);
     kit_close (k);
 }
 
@@ -73,10 +80,12 @@ static void a_cancelled_task_gives_its_credit_back_and_its_worker_is_told (void)
     CHECK (kit_out (k, 1) == 0 && dispatch_in_flight (k->d) == 0);
     kit_pass (k);
     h = kit_hear (k, 1);
-    CHECK (h->cancel_count == 1 && h->cancels[0] == 0 && h->task_count == 1 && h->tasks[0].number == 0);
+    CHECK (h->cancel_count == 1 && h->cancels[0] == 0 && h->task_count == 1 &&
+           h->tasks[0].number == 0);
     kit_answer (k, 1, 0, h->tasks[0].lease, ESP_OK); /* it was quicker than the cancel */
     kit_pass (k);
-    CHECK (k->result_count == 0 && kit_stats (k)->duplicates == 1 && kit_stats (k)->wasted_tokens == 3);
+    CHECK (k->result_count == 0 && kit_stats (k)->duplicates == 1 &&
+           kit_stats (k)->wasted_tokens == 3);
     kit_close (k);
 }
 
@@ -126,17 +135,19 @@ static void what_a_worker_lacks_is_sent_again_whole (void)
     const struct heard *h;
     kit_give (k, 0, 3);
     kit_pass (k);
-    (void) kit_hear (k, 1);
+    (void)kit_hear (k, 1);
     kit_missing (k, 1, 0);
     kit_missing (k, 1, 33); /* never heard of */
     kit_pass (k);
     CHECK (k->again_count == 1 && k->again[0].id.number == 0 && kit_stats (k)->missing == 2);
     CHECK (kit_out (k, 1) == 0 && dispatch_in_flight (k->d) == 0);
-    roster_learn (roster_worker (dispatch_roster (k->d), 1), 1, 2); /* even where it is thought to know */
+    roster_learn (roster_worker (dispatch_roster (k->d), 1), 1,
+                  2); /* even where it is thought to know */
     PASS (dispatch_give (k->d, &k->again[0]));
     kit_pass (k);
     h = kit_hear (k, 1);
-    CHECK (h->problems == 1 && h->task_count == 1 && h->tasks[0].steps == 3 && h->tasks[0].texts == 3);
+    CHECK (h->problems == 1 && h->task_count == 1 && h->tasks[0].steps == 3 &&
+           h->tasks[0].texts == 3);
     kit_answer (k, 1, 0, h->tasks[0].lease, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && kit_stats (k)->resent == 1);
@@ -245,7 +256,8 @@ static void a_lease_that_answers_another_task_loses_nothing (void)
     kit_give (k, 1, 0);
     kit_pass (k);
     h = kit_hear (k, 1);
-    kit_answer (k, 1, 1, h->tasks[0].lease, ESP_OK); /* a confused worker: the lease of 0, the id of 1 */
+    kit_answer (k, 1, 1, h->tasks[0].lease,
+                ESP_OK); /* a confused worker: the lease of 0, the id of 1 */
     kit_answer (k, 1, 44, h->tasks[1].lease + 1, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 0 && kit_stats (k)->duplicates == 2);
@@ -261,9 +273,10 @@ static void a_batch_has_at_most_so_many_tasks (void)
     PASS (kit_open (k, 1));
     dispatch_destroy (k->d);
     k->options.max_batch = 4;
-    PASS (dispatch_create (&k->options, k->ends[0], &(esp_clock){kit_now, k}, KIT_RUN, 3, KIT_VERSION, span_of (""),
-                           &(dispatch_world){k, kit_wants, kit_find, kit_path, kit_text, kit_result, kit_again, NULL},
-                           &k->d));
+    PASS (dispatch_create (
+        &k->options, k->ends[0], &(esp_clock){kit_now, k}, KIT_RUN, 3, KIT_VERSION, span_of (""),
+        &(dispatch_world){k, kit_wants, kit_find, kit_path, kit_text, kit_result, kit_again, NULL},
+        &k->d));
     PASS (kit_hello (k, 1, KIT_VERSION));
     PASS (kit_ready (k, 1, 20, 0));
     kit_pass (k);
@@ -309,7 +322,7 @@ static void a_lease_that_ended_in_the_outbox_is_not_sent (void)
     kit_missing (k, 1, 0); /* of a task it cannot have got */
     kit_pass (k);
     dispatch_cancel (k->d, (task_id){1, 0});
-    (void) kit_hear (k, 1);
+    (void)kit_hear (k, 1);
     kit_pass (k);
     h = kit_hear (k, 1);
     CHECK (h->task_count == 1 && h->tasks[0].number == 1 && k->again_count == 1);
@@ -347,7 +360,8 @@ static void stop_tells_every_worker_and_gives_nothing_more (void)
     link_close (k->ends[1], true); /* it leaves, as asked: no death */
     k->ends[1] = NULL;
     kit_pass (k);
-    CHECK (kit_state (k, 1) == WORKER_DEAD && !dispatch_saw_death (k->d) && kit_stats (k)->deaths == 0);
+    CHECK (kit_state (k, 1) == WORKER_DEAD && !dispatch_saw_death (k->d) &&
+           kit_stats (k)->deaths == 0);
     kit_close (k);
 }
 
@@ -357,7 +371,8 @@ static esp_err whole_story (struct kit *k)
     size_t taken;
     esp_err err;
     if ((err = kit_open (k, 2)) != ESP_OK || (err = kit_hello (k, 1, KIT_VERSION)) != ESP_OK ||
-        (err = kit_ready (k, 1, 4, 0)) != ESP_OK || (err = dispatch_receive (k->d, 9, &taken)) != ESP_OK ||
+        (err = kit_ready (k, 1, 4, 0)) != ESP_OK ||
+        (err = dispatch_receive (k->d, 9, &taken)) != ESP_OK ||
         (err = dispatch_give (k->d, &t)) != ESP_OK || (err = dispatch_flush (k->d)) != ESP_OK)
         return err;
     dispatch_cancel (k->d, t.id);
@@ -387,27 +402,35 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"bad calls change nothing", bad_calls_change_nothing},
-        {"a worker is welcomed, and gets work when ready", a_worker_is_welcomed_and_gets_work_when_ready},
+        {"a worker is welcomed, and gets work when ready",
+         a_worker_is_welcomed_and_gets_work_when_ready},
         {"credits are never exceeded and come back with results",
          credits_are_never_exceeded_and_come_back_with_results},
         {"a cancelled task gives its credit back and its worker is told",
          a_cancelled_task_gives_its_credit_back_and_its_worker_is_told},
         {"siblings share a prefix, and texts go once", siblings_share_a_prefix_and_texts_go_once},
-        {"a child goes to the worker that holds its prefix", a_child_goes_to_the_worker_that_holds_its_prefix},
+        {"a child goes to the worker that holds its prefix",
+         a_child_goes_to_the_worker_that_holds_its_prefix},
         {"what a worker lacks is sent again whole", what_a_worker_lacks_is_sent_again_whole},
-        {"the first result wins and the second is counted", the_first_result_wins_and_the_second_is_counted},
-        {"a result that nobody wants is not handed on", a_result_that_nobody_wants_is_not_handed_on},
-        {"a retryable error is retried so often, then final", a_retryable_error_is_retried_so_often_then_final},
+        {"the first result wins and the second is counted",
+         the_first_result_wins_and_the_second_is_counted},
+        {"a result that nobody wants is not handed on",
+         a_result_that_nobody_wants_is_not_handed_on},
+        {"a retryable error is retried so often, then final",
+         a_retryable_error_is_retried_so_often_then_final},
         {"a permanent error is handed on at once", a_permanent_error_is_handed_on_at_once},
         {"another version and a refusal are reported", another_version_and_a_refusal_are_reported},
         {"garbage and strays are dropped", garbage_and_strays_are_dropped},
-        {"a lease that answers another task loses nothing", a_lease_that_answers_another_task_loses_nothing},
+        {"a lease that answers another task loses nothing",
+         a_lease_that_answers_another_task_loses_nothing},
         {"a batch has at most so many tasks", a_batch_has_at_most_so_many_tasks},
         {"tasks wait while the link is full", tasks_wait_while_the_link_is_full},
-        {"a lease that ended in the outbox is not sent", a_lease_that_ended_in_the_outbox_is_not_sent},
+        {"a lease that ended in the outbox is not sent",
+         a_lease_that_ended_in_the_outbox_is_not_sent},
         {"tasks of a problem that ended are not sent", tasks_of_a_problem_that_ended_are_not_sent},
         {"partial text goes to observers", partial_text_goes_to_observers},
-        {"stop tells every worker and gives nothing more", stop_tells_every_worker_and_gives_nothing_more},
+        {"stop tells every worker and gives nothing more",
+         stop_tells_every_worker_and_gives_nothing_more},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };

@@ -5,6 +5,7 @@
 
 static void die (struct kit *k, int rank)
 {
+    CU_ASSERT_FATAL (rank > 0);
     link_close (k->ends[rank], false);
     k->ends[rank] = NULL;
     kit_pass (k);
@@ -12,7 +13,7 @@ static void die (struct kit *k, int rank)
 
 static void later (struct kit *k, double seconds)
 {
-    k->now_ns += (uint64_t) (seconds * 1e9);
+    k->now_ns += (uint64_t)(seconds * 1e9);
 }
 
 /* Everybody but one says a word, so that only that one is silent. */
@@ -39,7 +40,8 @@ static int who_got (struct kit *k, uint32_t number, uint64_t *lease)
 }
 
 /* Task 0 went to *first and, when its lease ran out, to *second. */
-static struct kit *given_an_expired_lease (int *first, uint64_t *lease, int *second, uint64_t *other)
+static struct kit *
+given_an_expired_lease (int *first, uint64_t *lease, int *second, uint64_t *other)
 {
     struct kit *k = given_workers (2, 1);
     kit_give (k, 0, 0);
@@ -69,7 +71,8 @@ static void a_lease_that_runs_out_is_sent_again_elsewhere (void)
     kit_answer (k, second, 0, other, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && k->results[0].rank == second);
-    CHECK (kit_hear (k, first)->cancel_count == 1 && kit_out (k, first) == 0 && dispatch_in_flight (k->d) == 0);
+    CHECK (kit_hear (k, first)->cancel_count == 1 && kit_out (k, first) == 0 &&
+           dispatch_in_flight (k->d) == 0);
     kit_answer (k, first, 0, lease, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && kit_stats (k)->duplicates == 1);
@@ -100,8 +103,10 @@ static void a_death_that_the_link_reports_moves_the_work (void)
     kit_pass (k);
     first = who_got (k, 0, &lease);
     die (k, first);
-    CHECK (kit_state (k, first) == WORKER_DEAD && dispatch_saw_death (k->d) && kit_stats (k)->deaths == 1);
-    CHECK (who_got (k, 0, &lease) == 3 - first && k->again_count == 0); /* a suspect: straight to an idle worker */
+    CHECK (kit_state (k, first) == WORKER_DEAD && dispatch_saw_death (k->d) &&
+           kit_stats (k)->deaths == 1);
+    CHECK (who_got (k, 0, &lease) == 3 - first &&
+           k->again_count == 0); /* a suspect: straight to an idle worker */
     kit_answer (k, 3 - first, 0, lease, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && k->results[0].error == ESP_OK);
@@ -134,7 +139,8 @@ static void a_worker_that_speaks_again_is_used_again (void)
     CHECK (kit_state (k, first) == WORKER_DEAD && who_got (k, 0, &other) == 3 - first);
     kit_answer (k, first, 0, lease, ESP_OK); /* it was only slow: the first result wins */
     kit_pass (k);
-    CHECK (kit_state (k, first) == WORKER_READY && k->result_count == 1 && k->results[0].rank == first);
+    CHECK (kit_state (k, first) == WORKER_READY && k->result_count == 1 &&
+           k->results[0].rank == first);
     CHECK (kit_hear (k, 3 - first)->cancel_count == 1 && dispatch_slots (k->d) == 2);
     kit_give (k, 1, 3);
     kit_give (k, 2, 3);
@@ -152,7 +158,8 @@ static void a_worker_that_starts_again_loses_its_leases (void)
     CHECK (who_got (k, 0, &lease) == 1);
     PASS (kit_hello (k, 1, KIT_VERSION));
     kit_pass (k);
-    CHECK (kit_state (k, 1) == WORKER_OPENING && kit_out (k, 1) == 0 && !dispatch_room (k->d, TASK_GENERATE));
+    CHECK (kit_state (k, 1) == WORKER_OPENING && kit_out (k, 1) == 0 &&
+           !dispatch_room (k->d, TASK_GENERATE));
     PASS (kit_ready (k, 1, 4, 0));
     kit_pass (k);
     CHECK (who_got (k, 0, &lease) == 1); /* the suspect, alone */
@@ -175,18 +182,21 @@ static void suspects_run_alone_on_an_idle_worker (void)
         die (k, 2);
     } else
         die (k, 1);
-    CHECK (dispatch_suspects (k->d) == 3 && !dispatch_room (k->d, TASK_GENERATE)); /* kept free of new work */
+    CHECK (dispatch_suspects (k->d) == 3 &&
+           !dispatch_room (k->d, TASK_GENERATE)); /* kept free of new work */
     kit_answer (k, k->ends[1] ? 1 : 2, 3, busy, ESP_OK);
     kit_pass (k);
     for (size_t left = 3; left > 0; left--) {
         const struct heard *h = kit_hear (k, k->ends[1] ? 1 : 2);
-        CHECK (h->task_count == 1 && dispatch_suspects (k->d) == left - 1 && dispatch_in_flight (k->d) == 1);
+        CHECK (h->task_count == 1 && dispatch_suspects (k->d) == left - 1 &&
+               dispatch_in_flight (k->d) == 1);
         CHECK (!dispatch_room (k->d, TASK_GENERATE));
         lease = h->tasks[0].lease;
         kit_answer (k, k->ends[1] ? 1 : 2, h->tasks[0].number, lease, ESP_OK);
         kit_pass (k);
     }
-    CHECK (k->result_count == 4 && kit_stats (k)->poisoned == 0 && dispatch_room (k->d, TASK_GENERATE));
+    CHECK (k->result_count == 4 && kit_stats (k)->poisoned == 0 &&
+           dispatch_room (k->d, TASK_GENERATE));
     kit_close (k);
 }
 
@@ -223,7 +233,8 @@ static void one_death_alone_is_poison_if_it_took_the_last_able_worker (void)
     kit_pass (k);
     die (k, who_got (k, 0, &lease));
     die (k, who_got (k, 0, &lease));
-    CHECK (kit_stats (k)->poisoned == 1 && k->result_count == 1 && k->results[0].error == ESP_EPOISONED);
+    CHECK (kit_stats (k)->poisoned == 1 && k->result_count == 1 &&
+           k->results[0].error == ESP_EPOISONED);
     CHECK (kit_state (k, 3) == WORKER_READY);
     kit_close (k);
 }
@@ -259,7 +270,8 @@ static void a_suspect_that_waited_in_the_frontier_runs_alone_too (void)
     PASS (dispatch_give (k->d, &k->again[0]));
     kit_give (k, 1, 0);
     kit_pass (k);
-    CHECK (kit_hear (k, 3 - first)->task_count == 1); /* 1 alone; 0 waits until that worker is idle */
+    CHECK (kit_hear (k, 3 - first)->task_count ==
+           1); /* 1 alone; 0 waits until that worker is idle */
     CHECK (dispatch_suspects (k->d) == 1);
     kit_close (k);
 }
@@ -280,19 +292,24 @@ static void time_without_an_able_worker_is_counted (void)
 int main (void)
 {
     static const struct suite_case cases[] = {
-        {"a lease that runs out is sent again elsewhere", a_lease_that_runs_out_is_sent_again_elsewhere},
+        {"a lease that runs out is sent again elsewhere",
+         a_lease_that_runs_out_is_sent_again_elsewhere},
         {"a late result that comes first is taken", a_late_result_that_comes_first_is_taken},
-        {"a death that the link reports moves the work", a_death_that_the_link_reports_moves_the_work},
-        {"a silent worker is given up and a talking one is not", a_silent_worker_is_given_up_and_a_talking_one_is_not},
+        {"a death that the link reports moves the work",
+         a_death_that_the_link_reports_moves_the_work},
+        {"a silent worker is given up and a talking one is not",
+         a_silent_worker_is_given_up_and_a_talking_one_is_not},
         {"a worker that speaks again is used again", a_worker_that_speaks_again_is_used_again},
-        {"a worker that starts again loses its leases", a_worker_that_starts_again_loses_its_leases},
+        {"a worker that starts again loses its leases",
+         a_worker_that_starts_again_loses_its_leases},
         {"suspects run alone on an idle worker", suspects_run_alone_on_an_idle_worker},
         {"two deaths alone are poison, and deaths in company are not",
          two_deaths_alone_are_poison_and_deaths_in_company_are_not},
         {"one death alone is poison if it took the last able worker",
          one_death_alone_is_poison_if_it_took_the_last_able_worker},
         {"a cancelled suspect is forgotten", a_cancelled_suspect_is_forgotten},
-        {"a suspect that waited in the frontier runs alone too", a_suspect_that_waited_in_the_frontier_runs_alone_too},
+        {"a suspect that waited in the frontier runs alone too",
+         a_suspect_that_waited_in_the_frontier_runs_alone_too},
         {"time without an able worker is counted", time_without_an_able_worker_is_counted},
         {NULL, NULL},
     };

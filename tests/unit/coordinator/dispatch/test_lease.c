@@ -20,7 +20,8 @@ static uint32_t flight_of (lease_table *t, uint32_t number)
     return handle;
 }
 
-static uint64_t start (lease_table *t, uint32_t flight_handle, int rank, uint32_t *head, uint64_t now)
+static uint64_t
+start (lease_table *t, uint32_t flight_handle, int rank, uint32_t *head, uint64_t now)
 {
     uint64_t number = 0;
     PASS (lease_start (t, flight_handle, rank, head, false, now, &number));
@@ -34,7 +35,7 @@ static void bad_calls_change_nothing (void)
     CHECK (lease_find (t, 0) == 0 && lease_find (t, 1) == 0 && lease_find (t, UINT64_MAX) == 0);
     CHECK (lease_find_flight (t, (task_id){1, 2}) == 0);
     for (int k = 0; k < TASK_KINDS; k++)
-        CHECK (lease_oldest (t, (enum task_kind) k) == 0);
+        CHECK (lease_oldest (t, (enum task_kind)k) == 0);
     lease_table_destroy (t);
     lease_table_destroy (NULL);
 }
@@ -58,9 +59,11 @@ static void a_flight_is_out_while_it_has_a_lease (void)
     uint32_t head[3] = {0}, f = flight_of (t, 1);
     uint64_t first = start (t, f, 1, &head[1], 10), second = start (t, f, 2, &head[2], 20);
     CHECK (first != 0 && second != 0 && first != second);
-    CHECK (lease_flights_out (t) == 1 && lease_flight_at (t, f)->leases == 2 && lease_flight_at (t, f)->attempts == 2);
+    CHECK (lease_flights_out (t) == 1 && lease_flight_at (t, f)->leases == 2 &&
+           lease_flight_at (t, f)->attempts == 2);
     CHECK (!lease_flight_at (t, f)->waiting);
-    CHECK (lease_at (t, lease_find (t, second))->rank == 2 && lease_at (t, head[1])->number == first);
+    CHECK (lease_at (t, lease_find (t, second))->rank == 2 &&
+           lease_at (t, head[1])->number == first);
     lease_end (t, lease_find (t, first), &head[1]);
     CHECK (head[1] == 0 && lease_find (t, first) == 0 && lease_flights_out (t) == 1);
     CHECK (lease_of_flight (t, f) == lease_find (t, second));
@@ -111,10 +114,11 @@ static void thousands_of_flights_come_and_go (void)
     uint32_t head = 0;
     for (uint32_t round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < 5000; i++)
-            (void) start (t, flight_of (t, i), 1, &head, i);
+            (void)start (t, flight_of (t, i), 1, &head, i);
         CHECK (lease_flights_out (t) == 5000);
         for (uint32_t i = 0; i < 5000; i++) {
-            uint32_t number = (i * 7919 + round) % 5000, f = lease_find_flight (t, (task_id){9, number});
+            uint32_t number = (i * 7919 + round) % 5000,
+                     f = lease_find_flight (t, (task_id){9, number});
             CU_ASSERT_FATAL (f != 0);
             lease_end (t, lease_of_flight (t, f), &head);
             lease_flight_end (t, f);

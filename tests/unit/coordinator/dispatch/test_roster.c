@@ -67,7 +67,7 @@ static void the_least_loaded_worker_is_picked_in_turn (void)
     for (int i = 0; i < 6; i++) {
         int rank = pick (r, 0, 0);
         CHECK (rank > 0 && seen[rank] == i / 3); /* all have one before anybody has two */
-        load (r, rank, (uint32_t) ++seen[rank]);
+        load (r, rank, (uint32_t)++seen[rank]);
     }
     CHECK (pick (r, 0, 0) == 0 && !roster_room (r, TASK_GENERATE));
     load (r, 2, 1);
@@ -136,7 +136,7 @@ static void a_flood_of_slots_is_survived (void)
     load (r, 1, 5000);
     load (r, 2, 4999);
     CHECK (pick (r, 0, 0) == 1 || pick (r, 0, 0) == 2); /* one level above 4,095 */
-    CHECK (roster_slots (r, TASK_GENERATE) == 2 * (uint64_t) UINT32_MAX);
+    CHECK (roster_slots (r, TASK_GENERATE) == 2 * (uint64_t)UINT32_MAX);
     load (r, 1, 0);
     CHECK (pick (r, 0, 0) == 1);
     roster_destroy (r);
@@ -182,11 +182,14 @@ int main (void)
         {"bad calls change nothing", bad_calls_change_nothing},
         {"nobody is picked before it is ready", nobody_is_picked_before_it_is_ready},
         {"the least loaded worker is picked, in turn", the_least_loaded_worker_is_picked_in_turn},
-        {"the home of a prefix is preferred within the slack", the_home_of_a_prefix_is_preferred_within_the_slack},
-        {"reserved and draining workers take nothing new", reserved_and_draining_workers_take_nothing_new},
+        {"the home of a prefix is preferred within the slack",
+         the_home_of_a_prefix_is_preferred_within_the_slack},
+        {"reserved and draining workers take nothing new",
+         reserved_and_draining_workers_take_nothing_new},
         {"sums follow every change", sums_follow_every_change},
         {"a flood of slots is survived", a_flood_of_slots_is_survived},
-        {"what a worker was sent is known until it forgets", what_a_worker_was_sent_is_known_until_it_forgets},
+        {"what a worker was sent is known until it forgets",
+         what_a_worker_was_sent_is_known_until_it_forgets},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };

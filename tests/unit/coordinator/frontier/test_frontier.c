@@ -38,8 +38,8 @@ static void bad_calls_change_nothing (void)
     task t = {.id.number = 7};
     FAILS (frontier_create (NULL), ESP_EINVAL);
     for (int k = 0; k < TASK_KINDS; k++) {
-        FAILS (frontier_pop (f, (enum task_kind) k, &t), ESP_EEMPTY);
-        CHECK (frontier_peek (f, (enum task_kind) k) == NULL);
+        FAILS (frontier_pop (f, (enum task_kind)k, &t), ESP_EEMPTY);
+        CHECK (frontier_peek (f, (enum task_kind)k) == NULL);
     }
     CHECK (t.id.number == 7);
     CHECK (frontier_size (f) == 0);
@@ -91,7 +91,7 @@ static void each_kind_has_a_queue_of_its_own (void)
     frontier *f = given_empty_frontier ();
     for (uint32_t i = 0; i < 9; i++) {
         task t = a_task (1, i, 0.0, 0);
-        t.kind = (uint8_t) (i % TASK_KINDS);
+        t.kind = (uint8_t)(i % TASK_KINDS);
         push (f, t, 0.0);
     }
     CHECK (frontier_size (f) == 9);
@@ -111,18 +111,20 @@ static void random_pushes_and_pops_keep_the_order (void)
     for (uint32_t i = 0; i < 4000; i++) {
         push (f, a_task (1, i, esp_draw_below (5, draws, 10), esp_draw_below (6, draws, 3)), 0.0);
         if (++draws % 3 == 0)
-            (void) next_number (f, TASK_GENERATE);
+            (void)next_number (f, TASK_GENERATE);
     }
-    for (bool first = true; frontier_pop (f, TASK_GENERATE, &t) == ESP_OK; before = t, first = false)
+    for (bool first = true; frontier_pop (f, TASK_GENERATE, &t) == ESP_OK;
+         before = t, first = false)
         CHECK (first || before.priority > t.priority ||
                (before.priority == t.priority &&
-                (before.chain > t.chain || (before.chain == t.chain && before.id.number < t.id.number))));
+                (before.chain > t.chain ||
+                 (before.chain == t.chain && before.id.number < t.id.number))));
     frontier_destroy (f);
 }
 
 static bool is_odd (void *ctx, const task *t)
 {
-    (void) ctx;
+    (void)ctx;
     return t->id.number % 2 == 1;
 }
 
@@ -177,7 +179,8 @@ int main (void)
          a_task_that_comes_back_stands_at_the_end_of_its_equals},
         {"each kind has a queue of its own", each_kind_has_a_queue_of_its_own},
         {"random pushes and pops keep the order", random_pushes_and_pops_keep_the_order},
-        {"a boost lifts the tasks that match and no others", a_boost_lifts_the_tasks_that_match_and_no_others},
+        {"a boost lifts the tasks that match and no others",
+         a_boost_lifts_the_tasks_that_match_and_no_others},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };

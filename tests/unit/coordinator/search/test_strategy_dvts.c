@@ -53,17 +53,17 @@ static void say (player *p, const char *text, enum node_finish finish)
 static void score (player *p, const double *scores, uint32_t count)
 {
     CHECK (p->w.queue[0].kind == TASK_SCORE);
-    world_send (&p->w, &(result){.id = p->w.queue[0].id,
-                                 .scores = scores,
-                                 .score_count = count,
-                                 .score_own = 1});
+    world_send (
+        &p->w,
+        &(result){.id = p->w.queue[0].id, .scores = scores, .score_count = count, .score_own = 1});
 }
 
 static void a_lookahead_ends_with_the_sequence (void)
 {
     player p;
     PASS (player_read (
-        &p, "strategy: dvts, keep: 1, expand: 1, max_steps: 9, lookahead: 3, budget.generations: 5"));
+        &p,
+        "strategy: dvts, keep: 1, expand: 1, max_steps: 9, lookahead: 3, budget.generations: 5"));
     world_open (&p.w);
     say (&p, "one\n\n", FINISH_STOP);
     CHECK (p.w.queued == 1 && p.w.queue[0].child == NODE_NONE && p.w.queue[0].k == TASK_K_GREEDY);
@@ -74,7 +74,8 @@ static void a_lookahead_ends_with_the_sequence (void)
     score (&p, (double[]){0.1, 0.2, 0.7}, 3);
     CHECK (search_used (p.w.s).generations == 3); /* of the 4 that were held */
     CHECK (search_node (p.w.s, 1)->score == 0.7 && search_node (p.w.s, 1)->score_own == 1);
-    CHECK (search_finished (p.w.s) && search_reason (p.w.s) == REASON_BUDGET); /* 4 more: too many */
+    CHECK (search_finished (p.w.s) &&
+           search_reason (p.w.s) == REASON_BUDGET); /* 4 more: too many */
     player_close (&p);
 }
 
@@ -110,7 +111,8 @@ static void a_subtree_that_cannot_pay_does_not_stop_the_others (void)
     player p;
     size_t ended = 0;
     /* shares of 5 and 4: two levels of two each, then one step more in the first subtree alone */
-    PASS (player_read (&p, "strategy: dvts, keep: 2, expand: 2, max_steps: 9, budget.generations: 9"));
+    PASS (player_read (&p,
+                       "strategy: dvts, keep: 2, expand: 2, max_steps: 9, budget.generations: 9"));
     p.w.setup.has_verifier = false;
     world_open (&p.w);
     for (int wave = 0; p.w.queued > 0 && wave < 100; wave++) {

@@ -42,8 +42,7 @@ static void too_wide_an_expansion_is_refused (void)
 /* Answer until `joins` simulations are out, or the search ends. */
 static void play_until_open (player *p, size_t joins)
 {
-    while (p->w.err == ESP_OK && !search_finished (p->w.s) &&
-           search_open_joins (p->w.s, 0) < joins)
+    while (p->w.err == ESP_OK && !search_finished (p->w.s) && search_open_joins (p->w.s, 0) < joins)
         world_answer (&p->w, 0);
     CHECK (search_open_joins (p->w.s, 0) == joins);
 }
@@ -54,20 +53,89 @@ static node_ref leaf_of (const player *p, const task *t)
     return t->kind == TASK_GENERATE ? t->node : search_node (p->w.s, t->node)->parent;
 }
 
+/* In plan order the tasks of a leaf stand together. */
+static size_t leaves_out (const player *p)
+{
+    size_t count = p->w.queued > 0;
+    for (size_t i = 1; i < p->w.queued; i++)
+        count += leaf_of (p, &p->w.queue[i]) != leaf_of (p, &p->w.queue[i - 1]);
+    return count;
+}
+
 static void simulations_in_flight_go_to_different_leaves (void)
 {
+    for (int loss = 0; loss < 2; loss++) { /* without virtual loss, too */
+        player p;
+        char section[200];
+        snprintf (section, sizeof (section),
+                  "strategy: mcts, expand: 4, max_steps: 6, in_flight: 4, simulations: 0, "
+                  "virtual_loss: %d, budget.generations: 400",
+                  loss);
+        PASS (player_read (&p, section));
+        world_open (&p.w);
+        play_until_open (&p, 4);
+        CHECK (leaves_out (&p) == 4);
+        world_play (&p.w, 5);
+        CHECK (search_finished (p.w.s) && search_reason (p.w.s) == REASON_BUDGET);
+        player_close (&p);
+    }
+}
+
+/* Expand the root of a uct search; its `n` children get these scores. */
+static void given_scored_children (player *p, const char *section, const double *scores, size_t n)
+{
+    PASS (player_read (p, section));
+    world_open (&p->w);
+    for (size_t i = 0; i < n; i++)
+        world_send (&p->w, &(result){.id = p->w.queue[0].id,
+                                     .text = span_of (i % 2 ? "odd\n\n" : "even\n\n"),
+                                     .tokens = 1,
+                                     .steps = 1});
+    for (size_t i = 0; i < n; i++)
+        world_send (&p->w, &(result){.id = p->w.queue[0].id,
+                                     .scores = &scores[i],
+                                     .score_count = 1,
+                                     .score_own = 1});
+}
+
+static void the_first_of_equals_is_walked_to (void)
+{
     player p;
-    size_t count = 1;
-    PASS (player_read (&p, "strategy: mcts, expand: 4, max_steps: 6, in_flight: 4, simulations: 0, "
-                           "budget.generations: 400"));
-    world_open (&p.w);
-    play_until_open (&p, 4);
-    for (size_t i = 1; i < p.w.queued; i++)
-        count += leaf_of (&p, &p.w.queue[i]) != leaf_of (&p, &p.w.queue[i - 1]);
-    CHECK (count == 4); /* in plan order the tasks of a leaf stand together */
-    world_play (&p.w, 5);
-    CHECK (search_finished (p.w.s) && search_reason (p.w.s) == REASON_BUDGET);
+    given_scored_children (&p, "strategy: mcts, selection: uct, expand: 3",
+                           (double[]){0.25, 0.5, 0.5}, 3);
+    CHECK (p.w.queued == 3 && p.w.queue[0].node == 2);
     player_close (&p);
+}
+
+static void virtual_loss_turns_the_next_simulation_away (void)
+{
+    static const double scores[] = {0.6, 0.9}; /* without it the better child's leaf is next, too */
+    for (int loss = 0; loss < 2; loss++) {
+        player p;
+        char section[200];
+        node_ref second;
+        snprintf (section, sizeof (section),
+                  "strategy: mcts, selection: uct, exploration: 0.01, expand: 2, in_flight: 2, "
+                  "simulations: 9, virtual_loss: %d",
+                  9 * loss);
+        given_scored_children (&p, section, scores, 2);
+        CHECK (p.w.queued == 4 && p.w.queue[0].node == 2 && p.w.queue[2].node == 1);
+        for (int i = 0; i < 2; i++) /* the first child's children come first: nothing moves */
+            world_answer (&p.w, 2);
+        for (int i = 0; i < 2; i++)
+            world_answer (&p.w, 0);
+        while (p.w.queued > 0 && p.w.queue[0].kind == TASK_SCORE) {
+            double good = leaf_of (&p, &p.w.queue[0]) == 2 ? 0.8 : 0.1;
+            world_send (&p.w, &(result){.id = p.w.queue[0].id,
+                                        .scores = &good,
+                                        .score_count = 1,
+                                        .score_own = 1});
+        }
+        CHECK (leaves_out (&p) == 2);
+        second = p.w.queue[p.w.queued - 1].node;
+        CHECK (search_node (p.w.s, second)->parent == (loss ? 1U : 2U));
+        player_close (&p);
+    }
 }
 
 /* visits of every node = those of its children + simulations that ended at it */
@@ -151,7 +219,8 @@ static void equal_texts_are_one_child (void)
         world_answer (&p.w, 0);
     node_value v;
     CHECK (search_value (p.w.s, 1, &v) && v.prior == 1.0);
-    CHECK (search_node (p.w.s, 2)->mark == MARK_PRUNED && search_node (p.w.s, 3)->mark == MARK_PRUNED);
+    CHECK (search_node (p.w.s, 2)->mark == MARK_PRUNED &&
+           search_node (p.w.s, 3)->mark == MARK_PRUNED);
     CHECK (p.w.queued == 3 && p.w.queue[0].node == 1);
     player_close (&p);
 }
@@ -246,7 +315,8 @@ static void a_node_costs_24_bytes_besides_the_tree (void)
     nodes = tree_size (search_tree (p.w.s));
     bytes = tree_bytes (search_tree (p.w.s)); /* the strategy's state is in the same arena */
     CHECK (nodes == 40001);
-    CHECK (bytes / nodes <= 96 + 32 + 16); /* 16: the text, and what the arena's last chunk has left */
+    CHECK (bytes / nodes <=
+           96 + 32 + 16); /* 16: the text, and what the arena's last chunk has left */
     if (bytes / nodes > 96 + 32 + 16)
         printf ("    %zu bytes a node\n", bytes / nodes);
     player_close (&p);
@@ -261,6 +331,9 @@ int main (void)
         {"too wide an expansion is refused", too_wide_an_expansion_is_refused},
         {"simulations in flight go to different leaves",
          simulations_in_flight_go_to_different_leaves},
+        {"the first of equals is walked to", the_first_of_equals_is_walked_to},
+        {"virtual loss turns the next simulation away",
+         virtual_loss_turns_the_next_simulation_away},
         {"nothing in flight is left in the counts", nothing_in_flight_is_left_in_the_counts},
         {"failures take their virtual loss back", failures_take_their_virtual_loss_back},
         {"a dead end does not hold the search", a_dead_end_does_not_hold_the_search},

@@ -10,7 +10,8 @@ static void every_variant_keeps_order_caps_and_memory (void)
     static const char *const sections[] = {
         "strategy: particle, particles: 6, max_steps: 6",
         "strategy: particle, particles: 5, iterations: 3, references: 2, max_steps: 6",
-        "strategy: particle, particles: 1, selection: sample, max_steps: 2, softmax_temperature: 0.01",
+        "strategy: particle, particles: 1, selection: sample, max_steps: 2, softmax_temperature: "
+        "0.01",
         NULL};
     keeps_all_promises (sections);
 }
@@ -78,8 +79,8 @@ static void references_are_never_asked_again (void)
     given_played (&p, "strategy: particle, particles: 6, iterations: 1, max_steps: 8", 3);
     CHECK (children_of_root (&p) == 6);
     player_close (&p);
-    given_played (&p, "strategy: particle, particles: 6, iterations: 4, references: 2, max_steps: 8",
-                  3);
+    given_played (
+        &p, "strategy: particle, particles: 6, iterations: 4, references: 2, max_steps: 8", 3);
     CHECK (children_of_root (&p) == 6 + 3 * 4);
     CHECK (search_reason (p.w.s) == REASON_ANSWERED && search_answers (p.w.s, NULL, 0) == 6);
     player_close (&p);
@@ -93,9 +94,10 @@ static void an_iteration_that_cannot_start_leaves_the_last_result (void)
     given_played (&p, "strategy: particle, particles: 6, max_steps: 8", 3);
     used = search_used (p.w.s).generations;
     player_close (&p);
-    snprintf (section, sizeof (section),
-              "strategy: particle, particles: 6, iterations: 9, max_steps: 8, budget.generations: %d",
-              (int)used);
+    snprintf (
+        section, sizeof (section),
+        "strategy: particle, particles: 6, iterations: 9, max_steps: 8, budget.generations: %d",
+        (int)used);
     given_played (&p, section, 3);
     CHECK (search_used (p.w.s).generations == used && search_reason (p.w.s) == REASON_BUDGET);
     CHECK (search_answers (p.w.s, NULL, 0) == 6);

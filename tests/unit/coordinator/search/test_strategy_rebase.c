@@ -20,8 +20,8 @@ static void select_is_what_follows (void)
     select_is_what_joined_asks ("strategy: rebase, width: 4, max_steps: 3");
 }
 
-static uint32_t share (const double *weights, size_t n, double temperature, uint32_t places,
-                       uint32_t *counts)
+static uint32_t
+share (const double *weights, size_t n, double temperature, uint32_t places, uint32_t *counts)
 {
     uint32_t order[16], sum = 0;
     PASS (rebase_allocate (weights, n, temperature, places, counts, order));
@@ -51,6 +51,9 @@ static void equal_weights_get_equal_shares (void)
         CHECK (counts[i] == 2);
     CHECK (share ((double[]){0.3, 0.3, 0.3}, 3, 0.2, 4, counts) == 4);
     CHECK (counts[2] == 2 && counts[1] == 1 && counts[0] == 1); /* the last one first */
+    /* 35 places for five: 35 e / 5 e is 7.000000000000001 in doubles */
+    CHECK (share ((double[]){1.0, 0.74, 0.74, 0.74, 0.74, 0.74}, 6, 0.5, 47, counts) == 47);
+    CHECK (counts[0] == 12 && counts[1] == 7 && counts[3] == 7 && counts[5] == 7);
 }
 
 static void extreme_temperatures_do_not_overflow (void)
@@ -59,6 +62,7 @@ static void extreme_temperatures_do_not_overflow (void)
     CHECK (share ((double[]){0.1, 0.9, 0.5}, 3, 1e-6, 16, counts) == 16 && counts[1] == 16);
     CHECK (share ((double[]){1e300, -1e300, 0.0}, 3, 1e-6, 16, counts) == 16 && counts[0] == 16);
     CHECK (share ((double[]){0.1, 0.9, 0.5}, 3, 1e6, 16, counts) == 16 && counts[1] == 6);
+    CHECK (share ((double[]){1e3, 1e3, 0.0}, 3, 0.2, 16, counts) == 16 && counts[0] == 8);
     CHECK (share (NULL, 0, 0.2, 16, counts) == 0);
 }
 
