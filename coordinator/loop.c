@@ -18,26 +18,31 @@
 #include "proto/base/log.h"
 
 enum {
-    HASH_EVERY = 4096,      /* inputs between two digest records */
-    MESSAGES_A_PASS = 256,  /* messages taken before tasks are sent again: keeps workers fed under a flood */
-    OPEN_MOST = 65536,      /* problems open at once when problems.open is 0 */
-    BACKLOG = 256 << 20     /* bytes waiting for the disk over which nothing new is sent */
+    HASH_EVERY = 4096, /* inputs between two digest records */
+    MESSAGES_A_PASS =
+        256, /* messages taken before tasks are sent again: keeps workers fed under a flood */
+    OPEN_MOST = 65536,  /* problems open at once when problems.open is 0 */
+    BACKLOG = 256 << 20 /* bytes waiting for the disk over which nothing new is sent */
 };
 
 const esp_option run_option_rows[] = {
-    {"name", ESP_OPT_STRING, offsetof (run_options, name), "run", 0, 0, NULL, "", "for people", ESP_OPT_FREE, false},
+    {"name", ESP_OPT_STRING, offsetof (run_options, name), "run", 0, 0, NULL, "", "for people",
+     ESP_OPT_FREE, false},
     {"output", ESP_OPT_STRING, offsetof (run_options, output), NULL, 0, 0, NULL, "",
      "folder of this run; made if it is not there", ESP_OPT_FREE, true},
     {"seed", ESP_OPT_INT, offsetof (run_options, seed), "42", 0, 9e15, NULL, "",
      "same seed, same draws and same seeds of samples", ESP_OPT_FIXED, false},
     {"repeats", ESP_OPT_INT, offsetof (run_options, repeats), "1", 1, 1000000, NULL, "searches",
      "independent searches per problem", ESP_OPT_GROWS, false},
-    {"limits.seconds", ESP_OPT_DOUBLE, offsetof (run_options, limit_seconds), "0", 0, 1e9, NULL, "s",
-     "wall time of this start of the run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE, false},
-    {"limits.generations", ESP_OPT_INT, offsetof (run_options, limit_generations), "0", 0, 9e15, NULL, "samples",
-     "cap of the whole run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE, false},
-    {"limits.generated_tokens", ESP_OPT_INT, offsetof (run_options, limit_generated_tokens), "0", 0, 9e15, NULL,
-     "tokens", "cap of the whole run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE, false},
+    {"limits.seconds", ESP_OPT_DOUBLE, offsetof (run_options, limit_seconds), "0", 0, 1e9, NULL,
+     "s", "wall time of this start of the run; reached: it stops, resumable; 0 = none",
+     ESP_OPT_FREE, false},
+    {"limits.generations", ESP_OPT_INT, offsetof (run_options, limit_generations), "0", 0, 9e15,
+     NULL, "samples", "cap of the whole run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE,
+     false},
+    {"limits.generated_tokens", ESP_OPT_INT, offsetof (run_options, limit_generated_tokens), "0", 0,
+     9e15, NULL, "tokens", "cap of the whole run; reached: it stops, resumable; 0 = none",
+     ESP_OPT_FREE, false},
     ESP_OPTION_END,
 };
 
@@ -52,7 +57,8 @@ static esp_err fail (coordinator *c, esp_err err)
 
 open_problem *find_open (const coordinator *c, problem_key key)
 {
-    for (size_t i = c->open_cap ? open_home (c, key) : 0; c->open_cap && c->open[i]; i = (i + 1) & (c->open_cap - 1))
+    for (size_t i = c->open_cap ? open_home (c, key) : 0; c->open_cap && c->open[i];
+         i = (i + 1) & (c->open_cap - 1))
         if (c->open[i]->key == key)
             return c->open[i];
     return NULL;
@@ -60,7 +66,7 @@ open_problem *find_open (const coordinator *c, problem_key key)
 
 static void place_open (open_problem **table, size_t cap, open_problem *p)
 {
-    size_t i = (size_t) (problem_hash (p->key) & (cap - 1));
+    size_t i = (size_t)(problem_hash (p->key) & (cap - 1));
     while (table[i])
         i = (i + 1) & (cap - 1);
     table[i] = p;
@@ -115,8 +121,8 @@ esp_err open_search (coordinator *c, problem_key key, open_problem **out)
     if (!p || room_for_open (c) != ESP_OK)
         goto fail;
     p->key = key;
-    if ((err = problem_source_get (c->setup.source, problem_repeat (key), problem_number (key), &p->memory, &row,
-                                   &c->error)) != ESP_OK ||
+    if ((err = problem_source_get (c->setup.source, problem_repeat (key), problem_number (key),
+                                   &p->memory, &row, &c->error)) != ESP_OK ||
         (err = search_create (c->setup.search, &row, &p->search)) != ESP_OK)
         goto fail;
     p->priority = row.priority;
@@ -168,8 +174,8 @@ esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number)
     esp_err err;
     esp_buf_clear (&c->rows[ROW_ANSWERS]);
     esp_buf_clear (&c->rows[ROW_CANDIDATES]);
-    if ((err = rows_of_search (p->search, c->setup.vote, &c->rows[ROW_ANSWERS], &c->rows[ROW_CANDIDATES], &totals)) !=
-        ESP_OK)
+    if ((err = rows_of_search (p->search, c->setup.vote, &c->rows[ROW_ANSWERS],
+                               &c->rows[ROW_CANDIDATES], &totals)) != ESP_OK)
         return err;
     for (int i = 0; i < ROW_FILES; i++)
         rows[i] = esp_buf_span (&c->rows[i]);
@@ -194,7 +200,8 @@ static esp_err apply (coordinator *c, open_problem *p, const input *in)
     for (size_t i = 0; i < c->effects.cancel_count; i++)
         dispatch_cancel (c->dispatch, (task_id){p->key, c->effects.cancels[i]});
     publish (c, number);
-    if (number % HASH_EVERY == 0 && (err = journal_hash (c->journal, p->key, search_digest (p->search))) != ESP_OK)
+    if (number % HASH_EVERY == 0 &&
+        (err = journal_hash (c->journal, p->key, search_digest (p->search))) != ESP_OK)
         return err;
     return c->effects.finished ? finish_problem (c, p, number) : ESP_OK;
 }
@@ -236,7 +243,7 @@ static void world_result (void *ctx, const result *r, int rank)
     coordinator *c = ctx;
     open_problem *p = find_open (c, r->id.problem);
     input in = {.kind = INPUT_RESULT, .problem = r->id.problem, .u.result = *r};
-    (void) rank;
+    (void)rank;
     c->generations += r->error == ESP_OK && r->steps > 0;
     c->results++;
     if (p && c->pass_error == ESP_OK)
@@ -269,11 +276,12 @@ esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, e
     if (!c)
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     c->setup = *setup;
-    c->total = (uint64_t) problem_source_count (setup->source) * (uint64_t) setup->run->repeats;
+    c->total = (uint64_t)problem_source_count (setup->source) * (uint64_t)setup->run->repeats;
     c->started_ns = esp_clock_ns (setup->clock);
     if ((err = frontier_create (&c->frontier)) != ESP_OK ||
-        (err = dispatch_create (setup->dispatch, setup->link, setup->clock, setup->run_id, setup->epoch, setup->version,
-                                setup->run_file, &world, &c->dispatch)) != ESP_OK) {
+        (err = dispatch_create (setup->dispatch, setup->link, setup->clock, setup->run_id,
+                                setup->epoch, setup->version, setup->run_file, &world,
+                                &c->dispatch)) != ESP_OK) {
         coordinator_destroy (c);
         return esp_error_set (error, err, "%s", esp_err_text (err));
     }
@@ -317,7 +325,7 @@ static bool was_admitted (const coordinator *c, problem_key key)
 static bool next_key (coordinator *c, problem_key *key)
 {
     uint32_t count = problem_source_count (c->setup.source);
-    for (; c->next_repeat < (uint32_t) c->setup.run->repeats; c->next_repeat++, c->next_number = 0)
+    for (; c->next_repeat < (uint32_t)c->setup.run->repeats; c->next_repeat++, c->next_number = 0)
         while (c->next_number < count) {
             *key = problem_key_make (c->next_repeat, c->next_number++);
             if (!was_admitted (c, *key))
@@ -329,11 +337,12 @@ static bool next_key (coordinator *c, problem_key *key)
 /* Until twice the slots are queued, or as many as problems.open says. */
 static bool wants_problem (const coordinator *c)
 {
-    size_t most = c->setup.problems->open > 0 ? (size_t) c->setup.problems->open : OPEN_MOST;
+    size_t most = c->setup.problems->open > 0 ? (size_t)c->setup.problems->open : OPEN_MOST;
     if (c->stopping || c->all_admitted || c->open_count >= most)
         return false;
     return c->setup.problems->open > 0 ||
-           frontier_size (c->frontier) + dispatch_in_flight (c->dispatch) < 2 * dispatch_slots (c->dispatch) + 1;
+           frontier_size (c->frontier) + dispatch_in_flight (c->dispatch) <
+               2 * dispatch_slots (c->dispatch) + 1;
 }
 
 static esp_err admit_problems (coordinator *c, bool *busy)
@@ -359,7 +368,8 @@ static esp_err send_kind (coordinator *c, enum task_kind kind, bool *busy)
 {
     task t;
     esp_err err = ESP_OK;
-    while (err == ESP_OK && dispatch_room (c->dispatch, kind) && frontier_pop (c->frontier, kind, &t) == ESP_OK) {
+    while (err == ESP_OK && dispatch_room (c->dispatch, kind) &&
+           frontier_pop (c->frontier, kind, &t) == ESP_OK) {
         open_problem *p = find_open (c, t.id.problem);
         if (!p || !search_wants (p->search, t.id.number))
             continue; /* cancelled while it waited */
@@ -377,7 +387,7 @@ static esp_err send_tasks (coordinator *c, bool *busy)
     if (c->stopping || journal_backlog (c->journal) > BACKLOG)
         return ESP_OK;
     for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
-        err = send_kind (c, (enum task_kind) k, busy);
+        err = send_kind (c, (enum task_kind)k, busy);
     return err == ESP_OK ? dispatch_flush (c->dispatch) : err;
 }
 
@@ -385,7 +395,7 @@ static esp_err send_tasks (coordinator *c, bool *busy)
 
 static esp_err check_deadlines (coordinator *c, uint64_t now)
 {
-    uint64_t limit = (uint64_t) (c->setup.search->options.budget_seconds * 1e9);
+    uint64_t limit = (uint64_t)(c->setup.search->options.budget_seconds * 1e9);
     esp_err err = ESP_OK;
     for (size_t i = 0; limit > 0 && i < c->open_cap && err == ESP_OK; i++) {
         open_problem *p = c->open[i];
@@ -395,7 +405,7 @@ static esp_err check_deadlines (coordinator *c, uint64_t now)
         p->expired = true;
         in.problem = p->key;
         err = apply (c, p, &in);
-        i = (size_t) -1; /* the table may have moved */
+        i = (size_t)-1; /* the table may have moved */
     }
     return err;
 }
@@ -408,15 +418,18 @@ static void check_limits (coordinator *c, uint64_t now)
         return;
     if (run->limit_generations > 0 || run->limit_generated_tokens > 0)
         coordinator_status (c, &status);
-    if (run->limit_seconds > 0 && (double) (now - c->started_ns) / 1e9 >= run->limit_seconds)
+    if (run->limit_seconds > 0 && (double)(now - c->started_ns) / 1e9 >= run->limit_seconds)
         coordinator_stop (c, 2.0, "run.limits.seconds reached");
-    else if (run->limit_generations > 0 && status.generations >= (uint64_t) run->limit_generations)
+    else if (run->limit_generations > 0 && status.generations >= (uint64_t)run->limit_generations)
         coordinator_stop (c, 2.0, "run.limits.generations reached");
-    else if (run->limit_generated_tokens > 0 && status.generated_tokens >= (uint64_t) run->limit_generated_tokens)
+    else if (run->limit_generated_tokens > 0 &&
+             status.generated_tokens >= (uint64_t)run->limit_generated_tokens)
         coordinator_stop (c, 2.0, "run.limits.generated_tokens reached");
     else if (dispatch_stranded_s (c->dispatch) > c->setup.dispatch->no_worker_s)
-        coordinator_stop (c, 0.0, dispatch_trouble (c->dispatch)[0] ? dispatch_trouble (c->dispatch)
-                                                                    : "no able worker is left (dispatch.no_worker_s)");
+        coordinator_stop (c, 0.0,
+                          dispatch_trouble (c->dispatch)[0]
+                              ? dispatch_trouble (c->dispatch)
+                              : "no able worker is left (dispatch.no_worker_s)");
 }
 
 static void check_end (coordinator *c, uint64_t now)
@@ -437,9 +450,10 @@ esp_err coordinator_pass (coordinator *c, bool *busy)
     *busy = false;
     if (c->pass_error != ESP_OK) /* of a command between two passes */
         return fail (c, c->pass_error);
-    if ((err = dispatch_receive (c->dispatch, MESSAGES_A_PASS, &taken)) != ESP_OK || (err = c->pass_error) != ESP_OK ||
-        (err = admit_problems (c, busy)) != ESP_OK || (err = send_tasks (c, busy)) != ESP_OK ||
-        (err = dispatch_tick (c->dispatch)) != ESP_OK || (err = c->pass_error) != ESP_OK)
+    if ((err = dispatch_receive (c->dispatch, MESSAGES_A_PASS, &taken)) != ESP_OK ||
+        (err = c->pass_error) != ESP_OK || (err = admit_problems (c, busy)) != ESP_OK ||
+        (err = send_tasks (c, busy)) != ESP_OK || (err = dispatch_tick (c->dispatch)) != ESP_OK ||
+        (err = c->pass_error) != ESP_OK)
         return fail (c, err);
     if (now >= c->next_check_ns) {
         c->next_check_ns = now + 50000000; /* deadlines and limits need no finer clock */
@@ -463,7 +477,7 @@ void coordinator_wait (coordinator *c, uint64_t timeout_ns)
 
 void coordinator_stop (coordinator *c, double drain_s, const char *why)
 {
-    uint64_t until = esp_clock_ns (c->setup.clock) + (uint64_t) (drain_s * 1e9);
+    uint64_t until = esp_clock_ns (c->setup.clock) + (uint64_t)(drain_s * 1e9);
     if (!c->stopping || until < c->stop_ns)
         c->stop_ns = until;
     if (!c->stopping)
@@ -492,13 +506,16 @@ esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd
     esp_err err;
     if (!p)
         return ESP_ENOENT;
-    if (cmd->kind == COMMAND_BOOST && (cmd->node == NODE_NONE || cmd->node < tree_size (search_tree (p->search)))) {
+    if (cmd->kind == COMMAND_BOOST &&
+        (cmd->node == NODE_NONE || cmd->node < tree_size (search_tree (p->search)))) {
         struct below b = {search_tree (p->search), cmd->node == NODE_NONE ? NODE_ROOT : cmd->node};
-        frontier_boost (c->frontier, key, cmd->value, is_below, &b); /* send order only: no search sees it */
+        frontier_boost (c->frontier, key, cmd->value, is_below,
+                        &b); /* send order only: no search sees it */
     }
     if ((err = apply (c, p, &in)) == ESP_OK)
         *number = c->inputs;
     if (err == ESP_ENOMEM)
-        keep_error (c, err); /* the search is unusable: the run stops and resumes from its journal */
+        keep_error (c,
+                    err); /* the search is unusable: the run stops and resumes from its journal */
     return err;
 }

@@ -47,7 +47,9 @@ typedef struct coordinator_setup { /* borrowed for the life of the coordinator *
     uint64_t run_id, version;
     uint32_t epoch;
     span run_file;
-    bool (*replays) (void *ctx, span run_file); /* do inputs recorded under this run file fit `search`?  NULL: always */
+    bool (*replays) (
+        void *ctx,
+        span run_file); /* do inputs recorded under this run file fit `search`?  NULL: always */
     void *replays_ctx;
     coordinator_observer observer;
 } coordinator_setup;
@@ -60,7 +62,8 @@ enum coordinator_state {
 
 typedef struct coordinator coordinator;
 
-ESP_MUST_CHECK esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, esp_error *error);
+ESP_MUST_CHECK esp_err coordinator_create (const coordinator_setup *setup, coordinator **out,
+                                           esp_error *error);
 void coordinator_destroy (coordinator *c); /* accepts NULL */
 
 /* A journal_visit: rebuild the searches from their inputs.  Inputs recorded under a run file that does not fit any more (a
@@ -70,8 +73,8 @@ esp_err coordinator_visit (void *c, const record *r);
 
 /* Start work: rows of problems that finished but were not committed are given to the journal, pending tasks to
  * the frontier.  The journal is borrowed. */
-ESP_MUST_CHECK esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished, size_t finished_count,
-                                           esp_error *error);
+ESP_MUST_CHECK esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished,
+                                           size_t finished_count, esp_error *error);
 
 /* One pass; *busy: something moved, do not sleep.  Errors end the run: ESP_ENOMEM, ESP_EIO and ESP_ENOSPC (journal),
  * ESP_ECONFLICT (problems file); sentence in coordinator_error. */
@@ -84,7 +87,8 @@ void coordinator_stop (coordinator *c, double drain_s, const char *why);
 
 /* Steer an open problem: journaled, then applied.  *number: the reply may leave once journal_durable reaches it.
  * Errors: ESP_ENOENT (not open), ESP_EIO. */
-ESP_MUST_CHECK esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd, uint64_t *number);
+ESP_MUST_CHECK esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd,
+                                            uint64_t *number);
 
 enum coordinator_state coordinator_state (const coordinator *c);
 const char *coordinator_why (const coordinator *c);

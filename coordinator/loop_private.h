@@ -10,8 +10,8 @@
 
 typedef struct open_problem {
     problem_key key;
-    search *search;   /* owned */
-    esp_buf memory;   /* while it is being read */
+    search *search; /* owned */
+    esp_buf memory; /* while it is being read */
     double priority;
     uint64_t first_sent_ns; /* 0 = nothing sent yet */
     uint64_t finished_by;   /* resume: the input that ended it; 0 = open */
@@ -27,11 +27,13 @@ struct coordinator {
     esp_buf rows[ROW_FILES];
     open_problem **open; /* owned; hash table by key */
     size_t open_cap, open_count;
-    open_problem **late_rows; /* owned list, resume only: finished, rows not committed, in the order they ended */
+    open_problem **
+        late_rows; /* owned list, resume only: finished, rows not committed, in the order they ended */
     size_t late_count, late_cap;
     key_range *admitted; /* owned; sorted: problems that earlier starts admitted */
     size_t admitted_count;
-    problem_key *passed_over; /* owned; resume only: opened under a run file that does not fit any more */
+    problem_key
+        *passed_over; /* owned; resume only: opened under a run file that does not fit any more */
     size_t passed_count, passed_cap;
     bool passing_over; /* the segment that is being read was written under such a run file */
     uint32_t next_repeat, next_number; /* first problem that was not looked at yet */
@@ -54,7 +56,7 @@ static inline uint64_t problem_hash (problem_key key)
 }
 static inline size_t open_home (const coordinator *c, problem_key key)
 {
-    return (size_t) (problem_hash (key) & (c->open_cap - 1));
+    return (size_t)(problem_hash (key) & (c->open_cap - 1));
 }
 
 open_problem *find_open (const coordinator *c, problem_key key);

@@ -20,8 +20,9 @@ static esp_err replay_input (coordinator *c, const record *r)
     if (!p) {
         if (in->kind != INPUT_OPEN)
             return esp_error_set (&c->error, ESP_EDAMAGE,
-                                  "journal: input %" PRIu64 " is for problem %u, which was never opened", r->number,
-                                  problem_number (in->problem));
+                                  "journal: input %" PRIu64
+                                  " is for problem %u, which was never opened",
+                                  r->number, problem_number (in->problem));
         if ((err = open_search (c, in->problem, &p)) != ESP_OK)
             return err;
     }
@@ -48,7 +49,8 @@ static esp_err pass_over (coordinator *c, const record *r)
     c->inputs = r->number;
     if (r->u.input.kind != INPUT_OPEN)
         return ESP_OK;
-    if (esp_grow (&c->passed_over, &c->passed_cap, c->passed_count + 1, sizeof (*c->passed_over)) != 0)
+    if (esp_grow (&c->passed_over, &c->passed_cap, c->passed_count + 1, sizeof (*c->passed_over)) !=
+        0)
         return esp_error_set (&c->error, ESP_ENOMEM, "out of memory");
     c->passed_over[c->passed_count++] = r->u.input.problem;
     return ESP_OK;
@@ -61,8 +63,10 @@ static void say_passed_over (const coordinator *c)
     for (size_t i = 0; i < c->passed_count; i++)
         again += find_open (c, c->passed_over[i]) == NULL;
     if (again > 0)
-        esp_log (LOG_WARN, "RESUME-RESTARTS", "the budget of a search grew: %zu problems that were not finished start "
-                 "again from the beginning; finished ones stay as they are", again);
+        esp_log (LOG_WARN, "RESUME-RESTARTS",
+                 "the budget of a search grew: %zu problems that were not finished start "
+                 "again from the beginning; finished ones stay as they are",
+                 again);
 }
 
 esp_err coordinator_visit (void *ctx, const record *r)
@@ -76,10 +80,11 @@ esp_err coordinator_visit (void *ctx, const record *r)
     if (r->kind != RECORD_HASH || !(p = find_open (c, r->u.hash.problem)))
         return ESP_OK;
     if (search_digest (p->search) != r->u.hash.digest)
-        return esp_error_set (&c->error, ESP_EDIVERGED,
-                              "replay of problem %u differs from what was recorded at input %" PRIu64
-                              "; was the program changed? resume with the one that wrote the journal",
-                              problem_number (r->u.hash.problem), r->number);
+        return esp_error_set (
+            &c->error, ESP_EDIVERGED,
+            "replay of problem %u differs from what was recorded at input %" PRIu64
+            "; was the program changed? resume with the one that wrote the journal",
+            problem_number (r->u.hash.problem), r->number);
     return ESP_OK;
 }
 
@@ -87,7 +92,7 @@ esp_err coordinator_visit (void *ctx, const record *r)
 
 static int by_first (const void *a, const void *b)
 {
-    problem_key x = ((const key_range *) a)->first, y = ((const key_range *) b)->first;
+    problem_key x = ((const key_range *)a)->first, y = ((const key_range *)b)->first;
     return (x > y) - (x < y);
 }
 
@@ -122,8 +127,8 @@ static esp_err queue_pending (coordinator *c)
     return err;
 }
 
-esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished, size_t finished_count,
-                            esp_error *error)
+esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished,
+                            size_t finished_count, esp_error *error)
 {
     esp_err err = keep_admitted (c, finished, finished_count);
     c->journal = j;
@@ -133,7 +138,9 @@ esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finishe
     c->late_count = 0;
     if (err == ESP_OK)
         err = queue_pending (c);
-    return err == ESP_OK ? ESP_OK : esp_error_set (error, err, "cannot go on with the run: %s", esp_err_text (err));
+    return err == ESP_OK
+               ? ESP_OK
+               : esp_error_set (error, err, "cannot go on with the run: %s", esp_err_text (err));
 }
 
 /* ---- figures ---- */
@@ -166,13 +173,13 @@ uint64_t coordinator_inputs (const coordinator *c)
 static uint32_t busy_percent (const coordinator *c, uint64_t in_flight)
 {
     uint64_t slots = dispatch_kind_slots (c->dispatch, TASK_GENERATE);
-    return slots ? (uint32_t) (in_flight >= slots ? 100 : 100 * in_flight / slots) : 0;
+    return slots ? (uint32_t)(in_flight >= slots ? 100 : 100 * in_flight / slots) : 0;
 }
 
 static double time_left (const coordinator *c, double seconds)
 {
     uint64_t here = c->done - c->done_before;
-    return here && c->total > c->done ? seconds / (double) here * (double) (c->total - c->done) : NAN;
+    return here && c->total > c->done ? seconds / (double)here * (double)(c->total - c->done) : NAN;
 }
 
 void coordinator_status (const coordinator *c, run_status *out)
@@ -200,8 +207,8 @@ void coordinator_status (const coordinator *c, run_status *out)
                         .inputs = c->inputs};
     out->workers = roster_count (dispatch_roster (c->dispatch), WORKER_READY);
     out->workers_busy_percent = busy_percent (c, out->in_flight);
-    out->seconds = (double) (esp_clock_ns (c->setup.clock) - c->started_ns) / 1e9;
-    out->generations_per_s = out->seconds > 0 ? (double) c->generations / out->seconds : NAN;
+    out->seconds = (double)(esp_clock_ns (c->setup.clock) - c->started_ns) / 1e9;
+    out->generations_per_s = out->seconds > 0 ? (double)c->generations / out->seconds : NAN;
     out->eta_s = time_left (c, out->seconds);
 }
 

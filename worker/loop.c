@@ -22,7 +22,7 @@ enum {
     MESSAGES_A_PASS = 64,
     DEFAULT_SLOTS = 64, /* jobs in flight of an engine that states no number */
     MOST_FDS = 64,
-    READY_MOST = 4096   /* results waiting for the link; more: no new messages are taken */
+    READY_MOST = 4096 /* results waiting for the link; more: no new messages are taken */
 };
 
 struct work { /* a job and what it owns */
@@ -38,19 +38,19 @@ struct worker_loop {
     wire_codec *in, *out; /* owned */
     store *store;         /* owned */
     worker_engines engines;
-    bool open;            /* engines are open */
+    bool open; /* engines are open */
     bool draining;
     enum worker_end end;
     uint64_t run_id, heard_ns, silence_ns;
-    struct work **table;  /* owned; jobs by task id */
+    struct work **table; /* owned; jobs by task id */
     size_t table_cap;
     uint32_t in_flight[TASK_KINDS];
-    wire_result *ready;   /* owned */
+    wire_result *ready; /* owned */
     size_t ready_count, ready_cap;
-    esp_arena *kept;      /* texts of ready results */
-    task_id *missing;     /* owned */
+    esp_arena *kept;  /* texts of ready results */
+    task_id *missing; /* owned */
     size_t missing_count, missing_cap;
-    struct work **batch;  /* owned; jobs of the message being read, in order */
+    struct work **batch; /* owned; jobs of the message being read, in order */
     size_t batch_count, batch_cap;
     const job **starting; /* owned scratch */
     size_t starting_cap;
@@ -72,17 +72,19 @@ static esp_err say (worker_loop *w, wire_message *m)
 
 static esp_err say_hello (worker_loop *w)
 {
-    wire_message m = {.kind = WIRE_HELLO, .u.hello = {.version = w->setup.version, .pid = (uint32_t) getpid ()}};
+    wire_message m = {.kind = WIRE_HELLO,
+                      .u.hello = {.version = w->setup.version, .pid = (uint32_t)getpid ()}};
     char host[64] = "?";
-    (void) gethostname (host, sizeof (host) - 1); /* only for people */
+    (void)gethostname (host, sizeof (host) - 1); /* only for people */
     m.u.hello.host = span_of (host);
     return say (w, &m);
 }
 
 static wire_result failed_result (uint64_t lease, task_id id, esp_err error)
 {
-    return (wire_result){.lease = lease,
-                         .result = {.id = id, .error = error, .logprob = NAN, .mean_logprob = NAN, .share = NAN}};
+    return (wire_result){
+        .lease = lease,
+        .result = {.id = id, .error = error, .logprob = NAN, .mean_logprob = NAN, .share = NAN}};
 }
 
 /* What the wire refuses - a text over its limit, an infinite score - becomes an error of that one task. */
@@ -99,7 +101,8 @@ static esp_err send_ready (worker_loop *w)
         } else if (err == ESP_ETOOBIG || err == ESP_EINVAL) {
             err = ESP_OK;
             if (n == 1)
-                w->ready[sent] = failed_result (w->ready[sent].lease, w->ready[sent].result.id, ESP_EENGINE);
+                w->ready[sent] =
+                    failed_result (w->ready[sent].lease, w->ready[sent].result.id, ESP_EENGINE);
             n = (n + 1) / 2;
         }
     }
@@ -132,8 +135,10 @@ static esp_err flush_results (worker_loop *w)
 
 static struct work **find_work (worker_loop *w, task_id id)
 {
-    struct work **at = &w->table[(size_t) (esp_hash_fast (id.problem, id.number) & (w->table_cap - 1))];
-    while (*at && ((*at)->job.task.id.problem != id.problem || (*at)->job.task.id.number != id.number))
+    struct work **at =
+        &w->table[(size_t)(esp_hash_fast (id.problem, id.number) & (w->table_cap - 1))];
+    while (*at &&
+           ((*at)->job.task.id.problem != id.problem || (*at)->job.task.id.number != id.number))
         at = &(*at)->next;
     return at;
 }
@@ -173,7 +178,7 @@ static void job_done (void *ctx, const job *j, const result *r)
     wire_result made = {0};
     assert (done && &done->job == j);
     made.lease = done->lease;
-    made.busy_us = (uint32_t) ((esp_clock_ns (w->setup.clock) - done->got_ns) / 1000);
+    made.busy_us = (uint32_t)((esp_clock_ns (w->setup.clock) - done->got_ns) / 1000);
     w->moved = true;
     if (esp_grow (&w->ready, &w->ready_cap, w->ready_count + 1, sizeof (*w->ready)) != 0 ||
         copy_result (w, r, &made) != ESP_OK) {
@@ -229,7 +234,7 @@ static struct work *make_work (worker_loop *w, const wire_task *t, const wire_pr
     made->lease = t->lease;
     made->got_ns = esp_clock_ns (w->setup.clock);
     if (extra > 0) {
-        char *copy = (char *) (made->steps + prefix->step_count);
+        char *copy = (char *)(made->steps + prefix->step_count);
         memcpy (copy, t->task.extra.ptr, extra);
         made->job.task.extra = span_make (copy, extra);
     }
@@ -285,7 +290,8 @@ static void start_batch (worker_loop *w)
 static void take_batch (worker_loop *w, const wire_message *m)
 {
     for (size_t i = 0; i < m->u.batch.problem_count; i++)
-        if (store_problem (w->store, m->u.batch.problems[i].key, m->u.batch.problems[i].json) != ESP_OK)
+        if (store_problem (w->store, m->u.batch.problems[i].key, m->u.batch.problems[i].json) !=
+            ESP_OK)
             w->no_memory = true;
     for (size_t i = 0; i < m->u.batch.prefix_count; i++) {
         const wire_prefix *p = &m->u.batch.prefixes[i];
@@ -322,13 +328,14 @@ static esp_err say_ready (worker_loop *w)
 
 static esp_err take_welcome (worker_loop *w, const wire_message *m)
 {
-    engine_setup base = {.rank = w->setup.link->rank, .clock = w->setup.clock, .done = job_done, .ctx = w};
+    engine_setup base = {
+        .rank = w->setup.link->rank, .clock = w->setup.clock, .done = job_done, .ctx = w};
     wire_message refused = {.kind = WIRE_REFUSED};
     esp_error error = {0};
     if (w->open)
         return say_ready (w);
     w->run_id = m->run_id;
-    w->silence_ns = (uint64_t) m->u.welcome.silence_ms * 1000000;
+    w->silence_ns = (uint64_t)m->u.welcome.silence_ms * 1000000;
     if (w->setup.open (w->setup.ctx, m->u.welcome.run_file, &base, &w->engines, &error) != ESP_OK) {
         w->end = WORKER_UNABLE;
         refused.u.refused = span_of (error.text);
@@ -344,7 +351,7 @@ static esp_err take_welcome (worker_loop *w, const wire_message *m)
 static esp_err take_message (worker_loop *w, const wire_message *m)
 {
     wire_message pong = {.kind = WIRE_PONG};
-    switch ((enum wire_kind) m->kind) {
+    switch ((enum wire_kind)m->kind) {
     case WIRE_WELCOME:
         return take_welcome (w, m);
     case WIRE_BATCH:
@@ -376,7 +383,8 @@ static esp_err take_bytes (worker_loop *w, span bytes)
     if (err == ESP_ENOMEM)
         return err;
     if (err != ESP_OK) {
-        esp_log (LOG_ERROR, "WORKER-GARBAGE", "a message of %zu bytes from the coordinator: %s; dropped", bytes.len,
+        esp_log (LOG_ERROR, "WORKER-GARBAGE",
+                 "a message of %zu bytes from the coordinator: %s; dropped", bytes.len,
                  esp_err_text (err));
         return ESP_OK;
     }
@@ -384,14 +392,16 @@ static esp_err take_bytes (worker_loop *w, span bytes)
     if (w->run_id && m.run_id != w->run_id)
         return ESP_OK;
     err = take_message (w, &m);
-    return err == ESP_EFULL ? ESP_OK : err; /* a pong or ready that does not fit is asked for again */
+    return err == ESP_EFULL ? ESP_OK
+                            : err; /* a pong or ready that does not fit is asked for again */
 }
 
 static esp_err receive (worker_loop *w)
 {
     link_event got;
     esp_err err = ESP_OK;
-    for (int i = 0; i < MESSAGES_A_PASS && w->end == WORKER_RUNS && w->ready_count < READY_MOST; i++) {
+    for (int i = 0; i < MESSAGES_A_PASS && w->end == WORKER_RUNS && w->ready_count < READY_MOST;
+         i++) {
         if ((err = link_poll (w->setup.link, &got)) != ESP_OK)
             break;
         w->moved = true;
@@ -416,12 +426,14 @@ esp_err worker_loop_create (const worker_setup *setup, worker_loop **out)
     if (!(w = esp_calloc (1, sizeof (*w))))
         return ESP_ENOMEM;
     w->setup = *setup;
-    w->silence_ns = (uint64_t) (setup->patience_s * 1e9);
+    w->silence_ns = (uint64_t)(setup->patience_s * 1e9);
     w->heard_ns = esp_clock_ns (setup->clock);
     w->table_cap = 1024;
     if (!(w->table = esp_calloc (w->table_cap, sizeof (struct work *))) ||
-        (err = esp_arena_create (65536, &w->kept)) != ESP_OK || (err = wire_codec_create (&w->in)) != ESP_OK ||
-        (err = wire_codec_create (&w->out)) != ESP_OK || (err = store_create (setup->store_bytes, &w->store)) != ESP_OK ||
+        (err = esp_arena_create (65536, &w->kept)) != ESP_OK ||
+        (err = wire_codec_create (&w->in)) != ESP_OK ||
+        (err = wire_codec_create (&w->out)) != ESP_OK ||
+        (err = store_create (setup->store_bytes, &w->store)) != ESP_OK ||
         (err = say_hello (w)) != ESP_OK) {
         worker_loop_destroy (w);
         return err;

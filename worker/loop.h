@@ -25,22 +25,23 @@ typedef struct worker_engines { /* one engine per task kind; kind NULL = cannot 
 } worker_engines;
 
 typedef struct worker_setup {
-    link_end *link;          /* borrowed */
-    const esp_clock *clock;  /* borrowed */
-    uint64_t version;        /* of program and wire */
-    double patience_s;       /* how long to wait for the coordinator's first word */
+    link_end *link;         /* borrowed */
+    const esp_clock *clock; /* borrowed */
+    uint64_t version;       /* of program and wire */
+    double patience_s;      /* how long to wait for the coordinator's first word */
     /* Open the engines of this run file; base has done, ctx, clock and rank filled.  Errors: the sentence goes to the coordinator. */
-    esp_err (*open) (void *ctx, span run_file, const engine_setup *base, worker_engines *out, esp_error *error);
+    esp_err (*open) (void *ctx, span run_file, const engine_setup *base, worker_engines *out,
+                     esp_error *error);
     void (*close) (void *ctx, worker_engines *engines);
     void *ctx;
-    size_t store_bytes;      /* texts kept; 0 = 64 MiB */
+    size_t store_bytes; /* texts kept; 0 = 64 MiB */
 } worker_setup;
 
 enum worker_end {
     WORKER_RUNS,
-    WORKER_TOLD,    /* the coordinator said stop */
-    WORKER_ALONE,   /* the coordinator is gone or silent */
-    WORKER_UNABLE   /* engines cannot be opened; the coordinator was told */
+    WORKER_TOLD,  /* the coordinator said stop */
+    WORKER_ALONE, /* the coordinator is gone or silent */
+    WORKER_UNABLE /* engines cannot be opened; the coordinator was told */
 };
 
 typedef struct worker_loop worker_loop;

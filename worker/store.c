@@ -16,7 +16,7 @@ struct held { /* one problem */
     struct text {
         node_ref node; /* NODE_ROOT = free cell: the root has no text */
         span text;
-    } *texts;         /* owned; open addressing */
+    } * texts; /* owned; open addressing */
     size_t cap, used;
     uint32_t pins;
     struct held *older, *newer;
@@ -31,12 +31,13 @@ struct store {
 
 static size_t home_of (const store *s, problem_key key)
 {
-    return (size_t) (esp_hash_fast (key, 0) & (s->cap - 1));
+    return (size_t)(esp_hash_fast (key, 0) & (s->cap - 1));
 }
 
 static struct held *find (const store *s, problem_key key)
 {
-    for (size_t i = s->cap ? home_of (s, key) : 0; s->cap && s->table[i]; i = (i + 1) & (s->cap - 1))
+    for (size_t i = s->cap ? home_of (s, key) : 0; s->cap && s->table[i];
+         i = (i + 1) & (s->cap - 1))
         if (s->table[i]->key == key)
             return s->table[i];
     return NULL;
@@ -44,7 +45,7 @@ static struct held *find (const store *s, problem_key key)
 
 static void place (struct held **table, size_t cap, struct held *h)
 {
-    size_t i = (size_t) (esp_hash_fast (h->key, 0) & (cap - 1));
+    size_t i = (size_t)(esp_hash_fast (h->key, 0) & (cap - 1));
     while (table[i])
         i = (i + 1) & (cap - 1);
     table[i] = h;
@@ -57,7 +58,7 @@ esp_err store_create (size_t limit_bytes, store **out)
         return ESP_EINVAL;
     if (!(s = esp_calloc (1, sizeof (*s))))
         return ESP_ENOMEM;
-    s->limit = limit_bytes ? limit_bytes : (size_t) 64 << 20;
+    s->limit = limit_bytes ? limit_bytes : (size_t)64 << 20;
     *out = s;
     return ESP_OK;
 }
@@ -164,7 +165,8 @@ esp_err store_problem (store *s, problem_key key, span json)
     if (table_room (s) != ESP_OK || !(h = esp_calloc (1, sizeof (*h))))
         return ESP_ENOMEM;
     h->key = key;
-    if (esp_arena_create (ARENA_BYTES, &h->arena) != ESP_OK || esp_arena_copy (h->arena, json, &h->json) != ESP_OK) {
+    if (esp_arena_create (ARENA_BYTES, &h->arena) != ESP_OK ||
+        esp_arena_copy (h->arena, json, &h->json) != ESP_OK) {
         free_held (h);
         return ESP_ENOMEM;
     }
@@ -178,8 +180,8 @@ esp_err store_problem (store *s, problem_key key, span json)
 
 static struct text *find_text (const struct held *h, node_ref n)
 {
-    for (size_t i = h->cap ? (n * 2654435761U) & (h->cap - 1) : 0; h->cap && h->texts[i].node != NODE_ROOT;
-         i = (i + 1) & (h->cap - 1))
+    for (size_t i = h->cap ? (n * 2654435761U) & (h->cap - 1) : 0;
+         h->cap && h->texts[i].node != NODE_ROOT; i = (i + 1) & (h->cap - 1))
         if (h->texts[i].node == n)
             return &h->texts[i];
     return NULL;
@@ -220,7 +222,8 @@ esp_err store_text (store *s, problem_key key, node_ref n, span text)
     if (n == NODE_ROOT || find_text (h, n))
         return ESP_OK;
     s->bytes -= cost (h);
-    if ((err = text_room (h)) == ESP_OK && (err = esp_arena_copy (h->arena, text, &made.text)) == ESP_OK) {
+    if ((err = text_room (h)) == ESP_OK &&
+        (err = esp_arena_copy (h->arena, text, &made.text)) == ESP_OK) {
         place_text (h->texts, h->cap, &made);
         h->used++;
     }

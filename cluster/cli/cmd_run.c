@@ -18,18 +18,22 @@ enum {
     IDLE_NS = 100000000,   /* longest sleep of the coordinator */
     BUSY_WAIT_NS = 1000000 /* while the worker inside this process has jobs with timers */
 };
-#define DRAIN_S 2.0        /* Ctrl-C and SIGTERM: mpirun kills after about 5 s */
+#define DRAIN_S        2.0  /* Ctrl-C and SIGTERM: mpirun kills after about 5 s */
 #define DRAIN_NOTICE_S 60.0 /* SIGUSR1: a notice before the time limit */
 
 static const char *const run_help =
     "usage: espalier run RUN.yaml [key=value ...] [--resume]\n"
     "       espalier resume OUTPUT [key=value ...]\n\n"
-    "Searches every problem of the run file.  Under mpirun or srun rank 0 coordinates and the other ranks work;\n"
-    "alone, both ends run in this process.  key=value replaces a key of the run file: search.keep=8.\n\n"
+    "Searches every problem of the run file.  Under mpirun or srun rank 0 coordinates and the "
+    "other ranks work;\n"
+    "alone, both ends run in this process.  key=value replaces a key of the run file: "
+    "search.keep=8.\n\n"
     "  --resume   start, or go on if run.output holds this run already (for batch jobs)\n\n"
-    "Ctrl-C or SIGTERM once: stops cleanly, 'espalier resume' goes on; twice: at once.  SIGUSR1: as once, but waits\n"
+    "Ctrl-C or SIGTERM once: stops cleanly, 'espalier resume' goes on; twice: at once.  SIGUSR1: "
+    "as once, but waits\n"
     "up to 60 s for what is out.  'espalier options' lists every key.\n\n"
-    "Exit status: 0 done; 1 done, some problem ended in an error; 2 wrong usage, run file or input; 3 stopped\n"
+    "Exit status: 0 done; 1 done, some problem ended in an error; 2 wrong usage, run file or "
+    "input; 3 stopped\n"
     "before the end, resumable; 4 cannot go on.  A finished run leaves OUTPUT/done.\n";
 
 /* ---- arguments ---- */
@@ -46,7 +50,8 @@ static int parse (int argc, char **argv, bool resume, run_arguments *a)
         if (strcmp (argv[i], "--resume") == 0)
             a->may_resume = true;
         else if (argv[i][0] == '-') {
-            fprintf (stderr, "espalier: there is no option '%s'; try 'espalier run --help'\n", argv[i]);
+            fprintf (stderr, "espalier: there is no option '%s'; try 'espalier run --help'\n",
+                     argv[i]);
             return EXIT_USAGE;
         } else if (!*first)
             *first = argv[i];
@@ -54,7 +59,8 @@ static int parse (int argc, char **argv, bool resume, run_arguments *a)
             a->overrides[a->override_count++] = argv[i];
     }
     if (resume ? !a->output : !a->run_file) {
-        fprintf (stderr, "espalier: which %s?\n\n%s", resume ? "output folder" : "run file", run_help);
+        fprintf (stderr, "espalier: which %s?\n\n%s", resume ? "output folder" : "run file",
+                 run_help);
         return EXIT_USAGE;
     }
     return 0;
@@ -81,12 +87,14 @@ static int open_signals (void)
 static bool take_signals (int fd, coordinator *c, int *count)
 {
     struct signalfd_siginfo got;
-    while (fd >= 0 && read (fd, &got, sizeof (got)) == (ssize_t) sizeof (got)) {
+    while (fd >= 0 && read (fd, &got, sizeof (got)) == (ssize_t)sizeof (got)) {
         bool notice = got.ssi_signo == SIGUSR1;
         if (++*count > 1 && !notice)
             return true;
         coordinator_stop (c, notice ? DRAIN_NOTICE_S : DRAIN_S,
-                          notice ? "SIGUSR1" : got.ssi_signo == SIGINT ? "Ctrl-C" : "a signal");
+                          notice                    ? "SIGUSR1"
+                          : got.ssi_signo == SIGINT ? "Ctrl-C"
+                                                    : "a signal");
         esp_log (LOG_WARN, "RUN-STOPPING", "%s; waiting for what is out (once more: leave at once)",
                  coordinator_why (c));
     }
@@ -100,10 +108,12 @@ static void say_start (const run_parts *p, const ranks *r)
     esp_buf meaning = {0};
     if (run_config_meaning (p->config, &meaning) == ESP_OK)
         fprintf (stderr, "espalier %s: %u problems x %" PRId64 "; %s; %s; output %s\n",
-                 p->resumed ? "goes on" : "starts", problem_source_count (p->source), p->config->run.repeats,
-                 esp_buf_text (&meaning), r->mpi ? r->end->description : "one process", p->config->run.output);
+                 p->resumed ? "goes on" : "starts", problem_source_count (p->source),
+                 p->config->run.repeats, esp_buf_text (&meaning),
+                 r->mpi ? r->end->description : "one process", p->config->run.output);
     if (r->mpi)
-        fprintf (stderr, "espalier: %d ranks: 1 coordinator, %d workers\n", r->end->size, r->end->size - 1);
+        fprintf (stderr, "espalier: %d ranks: 1 coordinator, %d workers\n", r->end->size,
+                 r->end->size - 1);
     esp_buf_free (&meaning);
 }
 
@@ -120,7 +130,8 @@ static void wait_a_little (run_parts *p, ranks *r, int signals)
 /* For summary.json: what the loop costs from the first task on. */
 static void note_cost (run_parts *p, uint64_t now)
 {
-    if (p->first_task_ns == 0 && dispatch_statistics (coordinator_dispatch (p->coordinator))->sent > 0) {
+    if (p->first_task_ns == 0 &&
+        dispatch_statistics (coordinator_dispatch (p->coordinator))->sent > 0) {
         p->first_task_ns = now;
         p->loop_cpu_ns = esp_thread_cpu_ns ();
     }
@@ -133,7 +144,8 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
     int count = 0;
     esp_err err = ESP_OK;
     run_progress_start (&progress);
-    while (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_RUNNING && !*at_once) {
+    while (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_RUNNING &&
+           !*at_once) {
         bool busy;
         uint64_t now;
         err = coordinator_pass (p->coordinator, &busy);
@@ -162,19 +174,27 @@ static int say_end (run_parts *p, esp_err err, bool at_once, const run_status *s
     const char *output = p->config->run.output;
     char took[32];
     if (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE) {
-        fprintf (stderr, "espalier: done: %" PRIu64 " of %" PRIu64 " problems solved in %s; %s/answers.jsonl\n",
-                 s->problems_solved, s->problems_total, run_progress_time (s->seconds, took, sizeof (took)), output);
+        fprintf (stderr,
+                 "espalier: done: %" PRIu64 " of %" PRIu64
+                 " problems solved in %s; %s/answers.jsonl\n",
+                 s->problems_solved, s->problems_total,
+                 run_progress_time (s->seconds, took, sizeof (took)), output);
         return s->problems_failed > 0 ? EXIT_WITH_ERRORS : EXIT_DONE;
     }
     if (err == ESP_OK || at_once) {
-        fprintf (stderr, "espalier: stopped (%s) with %" PRIu64 " of %" PRIu64 " problems done; go on by: espalier "
-                         "resume %s\n", at_once ? "at once" : coordinator_why (p->coordinator), s->problems_done,
+        fprintf (stderr,
+                 "espalier: stopped (%s) with %" PRIu64 " of %" PRIu64
+                 " problems done; go on by: espalier "
+                 "resume %s\n",
+                 at_once ? "at once" : coordinator_why (p->coordinator), s->problems_done,
                  s->problems_total, output);
         return EXIT_RESUMABLE;
     }
     fprintf (stderr, "espalier: %s\n", coordinator_error (p->coordinator)->text);
     if (err == ESP_EIO || err == ESP_ENOSPC || err == ESP_ENOMEM || err == ESP_EPERMISSION) {
-        fprintf (stderr, "espalier: what was written is whole; when there is room again go on by: espalier resume %s\n",
+        fprintf (stderr,
+                 "espalier: what was written is whole; when there is room again go on by: espalier "
+                 "resume %s\n",
                  output);
         return EXIT_RESUMABLE;
     }
@@ -197,7 +217,8 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     done = err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE;
     *clean = !at_once && !dispatch_saw_death (coordinator_dispatch (p->coordinator));
     outcome = say_end (p, err, at_once, &figures);
-    if (!at_once && run_write_summary (p, r->mpi ? r->end->description : "one process", done, &error) != ESP_OK) {
+    if (!at_once && run_write_summary (p, r->mpi ? r->end->description : "one process", done,
+                                       &error) != ESP_OK) {
         fprintf (stderr, "espalier: %s\n", error.text);
         outcome = done ? EXIT_RESUMABLE : outcome;
     }
@@ -223,7 +244,8 @@ static int rank_zero (const run_arguments *a, ranks *r)
     bool clean = true;
     int signals = open_signals (), outcome;
     if (r->mpi && r->end->size == 1) {
-        fprintf (stderr, "espalier: mpirun started one rank: at least 2 are needed (1 coordinator, 1 worker), or start "
+        fprintf (stderr, "espalier: mpirun started one rank: at least 2 are needed (1 coordinator, "
+                         "1 worker), or start "
                          "without mpirun\n");
         ranks_close (r, true);
         return EXIT_USAGE;
@@ -256,7 +278,8 @@ static int run (int argc, char **argv, bool resume)
     }
     if (r.end->rank == 0)
         return rank_zero (&a, &r);
-    if (open_signals () < 0) /* a worker leaves when it is told to, or when the coordinator is gone */
+    if (open_signals () <
+        0) /* a worker leaves when it is told to, or when the coordinator is gone */
         esp_log (LOG_WARN, "WORKER-SIGNALS", "signals could not be blocked");
     if (esp_log_open (r.end->rank, LOG_WARN, NULL, LOG_WARN) != ESP_OK)
         return EXIT_BROKEN;

@@ -8,11 +8,17 @@
  * input, nothing started; 3 stopped before the end, resumable; 4 cannot go on.
  */
 
-enum exit_status { EXIT_DONE = 0, EXIT_WITH_ERRORS = 1, EXIT_USAGE = 2, EXIT_RESUMABLE = 3, EXIT_BROKEN = 4 };
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_WITH_ERRORS = 1,
+    EXIT_USAGE = 2,
+    EXIT_RESUMABLE = 3,
+    EXIT_BROKEN = 4
+};
 
-int run_main (int argc, char **argv);    /* run RUN.yaml [key=value ...] [--resume] */
-int resume_main (int argc, char **argv); /* resume OUTPUT [key=value ...] */
-int check_main (int argc, char **argv);  /* check RUN.yaml [key=value ...] */
+int run_main (int argc, char **argv);     /* run RUN.yaml [key=value ...] [--resume] */
+int resume_main (int argc, char **argv);  /* resume OUTPUT [key=value ...] */
+int check_main (int argc, char **argv);   /* check RUN.yaml [key=value ...] */
 int options_main (int argc, char **argv); /* options [SECTION] [--markdown] */
 
 #endif

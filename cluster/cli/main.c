@@ -12,23 +12,30 @@ static const struct subcommand {
     int (*run) (int argc, char **argv);
     const char *arguments, *help;
 } table[] = {
-    {"run", run_main, "RUN.yaml [key=value ...] [--resume]", "search; under mpirun or srun, or alone in one process"},
+    {"run", run_main, "RUN.yaml [key=value ...] [--resume]",
+     "search; under mpirun or srun, or alone in one process"},
     {"resume", resume_main, "OUTPUT [key=value ...]", "go on from the journal"},
-    {"check", check_main, "RUN.yaml [key=value ...]", "every mistake with file and line; the resolved run file"},
-    {"options", options_main, "[SECTION] [--markdown]", "every key of the run file with default, range and meaning"},
+    {"check", check_main, "RUN.yaml [key=value ...]",
+     "every mistake with file and line; the resolved run file"},
+    {"options", options_main, "[SECTION] [--markdown]",
+     "every key of the run file with default, range and meaning"},
     {"report", report_main, "OUTPUT [OUTPUT2]", "accuracy against compute; two runs compared"},
     {"show", show_main, "OUTPUT ID [--json | --dot]", "the tree of one problem"},
     {"watch", watch_main, "OUTPUT", "follow a run from another terminal"},
-    {"steer", steer_main, "OUTPUT prune|boost|finish|add-step|stop ...", "change a run that is going on"},
-    {"replay", replay_main, "OUTPUT", "rebuild every search from the journal and compare with the rows"},
+    {"steer", steer_main, "OUTPUT prune|boost|finish|add-step|stop ...",
+     "change a run that is going on"},
+    {"replay", replay_main, "OUTPUT",
+     "rebuild every search from the journal and compare with the rows"},
     {"journal", journal_main, "dump OUTPUT", "the journal as JSON lines"},
 };
 enum { SUBCOMMANDS = sizeof (table) / sizeof (table[0]) };
 
 static void usage (FILE *to)
 {
-    fprintf (to, "espalier %s - process-reward-model-guided tree search over MPI\n\n"
-                 "usage: espalier COMMAND ...\n\n", ESP_VERSION);
+    fprintf (to,
+             "espalier %s - process-reward-model-guided tree search over MPI\n\n"
+             "usage: espalier COMMAND ...\n\n",
+             ESP_VERSION);
     for (int i = 0; i < SUBCOMMANDS; i++)
         fprintf (to, "  %-8s %-45s %s\n", table[i].name, table[i].arguments, table[i].help);
     fprintf (to, "\nespalier COMMAND --help tells more.  First run: cluster/local/demo; by hand:\n"
@@ -54,7 +61,8 @@ int main (int argc, char **argv)
         usage (stderr);
         return EXIT_USAGE;
     }
-    if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0 || strcmp (argv[1], "help") == 0) {
+    if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0 ||
+        strcmp (argv[1], "help") == 0) {
         usage (stdout);
         return EXIT_DONE;
     }

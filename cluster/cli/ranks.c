@@ -11,8 +11,9 @@
 #include "proto/wire/wire.h"
 
 enum {
-    SLEEP_NS = 250000000,      /* longest sleep of an idle rank: heartbeats are seconds */
-    PATIENCE_S = 120           /* how long a worker waits for the coordinator's first word (it may read a large file) */
+    SLEEP_NS = 250000000, /* longest sleep of an idle rank: heartbeats are seconds */
+    PATIENCE_S =
+        120 /* how long a worker waits for the coordinator's first word (it may read a large file) */
 };
 
 uint64_t ranks_version (void)

@@ -7,8 +7,8 @@
 #include "cluster/cli/run_config.h"
 
 typedef struct ranks {
-    link_end *end;    /* of this rank */
-    link_end *inside; /* one process: the worker's end; else NULL */
+    link_end *end;       /* of this rank */
+    link_end *inside;    /* one process: the worker's end; else NULL */
     worker_loop *worker; /* one process: the worker, made by ranks_start_inside */
     esp_clock clock;
     bool mpi;

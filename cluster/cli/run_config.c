@@ -14,20 +14,20 @@ static const unsigned roles[TASK_KINDS] = {ENGINE_GENERATOR, ENGINE_PRM, ENGINE_
 static const char *const name_keys[TASK_KINDS] = {"engine", "engine", "kind"};
 
 static const esp_option generator_rows[] = {
-    {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), "embedded", 0, 0, NULL, "", "what proposes steps",
-     ESP_OPT_FIXED, false},
+    {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), "embedded", 0, 0, NULL, "",
+     "what proposes steps", ESP_OPT_FIXED, false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "samples in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
     {"temperature", ESP_OPT_DOUBLE, offsetof (engine_options, temperature), "0.8", 0, 100, NULL, "",
      "0 = greedy", ESP_OPT_FIXED, false},
-    {"top_p", ESP_OPT_DOUBLE, offsetof (engine_options, top_p), "1", 0.000001, 1, NULL, "", "nucleus",
-     ESP_OPT_FIXED, false},
-    {"top_k", ESP_OPT_INT, offsetof (engine_options, top_k), "0", 0, 1000000, NULL, "tokens", "0 = off",
-     ESP_OPT_FIXED, false},
-    {"max_step_tokens", ESP_OPT_INT, offsetof (engine_options, max_step_tokens), "512", 1, 1000000, NULL, "tokens",
-     "longest step", ESP_OPT_FIXED, false},
-    {"max_tokens", ESP_OPT_INT, offsetof (engine_options, max_tokens), "2048", 1, 10000000, NULL, "tokens",
-     "longest generation to the end", ESP_OPT_FIXED, false},
+    {"top_p", ESP_OPT_DOUBLE, offsetof (engine_options, top_p), "1", 0.000001, 1, NULL, "",
+     "nucleus", ESP_OPT_FIXED, false},
+    {"top_k", ESP_OPT_INT, offsetof (engine_options, top_k), "0", 0, 1000000, NULL, "tokens",
+     "0 = off", ESP_OPT_FIXED, false},
+    {"max_step_tokens", ESP_OPT_INT, offsetof (engine_options, max_step_tokens), "512", 1, 1000000,
+     NULL, "tokens", "longest step", ESP_OPT_FIXED, false},
+    {"max_tokens", ESP_OPT_INT, offsetof (engine_options, max_tokens), "2048", 1, 10000000, NULL,
+     "tokens", "longest generation to the end", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
 static const esp_option prm_rows[] = {
@@ -39,7 +39,8 @@ static const esp_option prm_rows[] = {
 };
 static const esp_option verifier_rows[] = {
     {"kind", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
-     "what says which results are true; without the section nothing is verified", ESP_OPT_FIXED, false},
+     "what says which results are true; without the section nothing is verified", ESP_OPT_FIXED,
+     false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "verdicts in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
     ESP_OPTION_END,
@@ -50,14 +51,15 @@ static const esp_option observe_rows[] = {
     {"enabled", ESP_OPT_BOOL, offsetof (observe_options, enabled), "true", 0, 0, NULL, "",
      "let watch and steer connect", ESP_OPT_FREE, false},
     {"listen", ESP_OPT_STRING, offsetof (observe_options, listen), NULL, 0, 0, NULL, "",
-     "tcp://HOST:PORT (0 = any port); unset: a socket file of this user on this host", ESP_OPT_FREE, false},
+     "tcp://HOST:PORT (0 = any port); unset: a socket file of this user on this host", ESP_OPT_FREE,
+     false},
     ESP_OPTION_END,
 };
 static const esp_option log_rows[] = {
-    {"level", ESP_OPT_CHOICE, offsetof (log_options, level), "warn", 0, 0, "error|warn|info|debug", "",
-     "least important lines on stderr", ESP_OPT_FREE, false},
-    {"file_level", ESP_OPT_CHOICE, offsetof (log_options, file_level), "info", 0, 0, "error|warn|info|debug", "",
-     "least important lines in OUTPUT/log.txt", ESP_OPT_FREE, false},
+    {"level", ESP_OPT_CHOICE, offsetof (log_options, level), "warn", 0, 0, "error|warn|info|debug",
+     "", "least important lines on stderr", ESP_OPT_FREE, false},
+    {"file_level", ESP_OPT_CHOICE, offsetof (log_options, file_level), "info", 0, 0,
+     "error|warn|info|debug", "", "least important lines in OUTPUT/log.txt", ESP_OPT_FREE, false},
     ESP_OPTION_END,
 };
 
@@ -73,9 +75,9 @@ static esp_err mistake_of (run_config *c, const esp_error *error)
 {
     const char *colon = strstr (error->text, ": ");
     char key[128];
-    if (!colon || (size_t) (colon - error->text) >= sizeof (key))
+    if (!colon || (size_t)(colon - error->text) >= sizeof (key))
         return config_mistake (c->yaml, "search.strategy", "%s", error->text);
-    snprintf (key, sizeof (key), "%.*s", (int) (colon - error->text), error->text);
+    snprintf (key, sizeof (key), "%.*s", (int)(colon - error->text), error->text);
     return config_mistake (c->yaml, key, "%s", colon + 2);
 }
 
@@ -87,15 +89,17 @@ static esp_err unknown_strategy (run_config *c, const char *name)
     const char *near;
     for (; strategy_at (n) && n < 63; n++) {
         names[n] = strategy_at (n)->name;
-        len += (size_t) snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
+        len += (size_t)snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
         if (len >= sizeof (all))
             break;
     }
     names[n] = NULL;
     near = esp_nearest (name, names);
-    if (config_accept_section (c->yaml, "search") != ESP_OK) /* its other keys may be right for what was meant */
+    if (config_accept_section (c->yaml, "search") !=
+        ESP_OK) /* its other keys may be right for what was meant */
         return ESP_ENOMEM;
-    return config_mistake (c->yaml, "search.strategy", "there is no strategy '%.60s'%s%s%s; there are: %s", name,
+    return config_mistake (c->yaml, "search.strategy",
+                           "there is no strategy '%.60s'%s%s%s; there are: %s", name,
                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
 }
 
@@ -109,13 +113,15 @@ static esp_err bind_search (run_config *c)
     esp_err err;
     if (how && !(c->strategy_own = structs[1] = esp_calloc (1, how->option_bytes + 1)))
         return ESP_ENOMEM;
-    if ((err = config_bind (c->yaml, "search", tables, structs, how && how->options ? 2 : 1)) != ESP_OK)
+    if ((err = config_bind (c->yaml, "search", tables, structs, how && how->options ? 2 : 1)) !=
+        ESP_OK)
         return err;
     if (!how)
         return unknown_strategy (c, name);
     c->search.strategy = how;
     c->search.strategy_options = c->strategy_own;
-    if (how->fit && config_mistakes (c->yaml, NULL) == 0 && how->fit (c->strategy_own, &error) != ESP_OK)
+    if (how->fit && config_mistakes (c->yaml, NULL) == 0 &&
+        how->fit (c->strategy_own, &error) != ESP_OK)
         return mistake_of (c, &error);
     return ESP_OK;
 }
@@ -128,15 +134,16 @@ static esp_err unknown_engine (run_config *c, int k, const char *name)
     for (size_t i = 0; engine_at (i) && n < 63 && len < sizeof (all); i++)
         if (engine_at (i)->roles & roles[k]) {
             names[n] = engine_at (i)->name;
-            len += (size_t) snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
+            len += (size_t)snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
             n++;
         }
     near = esp_nearest (name, names);
     snprintf (key, sizeof (key), "%s.%s", sections[k], name_keys[k]);
     if (config_accept_section (c->yaml, sections[k]) != ESP_OK)
         return ESP_ENOMEM;
-    return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s", sections[k], name,
-                           near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
+    return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s", sections[k],
+                           name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+                           all);
 }
 
 static esp_err bind_engine (run_config *c, int k)
@@ -150,7 +157,8 @@ static esp_err bind_engine (run_config *c, int k)
     if (!name) /* no section: its defaults must not make one in the resolved file */
         return config_section_count (c->yaml, sections[k]) == 0
                    ? ESP_OK
-                   : config_mistake (c->yaml, sections[k], "says no %s.%s", sections[k], name_keys[k]);
+                   : config_mistake (c->yaml, sections[k], "says no %s.%s", sections[k],
+                                     name_keys[k]);
     if (name && strcmp (name, "none") != 0 && !(c->kinds[k] = engine_find (name, roles[k])))
         return unknown_engine (c, k, name);
     if (c->kinds[k] && c->kinds[k]->options) {
@@ -165,12 +173,13 @@ static void fill_search (run_config *c)
 {
     const engine_options *g = &c->engines[TASK_GENERATE];
     search_setup *s = &c->search;
-    s->run_seed = (uint64_t) c->run.seed;
-    s->how = (sampling){g->temperature, g->top_p, g->top_k, (uint32_t) g->max_step_tokens};
-    s->max_tokens = (uint32_t) g->max_tokens;
+    s->run_seed = (uint64_t)c->run.seed;
+    s->how = (sampling){g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens};
+    s->max_tokens = (uint32_t)g->max_tokens;
     s->has_prm = c->kinds[TASK_SCORE] != NULL;
     s->has_verifier = c->kinds[TASK_VERIFY] != NULL;
-    s->count_prompts = c->kinds[TASK_GENERATE] && strcmp (c->kinds[TASK_GENERATE]->name, "fake") == 0;
+    s->count_prompts =
+        c->kinds[TASK_GENERATE] && strcmp (c->kinds[TASK_GENERATE]->name, "fake") == 0;
     s->want_events = c->observe.enabled;
 }
 
@@ -194,8 +203,8 @@ static esp_err bind_all (run_config *c)
     return config_check_unknown (c->yaml);
 }
 
-static esp_err load (config *yaml, char *const *overrides, size_t count, run_config **out, esp_buf *mistakes,
-                     esp_error *error)
+static esp_err load (config *yaml, char *const *overrides, size_t count, run_config **out,
+                     esp_buf *mistakes, esp_error *error)
 {
     run_config *c = esp_calloc (1, sizeof (*c));
     const char *text = "";
@@ -222,16 +231,16 @@ static esp_err load (config *yaml, char *const *overrides, size_t count, run_con
     return ESP_OK;
 }
 
-esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out, esp_buf *mistakes,
-                         esp_error *error)
+esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out,
+                         esp_buf *mistakes, esp_error *error)
 {
     config *yaml;
     esp_err err = config_read (path, &yaml, error);
     return err == ESP_OK ? load (yaml, overrides, count, out, mistakes, error) : err;
 }
 
-esp_err run_config_parse (span text, char *const *overrides, size_t count, run_config **out, esp_buf *mistakes,
-                          esp_error *error)
+esp_err run_config_parse (span text, char *const *overrides, size_t count, run_config **out,
+                          esp_buf *mistakes, esp_error *error)
 {
     config *yaml;
     esp_err err = config_parse (text, "run.yaml", &yaml, error);
@@ -260,15 +269,16 @@ static void close_engines (worker_engines *e, int count)
     *e = (worker_engines){.owner = NULL};
 }
 
-esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base, worker_engines *out,
-                                 esp_error *error)
+esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base,
+                                 worker_engines *out, esp_error *error)
 {
     esp_buf mistakes = {0};
     run_config *c;
     esp_err err = run_config_parse (run_file, NULL, 0, &c, &mistakes, error);
-    (void) ctx;
+    (void)ctx;
     if (err == ESP_EFORMAT && mistakes.len > 0)
-        esp_error_set (error, err, "the run file that came from rank 0: %s", esp_buf_text (&mistakes));
+        esp_error_set (error, err, "the run file that came from rank 0: %s",
+                       esp_buf_text (&mistakes));
     esp_buf_free (&mistakes);
     if (err != ESP_OK)
         return err;
@@ -281,13 +291,13 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
             continue;
         setup.options = c->engine_own[k];
         setup.role = roles[k];
-        setup.run_seed = (uint64_t) c->run.seed;
+        setup.run_seed = (uint64_t)c->run.seed;
         if ((err = kind->open (&setup, &out->of[k].state, error)) != ESP_OK) {
             close_engines (out, k);
             return err;
         }
         out->of[k].kind = kind;
-        out->slots[k] = c->engines[k].slots > 0 ? (uint32_t) c->engines[k].slots
+        out->slots[k] = c->engines[k].slots > 0 ? (uint32_t)c->engines[k].slots
                         : kind->slots           ? kind->slots (out->of[k].state)
                                                 : 0;
         snprintf (out->line + len, sizeof (out->line) - len, "%s%s", len ? ", " : "", kind->name);
@@ -297,7 +307,7 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
 
 void run_config_close_engines (void *ctx, worker_engines *engines)
 {
-    (void) ctx;
+    (void)ctx;
     close_engines (engines, TASK_KINDS);
 }
 
@@ -318,7 +328,8 @@ static uint64_t hash_growing (uint64_t hash, const esp_option *rows, const void 
 {
     for (; rows && rows->key; rows++)
         if (rows->change == ESP_OPT_GROWS && rows->type == ESP_OPT_INT)
-            hash = esp_hash_mix (hash, (uint64_t) *(const int64_t *) ((const char *) values + rows->offset));
+            hash = esp_hash_mix (hash, (uint64_t) *
+                                           (const int64_t *)((const char *)values + rows->offset));
     return hash;
 }
 
@@ -345,7 +356,8 @@ bool run_config_replays (void *ctx, span run_file)
 
 /* ---- for people ---- */
 
-void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title, const esp_option *rows),
+void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title,
+                                       const esp_option *rows),
                         void *ctx)
 {
     char title[160];
@@ -375,16 +387,19 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
 
 static esp_err say_cap (esp_buf *out, const char *what, int64_t cap)
 {
-    return cap > 0 ? esp_buf_printf (out, "; at most %lld %s a problem", (long long) cap, what) : ESP_OK;
+    return cap > 0 ? esp_buf_printf (out, "; at most %lld %s a problem", (long long)cap, what)
+                   : ESP_OK;
 }
 
 esp_err run_config_meaning (const run_config *c, esp_buf *out)
 {
     const search_options *o = &c->search.options;
-    const char *keep = config_peek (c->yaml, "search.keep"), *expand = config_peek (c->yaml, "search.expand");
+    const char *keep = config_peek (c->yaml, "search.keep"),
+               *expand = config_peek (c->yaml, "search.expand");
     esp_err err = esp_buf_puts (out, c->search.strategy->name);
     if (err == ESP_OK && keep && expand)
-        err = esp_buf_printf (out, ": keep %s x expand %s = n %lld", keep, expand, atoll (keep) * atoll (expand));
+        err = esp_buf_printf (out, ": keep %s x expand %s = n %lld", keep, expand,
+                              atoll (keep) * atoll (expand));
     if (err == ESP_OK)
         err = say_cap (out, "generations", o->budget_generations);
     if (err == ESP_OK)

@@ -12,7 +12,8 @@
 #include "proto/config/config.h"
 #include "worker/loop.h"
 
-typedef struct engine_options { /* what generator, prm and verifier have in common, and the generator's sampling */
+typedef struct
+    engine_options { /* what generator, prm and verifier have in common, and the generator's sampling */
     const char *engine; /* NULL = none */
     int64_t slots;      /* in flight per worker; 0 = the engine's own number */
     double temperature, top_p;
@@ -25,7 +26,7 @@ typedef struct observe_options { /* section `observe` */
 } observe_options;
 
 typedef struct log_options { /* section `log` */
-    int level, file_level; /* enum log_level */
+    int level, file_level;   /* enum log_level */
 } log_options;
 
 typedef struct run_config {
@@ -34,7 +35,7 @@ typedef struct run_config {
     problem_options problems;
     search_setup search; /* strategy and options filled */
     vote_options vote;
-    engine_options engines[TASK_KINDS]; /* generator, prm, verifier */
+    engine_options engines[TASK_KINDS];   /* generator, prm, verifier */
     const engine_kind *kinds[TASK_KINDS]; /* NULL = none */
     void *engine_own[TASK_KINDS];         /* owned: the kind's own options */
     void *strategy_own;                   /* owned */
@@ -46,23 +47,24 @@ typedef struct run_config {
 
 /* Read a run file and apply overrides; all mistakes together go to *mistakes (one line each), which is empty on other
  * errors (the sentence is in *error).  Errors: ESP_EFORMAT (mistakes), those of config_read. */
-ESP_MUST_CHECK esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out,
-                                        esp_buf *mistakes, esp_error *error);
+ESP_MUST_CHECK esp_err run_config_load (const char *path, char *const *overrides, size_t count,
+                                        run_config **out, esp_buf *mistakes, esp_error *error);
 /* From text: a resolved run file from a journal or from rank 0. */
-ESP_MUST_CHECK esp_err run_config_parse (span text, char *const *overrides, size_t count, run_config **out,
-                                         esp_buf *mistakes, esp_error *error);
+ESP_MUST_CHECK esp_err run_config_parse (span text, char *const *overrides, size_t count,
+                                         run_config **out, esp_buf *mistakes, esp_error *error);
 void run_config_destroy (run_config *c); /* accepts NULL */
 
 /* Open the engines a worker needs: worker_setup.open and close; ctx unused. */
-esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base, worker_engines *out,
-                                 esp_error *error);
+esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base,
+                                 worker_engines *out, esp_error *error);
 void run_config_close_engines (void *ctx, worker_engines *engines);
 
 /* The engine's own look at a problem, for problem_source_open; ctx is the run_config. */
 esp_err run_config_check_problem (void *ctx, span json, esp_error *error);
 
 /* Every option table, for --help and docs/runfile.md: calls visit (section, title, rows) in order. */
-void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title, const esp_option *rows),
+void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title,
+                                       const esp_option *rows),
                         void *ctx);
 
 /* Do inputs that were recorded under this (resolved) run file plan the same under c?  Not if a budget or best_of_n's n

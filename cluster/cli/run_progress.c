@@ -32,7 +32,8 @@ const char *run_progress_time (double seconds, char *out, size_t size)
     if (isnan (seconds) || seconds > 1e9)
         return "?";
     if (seconds >= 3600)
-        snprintf (out, size, "%.0fh%02.0fm", floor (seconds / 3600), floor (fmod (seconds, 3600) / 60));
+        snprintf (out, size, "%.0fh%02.0fm", floor (seconds / 3600),
+                  floor (fmod (seconds, 3600) / 60));
     else if (seconds >= 60)
         snprintf (out, size, "%.0fm%02.0fs", floor (seconds / 60), floor (fmod (seconds, 60)));
     else
@@ -47,11 +48,13 @@ void run_progress_draw (run_progress *p, uint64_t now_ns, const run_status *s)
     int n;
     p->next_ns = now_ns + (p->terminal ? 500000000ULL : 10000000000ULL);
     n = snprintf (line, sizeof (line),
-                  "%s%" PRIu64 "/%" PRIu64 " problems, %" PRIu64 " solved, %" PRIu64 " open; %.0f generations/s; %u workers %u%% busy; ETA %s%s",
-                  p->terminal ? "\r\033[K" : "", s->problems_done, s->problems_total, s->problems_solved,
-                  s->problems_open, rate, s->workers, s->workers_busy_percent,
+                  "%s%" PRIu64 "/%" PRIu64 " problems, %" PRIu64 " solved, %" PRIu64
+                  " open; %.0f generations/s; %u workers %u%% busy; ETA %s%s",
+                  p->terminal ? "\r\033[K" : "", s->problems_done, s->problems_total,
+                  s->problems_solved, s->problems_open, rate, s->workers, s->workers_busy_percent,
                   run_progress_time (s->eta_s, eta, sizeof (eta)), p->terminal ? "" : "\n");
-    if (n > 0 && write (STDERR_FILENO, line, (size_t) n < sizeof (line) ? (size_t) n : sizeof (line) - 1) > 0)
+    if (n > 0 &&
+        write (STDERR_FILENO, line, (size_t)n < sizeof (line) ? (size_t)n : sizeof (line) - 1) > 0)
         p->drawn = true;
 }
 

@@ -40,7 +40,8 @@ static int load_run_file (run_parts *p, const run_arguments *a)
 {
     esp_buf mistakes = {0};
     esp_error error = {0};
-    esp_err err = run_config_load (a->run_file, a->overrides, a->override_count, &p->config, &mistakes, &error);
+    esp_err err = run_config_load (a->run_file, a->overrides, a->override_count, &p->config,
+                                   &mistakes, &error);
     int status = err == ESP_OK ? 0 : mistakes_said (err, &mistakes, &error);
     esp_buf_free (&mistakes);
     return status;
@@ -56,7 +57,7 @@ static int load_resolved (run_parts *p, const run_arguments *a)
     esp_err err;
     int status;
     if (esp_path_join (path, sizeof (path), a->output, "run.yaml") != ESP_OK ||
-        snprintf (output, sizeof (output), "run.output='%s'", a->output) >= (int) sizeof (output)) {
+        snprintf (output, sizeof (output), "run.output='%s'", a->output) >= (int)sizeof (output)) {
         fprintf (stderr, "espalier: the path of the output folder is too long\n");
         return EXIT_USAGE;
     }
@@ -67,10 +68,14 @@ static int load_resolved (run_parts *p, const run_arguments *a)
     status = err == ESP_OK ? 0 : mistakes_said (err, &mistakes, &error);
     esp_buf_free (&mistakes);
     if (err == ESP_EFORMAT && a->override_count > 0)
-        fprintf (stderr, "espalier: %s/run.yaml holds every key of this run; what decides them (search.strategy, an engine, "
-                 "verifier.kind) stays as it is for the life of a run: start a new one\n", a->output);
+        fprintf (stderr,
+                 "espalier: %s/run.yaml holds every key of this run; what decides them "
+                 "(search.strategy, an engine, "
+                 "verifier.kind) stays as it is for the life of a run: start a new one\n",
+                 a->output);
     if (err == ESP_ENOENT)
-        fprintf (stderr, "espalier: %s holds no run; start one with 'espalier run RUN.yaml'\n", a->output);
+        fprintf (stderr, "espalier: %s holds no run; start one with 'espalier run RUN.yaml'\n",
+                 a->output);
     return status;
 }
 
@@ -86,7 +91,10 @@ static int look_at_output (run_parts *p, const run_arguments *a, record_header *
     esp_err err = journal_peek (output, header, &p->header_memory, &error);
     *old = err == ESP_OK;
     if (err == ESP_ENOENT && !a->run_file) {
-        fprintf (stderr, "espalier: %s holds no run to go on with; start one with 'espalier run RUN.yaml'\n", output);
+        fprintf (
+            stderr,
+            "espalier: %s holds no run to go on with; start one with 'espalier run RUN.yaml'\n",
+            output);
         return EXIT_USAGE;
     }
     if (err == ESP_ENOENT)
@@ -95,14 +103,19 @@ static int look_at_output (run_parts *p, const run_arguments *a, record_header *
         return complain (err == ESP_EVERSION ? EXIT_USAGE : EXIT_BROKEN, &error);
     if (a->run_file && !a->may_resume) {
         fprintf (stderr,
-                 "espalier: %s holds a run already; go on with it by 'espalier resume %s', or choose another "
+                 "espalier: %s holds a run already; go on with it by 'espalier resume %s', or "
+                 "choose another "
                  "run.output\n",
                  output, output);
         return EXIT_USAGE;
     }
-    if ((err = run_config_parse (header->run_file, NULL, 0, &before, &mistakes, &error)) != ESP_OK) {
-        fprintf (stderr, "espalier: %s was started by another version of the program, whose run file this one cannot "
-                         "read: %s\n", output, mistakes.len ? esp_buf_text (&mistakes) : error.text);
+    if ((err = run_config_parse (header->run_file, NULL, 0, &before, &mistakes, &error)) !=
+        ESP_OK) {
+        fprintf (stderr,
+                 "espalier: %s was started by another version of the program, whose run file this "
+                 "one cannot "
+                 "read: %s\n",
+                 output, mistakes.len ? esp_buf_text (&mistakes) : error.text);
         esp_buf_free (&mistakes);
         return EXIT_USAGE;
     }
@@ -111,9 +124,12 @@ static int look_at_output (run_parts *p, const run_arguments *a, record_header *
     if (err != ESP_OK)
         return complain (EXIT_USAGE, &error);
     if (header->semantics != p->config->search.strategy->semantics) {
-        fprintf (stderr, "espalier: %s was started with semantics %u of strategy %s, this program has %u; resume with "
-                         "the program that started it\n", output, header->semantics,
-                 p->config->search.strategy->name, p->config->search.strategy->semantics);
+        fprintf (stderr,
+                 "espalier: %s was started with semantics %u of strategy %s, this program has %u; "
+                 "resume with "
+                 "the program that started it\n",
+                 output, header->semantics, p->config->search.strategy->name,
+                 p->config->search.strategy->semantics);
         return EXIT_USAGE;
     }
     return 0;
@@ -131,8 +147,8 @@ static int open_output (const run_parts *p)
     if (esp_folder_make (path, &error) != ESP_OK)
         return complain (EXIT_USAGE, &error);
     if (esp_path_join (path, sizeof (path), output, "log.txt") == ESP_OK &&
-        esp_log_open (0, (enum log_level) p->config->log.level, path, (enum log_level) p->config->log.file_level) !=
-            ESP_OK)
+        esp_log_open (0, (enum log_level)p->config->log.level, path,
+                      (enum log_level)p->config->log.file_level) != ESP_OK)
         fprintf (stderr, "espalier: %s: cannot be written; the log goes to stderr only\n", path);
     return 0;
 }
@@ -141,13 +157,15 @@ static int open_problems (run_parts *p)
 {
     char index[PATH_MOST];
     esp_error error = {0};
-    if (esp_path_join (index, sizeof (index), p->config->run.output, "journal/problems.idx") != ESP_OK)
-        return EXIT_USAGE;
-    if (problem_source_open (&p->config->problems, index, run_config_check_problem, p->config, &p->source, &error) !=
+    if (esp_path_join (index, sizeof (index), p->config->run.output, "journal/problems.idx") !=
         ESP_OK)
+        return EXIT_USAGE;
+    if (problem_source_open (&p->config->problems, index, run_config_check_problem, p->config,
+                             &p->source, &error) != ESP_OK)
         return complain (EXIT_USAGE, &error);
     if (problem_source_skipped (p->source) > 0)
-        fprintf (stderr, "espalier: %u lines of %s were left out (problems.on_error: skip); see log.txt\n",
+        fprintf (stderr,
+                 "espalier: %u lines of %s were left out (problems.on_error: skip); see log.txt\n",
                  problem_source_skipped (p->source), p->config->problems.file);
     return 0;
 }
@@ -174,8 +192,8 @@ static int open_coordinator (run_parts *p, ranks *r, const record_header *old)
     esp_error error = {0};
     run_config *c = p->config;
     uint64_t run_id = old->run_id;
-    if (!p->resumed && getrandom (&run_id, sizeof (run_id), 0) != (ssize_t) sizeof (run_id))
-        run_id = (uint64_t) getpid ();
+    if (!p->resumed && getrandom (&run_id, sizeof (run_id), 0) != (ssize_t)sizeof (run_id))
+        run_id = (uint64_t)getpid ();
     run_id = run_id ? run_id : 1;
     p->epoch = p->resumed ? old->epoch + 1 : 1;
     p->setup = (coordinator_setup){.run = &c->run,
@@ -193,7 +211,9 @@ static int open_coordinator (run_parts *p, ranks *r, const record_header *old)
                                    .replays = run_config_replays,
                                    .replays_ctx = c};
     p->setup.observer = (coordinator_observer){&p->observe, give_events, give_progress};
-    return coordinator_create (&p->setup, &p->coordinator, &error) == ESP_OK ? 0 : complain (EXIT_BROKEN, &error);
+    return coordinator_create (&p->setup, &p->coordinator, &error) == ESP_OK
+               ? 0
+               : complain (EXIT_BROKEN, &error);
 }
 
 static int status_of (esp_err err)
@@ -224,10 +244,12 @@ static int open_journal (run_parts *p)
     esp_error error = {0};
     esp_err err = config_identity (c->yaml, &run.identity);
     if (err == ESP_OK && p->resumed)
-        err = journal_resume (c->run.output, &c->journal, &run, row_file_names, ROW_FILES, coordinator_visit,
-                              p->coordinator, &finished, &finished_count, &p->journal, &error);
+        err = journal_resume (c->run.output, &c->journal, &run, row_file_names, ROW_FILES,
+                              coordinator_visit, p->coordinator, &finished, &finished_count,
+                              &p->journal, &error);
     else if (err == ESP_OK)
-        err = journal_create (c->run.output, &c->journal, &run, row_file_names, ROW_FILES, &p->journal, &error);
+        err = journal_create (c->run.output, &c->journal, &run, row_file_names, ROW_FILES,
+                              &p->journal, &error);
     if (err != ESP_OK)
         return complain (status_of (err), coordinator_error (p->coordinator)->code != ESP_OK
                                               ? coordinator_error (p->coordinator)
@@ -242,7 +264,7 @@ static void remove_done (const run_parts *p)
 {
     char path[PATH_MOST];
     if (esp_path_join (path, sizeof (path), p->config->run.output, "done") == ESP_OK)
-        (void) unlink (path);
+        (void)unlink (path);
 }
 
 static int write_run_file (const run_parts *p)
@@ -252,8 +274,9 @@ static int write_run_file (const run_parts *p)
     remove_done (p);
     if (esp_path_join (path, sizeof (path), p->config->run.output, "run.yaml") != ESP_OK)
         return EXIT_USAGE;
-    return esp_file_write (path, esp_buf_span (&p->run_file), 0644, &error) == ESP_OK ? 0
-                                                                                       : complain (EXIT_USAGE, &error);
+    return esp_file_write (path, esp_buf_span (&p->run_file), 0644, &error) == ESP_OK
+               ? 0
+               : complain (EXIT_USAGE, &error);
 }
 
 static void open_observers (run_parts *p, ranks *r)
@@ -263,8 +286,8 @@ static void open_observers (run_parts *p, ranks *r)
     if (!p->config->observe.enabled)
         return;
     loop_observe_world (p->coordinator, p->journal, &world);
-    if (observe_open (p->config->run.output, p->config->observe.listen, &r->clock, &world, &p->observe, &error) !=
-        ESP_OK)
+    if (observe_open (p->config->run.output, p->config->observe.listen, &r->clock, &world,
+                      &p->observe, &error) != ESP_OK)
         esp_log (LOG_WARN, "OBSERVE-OFF", "nobody can watch this run: %s", error.text);
 }
 

@@ -8,18 +8,18 @@
 #include "coordinator/observe/observe.h"
 
 typedef struct run_parts {
-    run_config *config;      /* owned */
-    problem_source *source;  /* owned */
-    journal *journal;        /* owned */
+    run_config *config;       /* owned */
+    problem_source *source;   /* owned */
+    journal *journal;         /* owned */
     coordinator *coordinator; /* owned */
-    observe *observe;        /* owned; NULL = nobody can watch */
+    observe *observe;         /* owned; NULL = nobody can watch */
     coordinator_setup setup;
-    esp_buf run_file;        /* resolved */
-    esp_buf header_memory;   /* what the old header's spans point into */
+    esp_buf run_file;      /* resolved */
+    esp_buf header_memory; /* what the old header's spans point into */
     bool resumed;
     uint32_t epoch;
     uint64_t opened_ns, first_task_ns, ended_ns; /* clock of the ranks; 0 = not yet */
-    uint64_t loop_cpu_ns;                        /* of rank 0's loop thread, from the first task on */
+    uint64_t loop_cpu_ns; /* of rank 0's loop thread, from the first task on */
 } run_parts;
 
 typedef struct run_arguments {
@@ -35,6 +35,7 @@ int run_parts_open (run_parts *p, const run_arguments *a, ranks *r);
 void run_parts_close (run_parts *p);
 
 /* summary.json from the rows and the figures of this start; with done also the `done` marker.  Errors: sentence. */
-ESP_MUST_CHECK esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, esp_error *error);
+ESP_MUST_CHECK esp_err run_write_summary (const run_parts *p, const char *mpi, bool done,
+                                          esp_error *error);
 
 #endif

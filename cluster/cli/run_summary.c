@@ -25,7 +25,7 @@ typedef struct tally {
 static uint64_t count_of (const json_t *row, const char *key)
 {
     json_int_t value = json_integer_value (json_object_get (row, key));
-    return value > 0 ? (uint64_t) value : 0;
+    return value > 0 ? (uint64_t)value : 0;
 }
 
 static void add_row (tally *t, const json_t *row)
@@ -52,7 +52,8 @@ static void read_rows (const char *output, tally *t)
     char path[PATH_MOST], *line = NULL;
     size_t cap = 0;
     FILE *in;
-    if (esp_path_join (path, sizeof (path), output, "answers.jsonl") != ESP_OK || !(in = fopen (path, "r")))
+    if (esp_path_join (path, sizeof (path), output, "answers.jsonl") != ESP_OK ||
+        !(in = fopen (path, "r")))
         return;
     while (getline (&line, &cap, in) > 0) {
         json_t *row = json_loads (line, 0, NULL);
@@ -68,28 +69,32 @@ static json_t *rows_part (const tally *t)
 {
     json_t *reasons = json_object ();
     for (int i = REASON_ANSWERED; i < FINISH_REASONS; i++)
-        json_object_set_new (reasons, finish_reason_names[i], json_integer ((json_int_t) t->reasons[i]));
-    return json_pack ("{sI sI sI sI sI sI sI sI sI sI sI so}", "problems", (json_int_t) t->problems, "solved",
-                      (json_int_t) t->solved, "wrong", (json_int_t) t->wrong, "ungraded", (json_int_t) t->ungraded,
-                      "with_answer", (json_int_t) t->with_answer, "errors", (json_int_t) t->errors, "candidates",
-                      (json_int_t) t->candidates, "generations", (json_int_t) t->generations, "steps",
-                      (json_int_t) t->steps, "generated_tokens", (json_int_t) t->generated_tokens, "scored_tokens",
-                      (json_int_t) t->scored_tokens, "finish_reasons", reasons);
+        json_object_set_new (reasons, finish_reason_names[i],
+                             json_integer ((json_int_t)t->reasons[i]));
+    return json_pack ("{sI sI sI sI sI sI sI sI sI sI sI so}", "problems", (json_int_t)t->problems,
+                      "solved", (json_int_t)t->solved, "wrong", (json_int_t)t->wrong, "ungraded",
+                      (json_int_t)t->ungraded, "with_answer", (json_int_t)t->with_answer, "errors",
+                      (json_int_t)t->errors, "candidates", (json_int_t)t->candidates, "generations",
+                      (json_int_t)t->generations, "steps", (json_int_t)t->steps, "generated_tokens",
+                      (json_int_t)t->generated_tokens, "scored_tokens",
+                      (json_int_t)t->scored_tokens, "finish_reasons", reasons);
 }
 
 static double seconds_between (uint64_t from_ns, uint64_t to_ns)
 {
-    return to_ns > from_ns ? (double) (to_ns - from_ns) / 1e9 : 0.0;
+    return to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0.0;
 }
 
 /* What the coordinator cost, from the first task on. */
 static json_t *cost_part (const run_parts *p, uint64_t results)
 {
-    double seconds = seconds_between (p->first_task_ns, p->ended_ns), n = results ? (double) results : 1.0;
-    return json_pack ("{sf sf sf sf}", "first_task_s", seconds_between (p->opened_ns, p->first_task_ns),
-                      "results_per_s", seconds > 0.0 ? (double) results / seconds : 0.0, "cpu_us_per_result",
-                      (double) p->loop_cpu_ns / 1e3 / n, "journal_thread_cpu_us_per_result",
-                      (double) journal_writer_cpu_ns (p->journal) / 1e3 / n);
+    double seconds = seconds_between (p->first_task_ns, p->ended_ns),
+           n = results ? (double)results : 1.0;
+    return json_pack ("{sf sf sf sf}", "first_task_s",
+                      seconds_between (p->opened_ns, p->first_task_ns), "results_per_s",
+                      seconds > 0.0 ? (double)results / seconds : 0.0, "cpu_us_per_result",
+                      (double)p->loop_cpu_ns / 1e3 / n, "journal_thread_cpu_us_per_result",
+                      (double)journal_writer_cpu_ns (p->journal) / 1e3 / n);
 }
 
 static json_t *start_part (const run_parts *p, const char *mpi)
@@ -98,14 +103,16 @@ static json_t *start_part (const run_parts *p, const char *mpi)
     run_status s;
     json_t *workers, *part;
     coordinator_status (p->coordinator, &s);
-    workers = json_pack ("{sI sI sI sI sI sI sI sI sI sI}", "sent", (json_int_t) d->sent, "resent",
-                         (json_int_t) d->resent, "results", (json_int_t) d->results, "late", (json_int_t) d->late,
-                         "duplicates", (json_int_t) d->duplicates, "deaths", (json_int_t) d->deaths, "expired",
-                         (json_int_t) d->expired, "poisoned", (json_int_t) d->poisoned, "errors",
-                         (json_int_t) d->errors, "wasted_tokens", (json_int_t) d->wasted_tokens);
-    part = json_pack ("{sI ss sf sI sI so so}", "epoch", (json_int_t) p->epoch, "mpi", mpi, "seconds", s.seconds,
-                      "scored_steps", (json_int_t) s.scored_steps, "inputs", (json_int_t) s.inputs, "dispatch",
-                      workers, "coordinator", cost_part (p, d->results));
+    workers = json_pack ("{sI sI sI sI sI sI sI sI sI sI}", "sent", (json_int_t)d->sent, "resent",
+                         (json_int_t)d->resent, "results", (json_int_t)d->results, "late",
+                         (json_int_t)d->late, "duplicates", (json_int_t)d->duplicates, "deaths",
+                         (json_int_t)d->deaths, "expired", (json_int_t)d->expired, "poisoned",
+                         (json_int_t)d->poisoned, "errors", (json_int_t)d->errors, "wasted_tokens",
+                         (json_int_t)d->wasted_tokens);
+    part = json_pack ("{sI ss sf sI sI so so}", "epoch", (json_int_t)p->epoch, "mpi", mpi,
+                      "seconds", s.seconds, "scored_steps", (json_int_t)s.scored_steps, "inputs",
+                      (json_int_t)s.inputs, "dispatch", workers, "coordinator",
+                      cost_part (p, d->results));
     return part;
 }
 
@@ -128,7 +135,8 @@ esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, esp_e
     if (err == ESP_OK)
         err = esp_file_write (path, span_of (text), 0644, error);
     free (text);
-    if (err == ESP_OK && done && (err = esp_path_join (path, sizeof (path), c->run.output, "done")) == ESP_OK)
+    if (err == ESP_OK && done &&
+        (err = esp_path_join (path, sizeof (path), c->run.output, "done")) == ESP_OK)
         err = esp_file_write (path, span_of ("done\n"), 0644, error);
     return err;
 }

@@ -8,10 +8,10 @@
 #include "cluster/console/console.h"
 #include "coordinator/journal/journal.h"
 
-static const char *const help =
-    "usage: espalier journal dump OUTPUT\n\n"
-    "Prints every record of the run's journal as one JSON line: header, synced, input, commit, hash, footer.  Works while\n"
-    "the run goes on.  docs/journal.md explains the fields.\n";
+static const char *const help = "usage: espalier journal dump OUTPUT\n\n"
+                                "Prints every record of the run's journal as one JSON line: "
+                                "header, synced, input, commit, hash, footer.  Works while\n"
+                                "the run goes on.  docs/journal.md explains the fields.\n";
 
 /* The first error is kept, so that a record is written as one expression. */
 struct line {
@@ -113,7 +113,8 @@ static void problems_line (struct line *l, const problem_key *keys, size_t count
 {
     raw (l, ",\"problems\":[");
     for (size_t i = 0; i < count && l->err == ESP_OK; i++)
-        l->err = esp_buf_printf (&l->text, "%s[%u,%u]", i ? "," : "", problem_repeat (keys[i]), problem_number (keys[i]));
+        l->err = esp_buf_printf (&l->text, "%s[%u,%u]", i ? "," : "", problem_repeat (keys[i]),
+                                 problem_number (keys[i]));
     raw (l, "]");
 }
 
@@ -121,8 +122,9 @@ static void header_line (struct line *l, const record_header *h)
 {
     number (l, "format", h->format);
     if (l->err == ESP_OK)
-        l->err = esp_buf_printf (&l->text, ",\"run_id\":\"%016" PRIx64 "\",\"identity\":\"%016" PRIx64 "\"", h->run_id,
-                                 h->identity);
+        l->err = esp_buf_printf (&l->text,
+                                 ",\"run_id\":\"%016" PRIx64 "\",\"identity\":\"%016" PRIx64 "\"",
+                                 h->run_id, h->identity);
     number (l, "epoch", h->epoch);
     number (l, "segment", h->segment);
     number (l, "first", h->first);
@@ -138,8 +140,9 @@ static esp_err dump_one (void *ctx, const record *r)
 {
     struct line l = {.err = ESP_OK};
     FILE *out = ctx;
-    l.err = esp_buf_printf (&l.text, "{\"record\":\"%s\",\"number\":%" PRIu64, record_kind_names[r->kind], r->number);
-    switch ((enum record_kind) r->kind) {
+    l.err = esp_buf_printf (&l.text, "{\"record\":\"%s\",\"number\":%" PRIu64,
+                            record_kind_names[r->kind], r->number);
+    switch ((enum record_kind)r->kind) {
     case RECORD_HEADER:
         header_line (&l, &r->u.header);
         break;

@@ -17,9 +17,11 @@ static esp_err open_problems (rebuild *r, esp_error *error)
     char index[PATH_MOST];
     esp_err err = esp_path_join (index, sizeof (index), r->output, "journal/problems.idx");
     if (err == ESP_OK)
-        err = problem_source_open (&r->config->problems, index, run_config_check_problem, r->config, &r->source, error);
+        err = problem_source_open (&r->config->problems, index, run_config_check_problem, r->config,
+                                   &r->source, error);
     if (err == ESP_EIO || err == ESP_EPERMISSION || err == ESP_ENOSPC || err == ESP_ETOOBIG)
-        err = problem_source_open (&r->config->problems, NULL, run_config_check_problem, r->config, &r->source, error);
+        err = problem_source_open (&r->config->problems, NULL, run_config_check_problem, r->config,
+                                   &r->source, error);
     return err;
 }
 
@@ -81,17 +83,20 @@ esp_err rebuild_under (rebuild *r, span run_file, esp_error *error)
     return err;
 }
 
-static esp_err nearest (rebuild *r, const char *id, char *const *names, size_t count, esp_error *error)
+static esp_err
+nearest (rebuild *r, const char *id, char *const *names, size_t count, esp_error *error)
 {
-    const char *near = count ? esp_nearest (id, (const char *const *) names) : NULL;
+    const char *near = count ? esp_nearest (id, (const char *const *)names) : NULL;
     return esp_error_set (error, ESP_ENOENT, "%s has no problem '%.80s'%s%.80s%s", r->output, id,
-                          near ? "; did you mean " : "; '#17' names one by its number", near ? near : "",
-                          near ? "?" : "");
+                          near ? "; did you mean " : "; '#17' names one by its number",
+                          near ? near : "", near ? "?" : "");
 }
 
-esp_err rebuild_find (rebuild *r, const char *id, uint32_t repeat, problem_key *key, esp_error *error)
+esp_err
+rebuild_find (rebuild *r, const char *id, uint32_t repeat, problem_key *key, esp_error *error)
 {
-    uint32_t count = problem_source_count (r->source), looked = count < NAMES_LOOKED_AT ? count : NAMES_LOOKED_AT;
+    uint32_t count = problem_source_count (r->source),
+             looked = count < NAMES_LOOKED_AT ? count : NAMES_LOOKED_AT;
     char **names = esp_calloc (looked + 1, sizeof (*names));
     esp_buf memory = {0};
     bool found = false;
@@ -100,7 +105,7 @@ esp_err rebuild_find (rebuild *r, const char *id, uint32_t repeat, problem_key *
         char *end;
         unsigned long number = strtoul (id + 1, &end, 10);
         found = *end == 0 && end != id + 1 && number < count;
-        *key = problem_key_make (repeat, (uint32_t) number);
+        *key = problem_key_make (repeat, (uint32_t)number);
     }
     for (uint32_t i = 0; i < count && !found && err == ESP_OK; i++) {
         problem p;
@@ -152,7 +157,8 @@ static esp_err visit (void *ctx, const record *found)
         p->inputs++;
         return search_apply (p->search, &found->u.input, &p->effects);
     }
-    if (found->kind == RECORD_HASH && p->search && found->u.hash.problem == search_problem (p->search)->key &&
+    if (found->kind == RECORD_HASH && p->search &&
+        found->u.hash.problem == search_problem (p->search)->key &&
         found->u.hash.digest != search_digest (p->search) && p->r->diverged_at == 0)
         p->r->diverged_at = found->number;
     return ESP_OK;
@@ -163,13 +169,16 @@ esp_err rebuild_search (rebuild *r, problem_key key, search **out, esp_error *er
     struct replaying p = {.r = r, .error = error};
     esp_buf memory = {0};
     problem row;
-    esp_err err = problem_source_get (r->source, problem_repeat (key), problem_number (key), &memory, &row, error);
+    esp_err err = problem_source_get (r->source, problem_repeat (key), problem_number (key),
+                                      &memory, &row, error);
     p.row = &row;
     if (err == ESP_OK)
         err = journal_walk (r->output, key, visit, &p, error);
     if (err == ESP_OK && p.inputs == 0)
-        err = esp_error_set (error, ESP_EEMPTY, "%s: problem %u was not begun yet (or its segments were deleted by "
-                             "journal.keep: open)", r->output, problem_number (key));
+        err = esp_error_set (error, ESP_EEMPTY,
+                             "%s: problem %u was not begun yet (or its segments were deleted by "
+                             "journal.keep: open)",
+                             r->output, problem_number (key));
     effects_free (&p.effects);
     esp_buf_free (&memory);
     if (err == ESP_OK)

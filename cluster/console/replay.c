@@ -17,16 +17,19 @@
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
 
-static const char *const help =
-    "usage: espalier replay OUTPUT\n\n"
-    "Rebuilds every search from the journal, compares the digests that the run recorded, makes the rows anew and compares\n"
-    "them with answers.jsonl and candidates.jsonl.  Exit status 0, or 4 with the first difference.\n";
+static const char *const help = "usage: espalier replay OUTPUT\n\n"
+                                "Rebuilds every search from the journal, compares the digests that "
+                                "the run recorded, makes the rows anew and compares\n"
+                                "them with answers.jsonl and candidates.jsonl.  Exit status 0, or "
+                                "4 with the first difference.\n";
 
 struct slot {
     problem_key key;
-    uint64_t opened; /* number of its last OPEN: what was recorded before is void (a budget grew, it was started again) */
-    search *search;  /* NULL: not opened yet, or finished and gone */
-    char *rows[ROW_FILES]; /* owned: of a finished problem that was not committed yet; NULL = none */
+    uint64_t
+        opened; /* number of its last OPEN: what was recorded before is void (a budget grew, it was started again) */
+    search *search; /* NULL: not opened yet, or finished and gone */
+    char
+        *rows[ROW_FILES]; /* owned: of a finished problem that was not committed yet; NULL = none */
     size_t row_bytes[ROW_FILES];
 };
 
@@ -46,7 +49,8 @@ struct replaying {
 static int by_key (const void *a, const void *b)
 {
     const struct slot *x = a, *y = b;
-    return x->key != y->key ? (x->key > y->key) - (x->key < y->key) : (x->opened > y->opened) - (x->opened < y->opened);
+    return x->key != y->key ? (x->key > y->key) - (x->key < y->key)
+                            : (x->opened > y->opened) - (x->opened < y->opened);
 }
 
 /* First walk: every OPEN. */
@@ -92,8 +96,8 @@ static esp_err open_slot (struct replaying *p, struct slot *slot)
 {
     esp_buf memory = {0};
     problem row;
-    esp_err err = problem_source_get (p->r->source, problem_repeat (slot->key), problem_number (slot->key), &memory, &row,
-                                      p->error);
+    esp_err err = problem_source_get (p->r->source, problem_repeat (slot->key),
+                                      problem_number (slot->key), &memory, &row, p->error);
     if (err == ESP_OK)
         err = search_create (&p->r->now->search, &row, &slot->search);
     esp_buf_free (&memory);
@@ -113,7 +117,8 @@ static esp_err finish_slot (struct replaying *p, struct slot *slot)
     esp_err err;
     esp_buf_clear (&p->rows[ROW_ANSWERS]);
     esp_buf_clear (&p->rows[ROW_CANDIDATES]);
-    err = rows_of_search (slot->search, &p->r->config->vote, &p->rows[ROW_ANSWERS], &p->rows[ROW_CANDIDATES], NULL);
+    err = rows_of_search (slot->search, &p->r->config->vote, &p->rows[ROW_ANSWERS],
+                          &p->rows[ROW_CANDIDATES], NULL);
     for (int f = 0; f < ROW_FILES && err == ESP_OK; f++) {
         slot->row_bytes[f] = p->rows[f].len;
         if (!(slot->rows[f] = esp_strndup (esp_buf_text (&p->rows[f]), p->rows[f].len)))
@@ -129,8 +134,8 @@ static esp_err finish_slot (struct replaying *p, struct slot *slot)
 
 static esp_err differs (struct replaying *p, int f, uint64_t at, const char *what)
 {
-    return esp_error_set (p->error, ESP_EDIVERGED, "%s/%s: at byte %" PRIu64 " %s", p->r->output, row_file_names[f], at,
-                          what);
+    return esp_error_set (p->error, ESP_EDIVERGED, "%s/%s: at byte %" PRIu64 " %s", p->r->output,
+                          row_file_names[f], at, what);
 }
 
 /* Rows of one problem must stand at `at`. */
@@ -141,12 +146,13 @@ static esp_err compare_rows (struct replaying *p, int f, const struct slot *slot
     bool same;
     if (!there)
         return ESP_ENOMEM;
-    same = p->files[f] && fseeko (p->files[f], (off_t) at, SEEK_SET) == 0 &&
+    same = p->files[f] && fseeko (p->files[f], (off_t)at, SEEK_SET) == 0 &&
            fread (there, 1, len, p->files[f]) == len && memcmp (there, slot->rows[f], len) == 0;
     esp_free (there);
     if (same)
         return ESP_OK;
-    snprintf (what, sizeof (what), "the rows of problem %u (repeat %u) are not what the journal gives",
+    snprintf (what, sizeof (what),
+              "the rows of problem %u (repeat %u) are not what the journal gives",
               problem_number (slot->key), problem_repeat (slot->key));
     return differs (p, f, at, what);
 }
@@ -168,7 +174,9 @@ static esp_err commit_file (struct replaying *p, int f, const record *r)
         err = compare_rows (p, f, slot, at);
         at += slot->row_bytes[f];
     }
-    return err == ESP_OK && at != end ? differs (p, f, at, "rows end that end elsewhere in the journal") : err;
+    return err == ESP_OK && at != end
+               ? differs (p, f, at, "rows end that end elsewhere in the journal")
+               : err;
 }
 
 static esp_err commit (struct replaying *p, const record *r)
@@ -218,7 +226,8 @@ static esp_err visit (void *ctx, const record *r)
         slot = slot_of (p, r->u.hash.problem);
         p->digests++;
         if (slot && slot->search && search_digest (slot->search) != r->u.hash.digest)
-            return esp_error_set (p->error, ESP_EDIVERGED, "the replay differs from what was recorded at input %" PRIu64,
+            return esp_error_set (p->error, ESP_EDIVERGED,
+                                  "the replay differs from what was recorded at input %" PRIu64,
                                   r->number);
         return ESP_OK;
     }
@@ -262,12 +271,16 @@ static void close_all (struct replaying *p)
 
 static void say (const struct replaying *p)
 {
-    printf ("replayed %" PRIu64 " inputs of %zu problems, %" PRIu64 " finished: the rows of %" PRIu64
-            " are those of the files, %" PRIu64 " digests agree\n", p->inputs, p->count, p->finished, p->compared,
-            p->digests);
+    printf ("replayed %" PRIu64 " inputs of %zu problems, %" PRIu64
+            " finished: the rows of %" PRIu64 " are those of the files, %" PRIu64
+            " digests agree\n",
+            p->inputs, p->count, p->finished, p->compared, p->digests);
     if (p->passed_over > 0)
-        printf ("rows of %" PRIu64 " problems were not compared: their inputs are gone (journal.keep: open), or those of "
-                "others in the same commit\n", p->passed_over);
+        printf (
+            "rows of %" PRIu64
+            " problems were not compared: their inputs are gone (journal.keep: open), or those of "
+            "others in the same commit\n",
+            p->passed_over);
 }
 
 int replay_main (int argc, char **argv)

@@ -12,8 +12,10 @@
 
 static const char *const help =
     "usage: espalier show OUTPUT ID [--repeat N] [--json | --dot]\n\n"
-    "Rebuilds the search of one problem from the journal and prints its tree: path of ordinals, score, tokens, how the\n"
-    "step ended, what became of it and why, and the beginning of its text.  ID is the problem's id, or #NUMBER.\n"
+    "Rebuilds the search of one problem from the journal and prints its tree: path of ordinals, "
+    "score, tokens, how the\n"
+    "step ended, what became of it and why, and the beginning of its text.  ID is the problem's "
+    "id, or #NUMBER.\n"
     "Works while the run goes on.  --json: nested; --dot: for graphviz.\n";
 
 enum form { FORM_TEXT, FORM_JSON, FORM_DOT };
@@ -25,7 +27,8 @@ static void short_text (const node *n, char out[TEXT_WIDTH + 4])
     span text = span_trim (node_text (n));
     span line = span_make (text.ptr, span_find (text, span_of ("\n")));
     span cut = esp_utf8_cut (line, TEXT_WIDTH);
-    snprintf (out, TEXT_WIDTH + 4, "%.*s%s", (int) cut.len, cut.ptr, cut.len < text.len ? "..." : "");
+    snprintf (out, TEXT_WIDTH + 4, "%.*s%s", (int)cut.len, cut.ptr,
+              cut.len < text.len ? "..." : "");
     esp_text_scrub (out);
 }
 
@@ -58,12 +61,13 @@ static void head_text (const search *s)
     const problem *p = search_problem (s);
     budget used = search_used (s);
     char id[300];
-    snprintf (id, sizeof (id), "%.*s", (int) p->id.len, p->id.ptr);
+    snprintf (id, sizeof (id), "%.*s", (int)p->id.len, p->id.ptr);
     esp_text_scrub (id);
-    printf ("problem %s (number %u, repeat %u): %s; %" PRIu64 " generations, %" PRIu64 " steps, %" PRIu64
-            " tokens generated, %" PRIu64 " scored; %u nodes\n",
-            id, problem_number (p->key), problem_repeat (p->key), finish_reason_names[search_reason (s)],
-            used.generations, used.steps, used.generated_tokens, used.scored_tokens, tree_size (search_tree (s)) - 1);
+    printf ("problem %s (number %u, repeat %u): %s; %" PRIu64 " generations, %" PRIu64
+            " steps, %" PRIu64 " tokens generated, %" PRIu64 " scored; %u nodes\n",
+            id, problem_number (p->key), problem_repeat (p->key),
+            finish_reason_names[search_reason (s)], used.generations, used.steps,
+            used.generated_tokens, used.scored_tokens, tree_size (search_tree (s)) - 1);
 }
 
 static void line_text (const search *s, node_ref ref, const char *path)
@@ -75,7 +79,8 @@ static void line_text (const search *s, node_ref ref, const char *path)
     short_text (n, text);
     if (!isnan (n->score))
         snprintf (score, sizeof (score), "%.4f", n->score);
-    printf ("%*s%s  %s  %u tok  %s", 2 * (n->depth < 20 ? n->depth - 1 : 20), "", path, score, n->tokens, state_of (n));
+    printf ("%*s%s  %s  %u tok  %s", 2 * (n->depth < 20 ? n->depth - 1 : 20), "", path, score,
+            n->tokens, state_of (n));
     if (n->mark != MARK_OPEN)
         printf ("  %s%s%s", node_mark_names[n->mark], *why ? ": " : "", why);
     if (n->verdict != VERDICT_NONE)
@@ -91,12 +96,13 @@ static esp_err node_json (const search *s, node_ref ref, span path, esp_buf *out
 {
     const node *n = search_node (s, ref);
     node_value value;
-    esp_err err = esp_buf_printf (out, "{\"path\":\"%.*s\",\"score\":", (int) path.len, path.ptr);
+    esp_err err = esp_buf_printf (out, "{\"path\":\"%.*s\",\"score\":", (int)path.len, path.ptr);
     if (err == ESP_OK)
         err = esp_buf_json_double (out, n->score);
     if (err == ESP_OK)
-        err = esp_buf_printf (out, ",\"tokens\":%u,\"state\":\"%s\",\"mark\":\"%s\",\"why\":", n->tokens, state_of (n),
-                              node_mark_names[n->mark]);
+        err = esp_buf_printf (out,
+                              ",\"tokens\":%u,\"state\":\"%s\",\"mark\":\"%s\",\"why\":", n->tokens,
+                              state_of (n), node_mark_names[n->mark]);
     if (err == ESP_OK)
         err = esp_buf_json_string (out, span_of (search_mark_why (s, ref)));
     if (err == ESP_OK)
@@ -122,10 +128,13 @@ static esp_err head_json (const search *s, esp_buf *out)
     esp_err err = esp_buf_puts (out, "{\"id\":");
     if (err == ESP_OK)
         err = esp_buf_json_string (out, p->id);
-    return err == ESP_OK ? esp_buf_printf (out, ",\"repeat\":%u,\"finish_reason\":\"%s\",\"generations\":%" PRIu64
-                                           ",\"steps\":%" PRIu64 ",\"tree\":", problem_repeat (p->key),
-                                           finish_reason_names[search_reason (s)], used.generations, used.steps)
-                         : err;
+    return err == ESP_OK
+               ? esp_buf_printf (out,
+                                 ",\"repeat\":%u,\"finish_reason\":\"%s\",\"generations\":%" PRIu64
+                                 ",\"steps\":%" PRIu64 ",\"tree\":",
+                                 problem_repeat (p->key), finish_reason_names[search_reason (s)],
+                                 used.generations, used.steps)
+               : err;
 }
 
 /* ---- the walk ---- */
@@ -141,7 +150,9 @@ static void line_dot (const search *s, node_ref ref)
         if (*c == '"' || *c == '\\')
             *c = '\'';
     printf ("  n%u [label=\"%u  %s\\n%s\"%s];\n", ref, n->ordinal, score, text,
-            n->mark == MARK_ANSWER ? ",style=bold" : n->mark == MARK_PRUNED ? ",style=dashed" : "");
+            n->mark == MARK_ANSWER   ? ",style=bold"
+            : n->mark == MARK_PRUNED ? ",style=dashed"
+                                     : "");
     if (ref != NODE_ROOT)
         printf ("  n%u -> n%u;\n", n->parent, ref);
 }
@@ -199,12 +210,14 @@ static int show (const char *output, const char *id, uint32_t repeat, enum form 
     if (err != ESP_OK)
         fprintf (stderr, "espalier: %s\n", error.text[0] ? error.text : esp_err_text (err));
     if (r.diverged_at)
-        fprintf (stderr, "espalier: the replay differs from what was recorded at input %" PRIu64
-                         ": this program is not the one that wrote the journal\n", r.diverged_at);
+        fprintf (stderr,
+                 "espalier: the replay differs from what was recorded at input %" PRIu64
+                 ": this program is not the one that wrote the journal\n",
+                 r.diverged_at);
     search_destroy (s);
     bool diverged = r.diverged_at != 0;
     rebuild_close (&r);
-    return err == ESP_OK ? diverged ? EXIT_BROKEN : EXIT_DONE
+    return err == ESP_OK                            ? diverged ? EXIT_BROKEN : EXIT_DONE
            : err == ESP_ENOENT || err == ESP_EEMPTY ? EXIT_USAGE
                                                     : EXIT_BROKEN;
 }
@@ -225,7 +238,7 @@ int show_main (int argc, char **argv)
         else if (strcmp (argv[i], "--dot") == 0)
             form = FORM_DOT;
         else if (strcmp (argv[i], "--repeat") == 0 && i + 1 < argc)
-            repeat = (uint32_t) strtoul (argv[++i], NULL, 10);
+            repeat = (uint32_t)strtoul (argv[++i], NULL, 10);
         else if (count < 2 && argv[i][0] != '-')
             words[count++] = argv[i];
         else

@@ -14,27 +14,31 @@
 
 const esp_option dispatch_option_rows[] = {
     {"lease_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, lease_s), "600", 0.01, 1e6, NULL, "s",
-     "a task that is out longer is sent again elsewhere; the first result wins", ESP_OPT_FREE, false},
+     "a task that is out longer is sent again elsewhere; the first result wins", ESP_OPT_FREE,
+     false},
     {"silence_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, silence_s), "30", 0.1, 1e6, NULL, "s",
      "a worker that says nothing so long is given up", ESP_OPT_FREE, false},
-    {"heartbeat_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, heartbeat_s), "2", 0.01, 3600, NULL, "s",
-     "every worker is pinged so often", ESP_OPT_FREE, false},
-    {"no_worker_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, no_worker_s), "60", 0, 1e6, NULL, "s",
-     "with no able worker for so long the run stops, resumable (exit 3)", ESP_OPT_FREE, false},
-    {"coordinator_silence_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, coordinator_silence_s), "60", 0.1, 1e6, NULL,
-     "s", "a worker leaves when the coordinator says nothing so long", ESP_OPT_FREE, false},
-    {"affinity", ESP_OPT_INT, offsetof (dispatch_options, affinity), "4", 0, 4096, NULL, "tasks",
-     "a task goes to the worker that holds its prefix unless that one is so much busier than the least loaded",
+    {"heartbeat_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, heartbeat_s), "2", 0.01, 3600, NULL,
+     "s", "every worker is pinged so often", ESP_OPT_FREE, false},
+    {"no_worker_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, no_worker_s), "60", 0, 1e6, NULL,
+     "s", "with no able worker for so long the run stops, resumable (exit 3)", ESP_OPT_FREE, false},
+    {"coordinator_silence_s", ESP_OPT_DOUBLE, offsetof (dispatch_options, coordinator_silence_s),
+     "60", 0.1, 1e6, NULL, "s", "a worker leaves when the coordinator says nothing so long",
      ESP_OPT_FREE, false},
-    {"max_batch", ESP_OPT_INT, offsetof (dispatch_options, max_batch), "256", 1, 65536, NULL, "tasks",
-     "tasks per message", ESP_OPT_FREE, false},
+    {"affinity", ESP_OPT_INT, offsetof (dispatch_options, affinity), "4", 0, 4096, NULL, "tasks",
+     "a task goes to the worker that holds its prefix unless that one is so much busier than the "
+     "least loaded",
+     ESP_OPT_FREE, false},
+    {"max_batch", ESP_OPT_INT, offsetof (dispatch_options, max_batch), "256", 1, 65536, NULL,
+     "tasks", "tasks per message", ESP_OPT_FREE, false},
     {"retries", ESP_OPT_INT, offsetof (dispatch_options, retries), "8", 0, 1000, NULL, "errors",
      "retryable errors of one task before it fails for good", ESP_OPT_FREE, false},
     ESP_OPTION_END,
 };
 
-esp_err dispatch_create (const dispatch_options *options, link_end *link, const esp_clock *clock, uint64_t run_id,
-                         uint32_t epoch, uint64_t version, span run_file, const dispatch_world *world, dispatch **out)
+esp_err dispatch_create (const dispatch_options *options, link_end *link, const esp_clock *clock,
+                         uint64_t run_id, uint32_t epoch, uint64_t version, span run_file,
+                         const dispatch_world *world, dispatch **out)
 {
     dispatch *d;
     if (!options || !link || !clock || !world || !out)
@@ -50,8 +54,8 @@ esp_err dispatch_create (const dispatch_options *options, link_end *link, const 
     d->version = version;
     d->run_file = run_file;
     d->next_ping_ns = d->stranded_since_ns = esp_clock_ns (clock);
-    d->boxes = esp_calloc ((size_t) link->size, sizeof (*d->boxes));
-    d->dirty = esp_calloc ((size_t) link->size, sizeof (*d->dirty));
+    d->boxes = esp_calloc ((size_t)link->size, sizeof (*d->boxes));
+    d->dirty = esp_calloc ((size_t)link->size, sizeof (*d->dirty));
     if (!d->boxes || !d->dirty || roster_create (link->size, &d->roster) != ESP_OK ||
         lease_table_create (&d->leases) != ESP_OK || wire_codec_create (&d->in) != ESP_OK ||
         wire_codec_create (&d->out) != ESP_OK) {
@@ -112,8 +116,8 @@ esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w, bool 
     esp_err err;
     if (esp_grow (&box->tasks, &box->cap, box->count + 1, sizeof (*box->tasks)) != 0)
         return ESP_ENOMEM;
-    if ((err = lease_start (d->leases, flight_handle, w->rank, &w->first_lease, alone, esp_clock_ns (&d->clock),
-                            &number)) != ESP_OK)
+    if ((err = lease_start (d->leases, flight_handle, w->rank, &w->first_lease, alone,
+                            esp_clock_ns (&d->clock), &number)) != ESP_OK)
         return err;
     box->tasks[box->count++] = (struct sending){flight_handle, number};
     w->in_flight[f->task.kind]++;
@@ -127,8 +131,8 @@ esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w, bool 
 
 esp_err dispatch_give (dispatch *d, const task *t)
 {
-    worker *w = roster_pick (d->roster, (enum task_kind) t->kind, t->id.problem, t->node,
-                             (uint32_t) d->options.affinity);
+    worker *w = roster_pick (d->roster, (enum task_kind)t->kind, t->id.problem, t->node,
+                             (uint32_t)d->options.affinity);
     const flight *f;
     uint32_t handle;
     esp_err err;
@@ -165,7 +169,8 @@ static void tell_cancel (dispatch *d, int rank, task_id id)
     if (roster_worker (d->roster, rank)->state != WORKER_READY)
         return;
     box = dispatch_box (d, rank);
-    if (esp_grow (&box->cancels, &box->cancel_cap, box->cancel_count + 1, sizeof (*box->cancels)) == 0)
+    if (esp_grow (&box->cancels, &box->cancel_cap, box->cancel_count + 1, sizeof (*box->cancels)) ==
+        0)
         box->cancels[box->cancel_count++] = id; /* else the worker works in vain once */
 }
 
@@ -243,7 +248,7 @@ uint64_t dispatch_slots (const dispatch *d)
 {
     uint64_t sum = 0;
     for (int k = 0; k < TASK_KINDS; k++)
-        sum += roster_slots (d->roster, (enum task_kind) k);
+        sum += roster_slots (d->roster, (enum task_kind)k);
     return sum;
 }
 

@@ -19,14 +19,15 @@
 #include "proto/model/problem.h"
 
 typedef struct dispatch_options { /* section `dispatch` */
-    double lease_s;       /* a task that is out longer is sent again elsewhere */
-    double silence_s;     /* a worker that says nothing so long is dead */
+    double lease_s;               /* a task that is out longer is sent again elsewhere */
+    double silence_s;             /* a worker that says nothing so long is dead */
     double heartbeat_s;
-    double no_worker_s;   /* no able worker for so long: the run stops, resumable */
+    double no_worker_s;           /* no able worker for so long: the run stops, resumable */
     double coordinator_silence_s; /* a worker leaves when the coordinator says nothing so long */
-    int64_t affinity;     /* how many tasks busier the home of a prefix may be than the least loaded worker */
-    int64_t max_batch;    /* tasks per message */
-    int64_t retries;      /* retryable errors of one task before it fails for good */
+    int64_t
+        affinity; /* how many tasks busier the home of a prefix may be than the least loaded worker */
+    int64_t max_batch; /* tasks per message */
+    int64_t retries;   /* retryable errors of one task before it fails for good */
 } dispatch_options;
 extern const esp_option dispatch_option_rows[];
 
@@ -37,9 +38,10 @@ typedef struct dispatch_world { /* the loop's side */
     /* As tree_path; and the text of one node. */
     size_t (*path) (void *ctx, problem_key key, node_ref n, node_ref *out, size_t max);
     span (*text) (void *ctx, problem_key key, node_ref n);
-    void (*result) (void *ctx, const result *r, int rank); /* first result of a wanted task; borrowed */
-    void (*again) (void *ctx, const task *t);              /* must go to the frontier again */
-    void (*progress) (void *ctx, task_id id, span text);   /* partial text, for observers */
+    void (*result) (void *ctx, const result *r,
+                    int rank);                /* first result of a wanted task; borrowed */
+    void (*again) (void *ctx, const task *t); /* must go to the frontier again */
+    void (*progress) (void *ctx, task_id id, span text); /* partial text, for observers */
 } dispatch_world;
 
 typedef struct dispatch_stats { /* times, ranks and faults: summary.json only */
@@ -50,8 +52,9 @@ typedef struct dispatch_stats { /* times, ranks and faults: summary.json only */
 typedef struct dispatch dispatch;
 
 /* The link is borrowed.  run_file: what the workers open their engines from; borrowed until destroy. */
-ESP_MUST_CHECK esp_err dispatch_create (const dispatch_options *options, link_end *link, const esp_clock *clock,
-                                        uint64_t run_id, uint32_t epoch, uint64_t version, span run_file,
+ESP_MUST_CHECK esp_err dispatch_create (const dispatch_options *options, link_end *link,
+                                        const esp_clock *clock, uint64_t run_id, uint32_t epoch,
+                                        uint64_t version, span run_file,
                                         const dispatch_world *world, dispatch **out);
 void dispatch_destroy (dispatch *d); /* accepts NULL */
 
@@ -73,9 +76,9 @@ void dispatch_cancel (dispatch *d, task_id id);
 /* Tell every worker to leave; drain: after finishing what it has. */
 void dispatch_stop (dispatch *d, bool drain);
 
-uint64_t dispatch_in_flight (const dispatch *d);    /* tasks out */
-uint64_t dispatch_suspects (const dispatch *d);     /* waiting to run alone */
-uint64_t dispatch_slots (const dispatch *d);        /* over all ready workers and kinds */
+uint64_t dispatch_in_flight (const dispatch *d); /* tasks out */
+uint64_t dispatch_suspects (const dispatch *d);  /* waiting to run alone */
+uint64_t dispatch_slots (const dispatch *d);     /* over all ready workers and kinds */
 uint64_t dispatch_kind_slots (const dispatch *d, enum task_kind kind);
 roster *dispatch_roster (dispatch *d);
 const dispatch_stats *dispatch_statistics (const dispatch *d);

@@ -10,14 +10,17 @@
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 
-enum { DEATHS_ALONE = 2 }; /* fewer: a node failure ends problems; more: a poisonous task eats more workers */
+enum {
+    DEATHS_ALONE = 2
+}; /* fewer: a node failure ends problems; more: a poisonous task eats more workers */
 
 static void poison (dispatch *d, uint32_t handle)
 {
     task_id id = lease_flight_at (d->leases, handle)->task.id;
     result r = {.id = id, .error = ESP_EPOISONED};
-    esp_log (LOG_ERROR, "DISPATCH-POISONED", "task %u of problem %u killed %u workers while alone; its problem ends",
-             id.number, problem_number (id.problem), lease_flight_at (d->leases, handle)->deaths);
+    esp_log (LOG_ERROR, "DISPATCH-POISONED",
+             "task %u of problem %u killed %u workers while alone; its problem ends", id.number,
+             problem_number (id.problem), lease_flight_at (d->leases, handle)->deaths);
     d->stats.poisoned++;
     dispatch_end_flight (d, handle, 0);
     if (d->world.wants (d->world.ctx, id))
@@ -54,7 +57,8 @@ static void lose_lease (dispatch *d, uint32_t lease_handle)
     f = lease_flight_at (d->leases, handle);
     f->deaths += alone;
     f->suspect = true;
-    if (alone && (f->deaths >= DEATHS_ALONE || roster_able (d->roster, (enum task_kind) f->task.kind) == 0))
+    if (alone &&
+        (f->deaths >= DEATHS_ALONE || roster_able (d->roster, (enum task_kind)f->task.kind) == 0))
         poison (d, handle);
     else if (f->leases == 0 && !f->waiting)
         dispatch_retry (d, handle);
@@ -75,8 +79,8 @@ void dispatch_worker_down (dispatch *d, int rank, const char *why)
         roster_update (d->roster, w);
         return;
     }
-    esp_log (LOG_WARN, "DISPATCH-DEAD", "rank %d on %s: %s; its %u tasks go elsewhere", rank, w->host, why,
-             roster_in_flight (w));
+    esp_log (LOG_WARN, "DISPATCH-DEAD", "rank %d on %s: %s; its %u tasks go elsewhere", rank,
+             w->host, why, roster_in_flight (w));
     w->state = WORKER_DEAD;
     if (d->reserved_rank == rank)
         d->reserved_rank = 0;
@@ -93,7 +97,7 @@ void dispatch_worker_down (dispatch *d, int rank, const char *why)
 
 static void check_silence (dispatch *d, uint64_t now)
 {
-    uint64_t limit = (uint64_t) (d->options.silence_s * 1e9);
+    uint64_t limit = (uint64_t)(d->options.silence_s * 1e9);
     for (int rank = 1; rank < roster_size (d->roster); rank++) {
         const worker *w = roster_worker (d->roster, rank);
         if ((w->state == WORKER_READY || w->state == WORKER_OPENING) && now - w->heard_ns > limit)
@@ -112,17 +116,19 @@ static void send_pings (dispatch *d)
 
 static void expire_leases (dispatch *d, uint64_t now)
 {
-    uint64_t limit = (uint64_t) (d->options.lease_s * 1e9);
+    uint64_t limit = (uint64_t)(d->options.lease_s * 1e9);
     for (int k = 0; k < TASK_KINDS; k++)
-        for (uint32_t l; (l = lease_oldest (d->leases, (enum task_kind) k)) != 0;) {
+        for (uint32_t l; (l = lease_oldest (d->leases, (enum task_kind)k)) != 0;) {
             const lease *old = lease_at (d->leases, l);
             flight *f = lease_flight_at (d->leases, old->flight);
             if (now - old->sent_ns < limit)
                 break;
             d->stats.expired++;
-            esp_log (LOG_WARN, "DISPATCH-LEASE-EXPIRED", "task %u of problem %u: no result from rank %d in %.0f s; "
-                     "sent again elsewhere (dispatch.lease_s)", f->task.id.number,
-                     problem_number (f->task.id.problem), old->rank, d->options.lease_s);
+            esp_log (LOG_WARN, "DISPATCH-LEASE-EXPIRED",
+                     "task %u of problem %u: no result from rank %d in %.0f s; "
+                     "sent again elsewhere (dispatch.lease_s)",
+                     f->task.id.number, problem_number (f->task.id.problem), old->rank,
+                     d->options.lease_s);
             lease_mark_late (d->leases, l);
             if (!f->waiting)
                 dispatch_retry (d, old->flight);
@@ -174,7 +180,7 @@ static esp_err place_suspects (dispatch *d)
         worker *w;
         if (!handle)
             continue; /* cancelled */
-        kind = (enum task_kind) lease_flight_at (d->leases, handle)->task.kind;
+        kind = (enum task_kind)lease_flight_at (d->leases, handle)->task.kind;
         w = err == ESP_OK && !d->stopping ? alone_worker (d, kind) : NULL;
         if (w && (err = dispatch_lease_to (d, handle, w, true)) == ESP_OK)
             continue;
@@ -195,7 +201,7 @@ esp_err dispatch_tick (dispatch *d)
         d->stranded_since_ns = now;
     expire_leases (d, now);
     if (now >= d->next_ping_ns) {
-        d->next_ping_ns = now + (uint64_t) (d->options.heartbeat_s * 1e9);
+        d->next_ping_ns = now + (uint64_t)(d->options.heartbeat_s * 1e9);
         check_silence (d, now);
         send_pings (d);
     }
@@ -204,5 +210,5 @@ esp_err dispatch_tick (dispatch *d)
 
 double dispatch_stranded_s (const dispatch *d)
 {
-    return (double) (esp_clock_ns (&d->clock) - d->stranded_since_ns) / 1e9;
+    return (double)(esp_clock_ns (&d->clock) - d->stranded_since_ns) / 1e9;
 }

@@ -19,7 +19,7 @@ typedef struct outbox { /* what one worker gets with the next flush */
     struct sending {
         uint32_t flight;
         uint64_t lease;
-    } *tasks; /* owned */
+    } * tasks; /* owned */
     size_t count, cap;
     task_id *cancels; /* owned */
     size_t cancel_count, cancel_cap;
@@ -30,21 +30,21 @@ struct dispatch {
     dispatch_options options;
     dispatch_world world;
     dispatch_stats stats;
-    link_end *link;      /* borrowed */
+    link_end *link; /* borrowed */
     esp_clock clock;
     uint64_t run_id, version;
     uint32_t epoch;
     span run_file;
-    roster *roster;      /* owned */
-    lease_table *leases; /* owned */
+    roster *roster;       /* owned */
+    lease_table *leases;  /* owned */
     wire_codec *in, *out; /* owned */
-    outbox *boxes;       /* owned; by rank */
-    int *dirty;          /* owned; ranks with something to send */
+    outbox *boxes;        /* owned; by rank */
+    int *dirty;           /* owned; ranks with something to send */
     size_t dirty_count;
-    uint32_t *suspects;  /* owned; flight handles waiting to run alone, in order */
+    uint32_t *suspects; /* owned; flight handles waiting to run alone, in order */
     size_t suspect_count, suspect_cap;
-    esp_buf bytes;       /* message being built */
-    struct scratch {     /* arrays of the batch being built; owned, reused */
+    esp_buf bytes;   /* message being built */
+    struct scratch { /* arrays of the batch being built; owned, reused */
         problem *problems;
         size_t problem_count, problem_cap;
         wire_prefix *prefixes;
@@ -65,9 +65,11 @@ struct dispatch {
 };
 
 outbox *dispatch_box (dispatch *d, int rank); /* and note that it has something to send */
-ESP_MUST_CHECK esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w, bool alone);
+ESP_MUST_CHECK esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w,
+                                          bool alone);
 void dispatch_end_lease (dispatch *d, uint32_t lease_handle);
-void dispatch_end_flight (dispatch *d, uint32_t flight_handle, int told); /* its leases too; ranks but `told` get CANCEL */
+void dispatch_end_flight (dispatch *d, uint32_t flight_handle,
+                          int told); /* its leases too; ranks but `told` get CANCEL */
 ESP_MUST_CHECK esp_err dispatch_message (dispatch *d, int rank, const wire_message *m);
 void dispatch_worker_down (dispatch *d, int rank, const char *why);
 void dispatch_retry (dispatch *d, uint32_t flight_handle); /* to the loop, or to the suspects */

@@ -13,7 +13,8 @@
 
 static bool retryable (esp_err err)
 {
-    return err == ESP_EPEER || err == ESP_ETIMEOUT || err == ESP_EIO || err == ESP_ENOMEM || err == ESP_ECANCELED;
+    return err == ESP_EPEER || err == ESP_ETIMEOUT || err == ESP_EIO || err == ESP_ENOMEM ||
+           err == ESP_ECANCELED;
 }
 
 static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
@@ -31,13 +32,13 @@ static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
         return ESP_OK;
     }
     w->pid = m->u.hello.pid;
-    snprintf (w->host, sizeof (w->host), "%.*s", (int) (m->u.hello.host.len > 63 ? 63 : m->u.hello.host.len),
-              m->u.hello.host.ptr);
+    snprintf (w->host, sizeof (w->host), "%.*s",
+              (int)(m->u.hello.host.len > 63 ? 63 : m->u.hello.host.len), m->u.hello.host.ptr);
     w->state = WORKER_OPENING;
     roster_forget_all (w);
     welcome.u.welcome.epoch = d->epoch;
     welcome.u.welcome.run_file = d->run_file;
-    welcome.u.welcome.silence_ms = (uint32_t) (d->options.coordinator_silence_s * 1e3);
+    welcome.u.welcome.silence_ms = (uint32_t)(d->options.coordinator_silence_s * 1e3);
     return dispatch_message (d, w->rank, &welcome);
 }
 
@@ -50,8 +51,9 @@ static void take_ready (dispatch *d, worker *w, const wire_message *m)
     w->state = WORKER_READY;
     roster_update (d->roster, w);
     if (first)
-        esp_log (LOG_DEBUG, "DISPATCH-READY", "rank %d on %s: %.*s; generate %u, score %u, verify %u at once", w->rank,
-                 w->host, (int) m->u.ready.engines.len, m->u.ready.engines.ptr, w->slots[TASK_GENERATE],
+        esp_log (LOG_DEBUG, "DISPATCH-READY",
+                 "rank %d on %s: %.*s; generate %u, score %u, verify %u at once", w->rank, w->host,
+                 (int)m->u.ready.engines.len, m->u.ready.engines.ptr, w->slots[TASK_GENERATE],
                  w->slots[TASK_SCORE], w->slots[TASK_VERIFY]);
 }
 
@@ -60,7 +62,7 @@ static void take_refused (dispatch *d, worker *w, const wire_message *m)
     w->state = WORKER_REFUSED;
     roster_update (d->roster, w);
     snprintf (d->trouble, sizeof (d->trouble), "rank %d: %.*s", w->rank,
-              (int) (m->u.refused.len > 250 ? 250 : m->u.refused.len), m->u.refused.ptr);
+              (int)(m->u.refused.len > 250 ? 250 : m->u.refused.len), m->u.refused.ptr);
     esp_log (LOG_ERROR, "DISPATCH-REFUSED", "%s", d->trouble);
 }
 
@@ -82,9 +84,10 @@ static void take_error (dispatch *d, uint32_t handle, const worker *w, esp_err e
     d->stats.errors++;
     f->errors++;
     f->whole = f->whole || error == ESP_EMISSING;
-    esp_log (LOG_WARN, "DISPATCH-RETRY", "task %u of problem %u on rank %d: %s; sent again (%u of %lld)",
-             f->task.id.number, problem_number (f->task.id.problem), w->rank, esp_err_text (error), f->errors,
-             (long long) d->options.retries);
+    esp_log (LOG_WARN, "DISPATCH-RETRY",
+             "task %u of problem %u on rank %d: %s; sent again (%u of %lld)", f->task.id.number,
+             problem_number (f->task.id.problem), w->rank, esp_err_text (error), f->errors,
+             (long long)d->options.retries);
     if (f->leases == 0 && !f->waiting)
         dispatch_retry (d, handle);
 }
@@ -95,8 +98,10 @@ static void take_one (dispatch *d, worker *w, const wire_result *r)
     const flight *f = handle ? lease_flight_at (d->leases, handle) : NULL;
     w->results++;
     w->busy_us += r->busy_us;
-    if (f && (f->task.id.number != r->result.id.number || f->task.id.problem != r->result.id.problem)) {
-        if (f->leases == 0 && !f->waiting) /* a confused worker: its lease is of another task, which goes out again */
+    if (f &&
+        (f->task.id.number != r->result.id.number || f->task.id.problem != r->result.id.problem)) {
+        if (f->leases == 0 &&
+            !f->waiting) /* a confused worker: its lease is of another task, which goes out again */
             dispatch_retry (d, handle);
         f = NULL;
     }
@@ -135,14 +140,15 @@ static void take_missing (dispatch *d, worker *w, const wire_message *m)
             if (lease_at (d->leases, l)->rank == w->rank)
                 dispatch_end_lease (d, l);
         }
-        if (lease_flight_at (d->leases, handle)->leases == 0 && !lease_flight_at (d->leases, handle)->waiting)
+        if (lease_flight_at (d->leases, handle)->leases == 0 &&
+            !lease_flight_at (d->leases, handle)->waiting)
             dispatch_retry (d, handle);
     }
 }
 
 static esp_err take_message (dispatch *d, worker *w, const wire_message *m)
 {
-    switch ((enum wire_kind) m->kind) {
+    switch ((enum wire_kind)m->kind) {
     case WIRE_HELLO:
         return take_hello (d, w, m);
     case WIRE_READY:
@@ -176,14 +182,15 @@ static esp_err take_bytes (dispatch *d, int rank, span bytes)
     if (err == ESP_ENOMEM)
         return err;
     if (err != ESP_OK) {
-        esp_log (LOG_ERROR, "DISPATCH-GARBAGE", "a message of %zu bytes from rank %d: %s; dropped", bytes.len, rank,
-                 esp_err_text (err));
+        esp_log (LOG_ERROR, "DISPATCH-GARBAGE", "a message of %zu bytes from rank %d: %s; dropped",
+                 bytes.len, rank, esp_err_text (err));
         return ESP_OK;
     }
     if (m.kind != WIRE_HELLO && m.run_id != d->run_id)
         return ESP_OK; /* a stray of an earlier run */
     w->heard_ns = esp_clock_ns (&d->clock);
-    if (w->state == WORKER_DEAD && m.kind != WIRE_HELLO) { /* it was only silent: its leases went elsewhere */
+    if (w->state == WORKER_DEAD &&
+        m.kind != WIRE_HELLO) { /* it was only silent: its leases went elsewhere */
         esp_log (LOG_WARN, "DISPATCH-BACK", "rank %d speaks again", rank);
         w->state = WORKER_READY;
         roster_forget_all (w);

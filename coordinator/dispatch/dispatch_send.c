@@ -39,7 +39,8 @@ static esp_err add_steps (dispatch *d, worker *w, problem_key key, size_t count,
     if (esp_grow (&s->steps, &s->step_cap, s->step_count + count, sizeof (*s->steps)) != 0)
         return ESP_ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        wire_step step = {.node = s->path[i], .has_text = whole || !roster_knows (w, key, s->path[i])};
+        wire_step step = {.node = s->path[i],
+                          .has_text = whole || !roster_knows (w, key, s->path[i])};
         if (step.has_text) {
             step.text = d->world.text (d->world.ctx, key, s->path[i]);
             roster_learn (w, key, s->path[i]);
@@ -75,17 +76,20 @@ static esp_err add_prefix (dispatch *d, worker *w, const task *t, bool whole)
 static esp_err add_task (dispatch *d, worker *w, const struct sending *sending)
 {
     struct scratch *s = &d->scratch;
-    bool out = lease_find (d->leases, sending->lease) != 0; /* else it ended while it waited for room on the link */
+    bool out = lease_find (d->leases, sending->lease) !=
+               0; /* else it ended while it waited for room on the link */
     const flight *f = out ? lease_flight_at (d->leases, sending->flight) : NULL;
     const problem *p = out ? d->world.find (d->world.ctx, f->task.id.problem) : NULL;
     esp_err err;
     if (!p)
         return ESP_OK; /* it ended meanwhile; its flights were cancelled */
-    if ((err = add_problem (d, w, p, f->whole)) != ESP_OK || (err = add_prefix (d, w, &f->task, f->whole)) != ESP_OK)
+    if ((err = add_problem (d, w, p, f->whole)) != ESP_OK ||
+        (err = add_prefix (d, w, &f->task, f->whole)) != ESP_OK)
         return err;
     if (esp_grow (&s->tasks, &s->task_cap, s->task_count + 1, sizeof (*s->tasks)) != 0)
         return ESP_ENOMEM;
-    s->tasks[s->task_count++] = (wire_task){f->task, (uint32_t) (s->prefix_count - 1), sending->lease};
+    s->tasks[s->task_count++] =
+        (wire_task){f->task, (uint32_t)(s->prefix_count - 1), sending->lease};
     return ESP_OK;
 }
 
@@ -114,7 +118,7 @@ static esp_err send_batch (dispatch *d, worker *w, const struct sending *tasks, 
 /* The link has no room for this worker: its tasks wait for the next flush (they keep their leases). */
 static esp_err send_tasks (dispatch *d, worker *w, outbox *box)
 {
-    size_t sent = 0, most = (size_t) d->options.max_batch;
+    size_t sent = 0, most = (size_t)d->options.max_batch;
     esp_err err = ESP_OK;
     while (sent < box->count && err == ESP_OK) {
         size_t n = box->count - sent < most ? box->count - sent : most;
@@ -168,7 +172,8 @@ esp_err dispatch_flush (dispatch *d)
         if (sent == ESP_ENOMEM)
             err = sent;
         else if (sent != ESP_EFULL)
-            esp_log (LOG_WARN, "DISPATCH-SEND", "cannot send to rank %d: %s", rank, esp_err_text (sent));
+            esp_log (LOG_WARN, "DISPATCH-SEND", "cannot send to rank %d: %s", rank,
+                     esp_err_text (sent));
     }
     d->dirty_count = kept;
     return err;

@@ -35,7 +35,7 @@ struct table {
     struct entry {
         uint64_t key;
         uint32_t handle; /* 0 = free */
-    } *entries;
+    } * entries;
     size_t cap, used;
 };
 
@@ -55,12 +55,13 @@ struct lease_table {
 
 static size_t home_of (const struct table *t, uint64_t key)
 {
-    return (size_t) (key & (t->cap - 1));
+    return (size_t)(key & (t->cap - 1));
 }
 
 static uint32_t *table_find (const struct table *t, uint64_t key)
 {
-    for (size_t i = t->cap ? home_of (t, key) : 0; t->cap && t->entries[i].handle; i = (i + 1) & (t->cap - 1))
+    for (size_t i = t->cap ? home_of (t, key) : 0; t->cap && t->entries[i].handle;
+         i = (i + 1) & (t->cap - 1))
         if (t->entries[i].key == key)
             return &t->entries[i].handle;
     return NULL;
@@ -95,7 +96,8 @@ static void table_remove (struct table *t, uint64_t key)
     uint32_t *found = table_find (t, key);
     size_t mask = t->cap - 1, hole;
     assert (found);
-    hole = (size_t) ((struct entry *) (void *) ((char *) found - offsetof (struct entry, handle)) - t->entries);
+    hole = (size_t)((struct entry *)(void *)((char *)found - offsetof (struct entry, handle)) -
+                    t->entries);
     for (size_t i = (hole + 1) & mask; t->entries[i].handle; i = (i + 1) & mask)
         if (((i - home_of (t, t->entries[i].key)) & mask) >= ((i - hole) & mask)) {
             t->entries[hole] = t->entries[i];
@@ -163,7 +165,7 @@ esp_err lease_flight (lease_table *t, const task *of, uint32_t *handle)
     } else {
         if (esp_grow (&t->flights, &t->flight_cap, t->flight_used + 1, sizeof (*t->flights)) != 0)
             return ESP_ENOMEM;
-        h = (uint32_t) ++t->flight_used;
+        h = (uint32_t)++t->flight_used;
     }
     t->flights[h - 1] = (struct flight_cell){.pub = {.task = *of, .waiting = true}, .used = true};
     table_put (&t->by_task, task_hash (of->id), h);
@@ -195,7 +197,7 @@ static esp_err take_cell (lease_table *t, uint32_t *handle)
     if ((t->lease_used + 1) >> HANDLE_BITS != 0 ||
         esp_grow (&t->leases, &t->lease_cap, t->lease_used + 1, sizeof (*t->leases)) != 0)
         return ESP_ENOMEM;
-    *handle = (uint32_t) ++t->lease_used;
+    *handle = (uint32_t)++t->lease_used;
     t->leases[*handle - 1].uses = 0;
     return ESP_OK;
 }
@@ -230,8 +232,8 @@ static void leave_order (lease_table *t, uint32_t handle, int kind)
         t->newest[kind] = c->order_before;
 }
 
-esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t *head, bool alone, uint64_t now_ns,
-                     uint64_t *number)
+esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t *head, bool alone,
+                     uint64_t now_ns, uint64_t *number)
 {
     flight *f = lease_flight_at (t, flight_handle);
     struct lease_cell *c;
@@ -242,9 +244,13 @@ esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t 
     c = cell (t, handle);
     uses = c->uses + 1;
     *c = (struct lease_cell){.uses = uses,
-                             .pub = {.number = uses << HANDLE_BITS | handle, .rank = rank, .alone = alone, .sent_ns = now_ns,
+                             .pub = {.number = uses << HANDLE_BITS | handle,
+                                     .rank = rank,
+                                     .alone = alone,
+                                     .sent_ns = now_ns,
                                      .flight = flight_handle},
-                             .worker_next = *head, .flight_next = f->first_lease};
+                             .worker_next = *head,
+                             .flight_next = f->first_lease};
     if (*head)
         cell (t, *head)->worker_before = handle;
     *head = handle;
@@ -261,8 +267,9 @@ esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t 
 
 uint32_t lease_find (const lease_table *t, uint64_t number)
 {
-    uint32_t handle = (uint32_t) number & ((1U << HANDLE_BITS) - 1);
-    return handle > 0 && handle <= t->lease_used && cell (t, handle)->pub.number == number ? handle : 0;
+    uint32_t handle = (uint32_t)number & ((1U << HANDLE_BITS) - 1);
+    return handle > 0 && handle <= t->lease_used && cell (t, handle)->pub.number == number ? handle
+                                                                                           : 0;
 }
 
 const lease *lease_at (const lease_table *t, uint32_t handle)

@@ -14,11 +14,11 @@
 #include "proto/model/task.h"
 
 typedef struct flight { /* what every result looks at comes first */
-    uint32_t leases;   /* out now */
+    uint32_t leases;    /* out now */
     uint32_t first_lease;
-    bool suspect;      /* was in flight when a worker died: runs next alone (D6) */
-    bool whole;        /* send every text: the worker said MISSING */
-    bool waiting;      /* not out: in the frontier, or in the queue of suspects */
+    bool suspect; /* was in flight when a worker died: runs next alone (D6) */
+    bool whole;   /* send every text: the worker said MISSING */
+    bool waiting; /* not out: in the frontier, or in the queue of suspects */
     task task;
     uint32_t attempts; /* sendings so far */
     uint32_t deaths;   /* workers that died with it alone */
@@ -28,10 +28,10 @@ typedef struct flight { /* what every result looks at comes first */
 typedef struct lease {
     uint64_t number;
     int rank;
-    bool alone;        /* a suspect, with nothing else on that worker */
-    bool late;         /* ran out: its task was sent again; it still holds the worker's credit */
+    bool alone; /* a suspect, with nothing else on that worker */
+    bool late;  /* ran out: its task was sent again; it still holds the worker's credit */
     uint64_t sent_ns;
-    uint32_t flight;   /* handle */
+    uint32_t flight; /* handle */
 } lease;
 
 typedef struct lease_table lease_table;
@@ -47,8 +47,8 @@ flight *lease_flight_at (lease_table *t, uint32_t handle);
 void lease_flight_end (lease_table *t, uint32_t handle);
 
 /* Send the flight's task to rank.  *head: the worker's list of leases.  Errors: ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t *head, bool alone,
-                                    uint64_t now_ns, uint64_t *number);
+ESP_MUST_CHECK esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank,
+                                    uint32_t *head, bool alone, uint64_t now_ns, uint64_t *number);
 /* Handle of a lease by its number, or 0. */
 uint32_t lease_find (const lease_table *t, uint64_t number);
 const lease *lease_at (const lease_table *t, uint32_t handle);

@@ -19,9 +19,10 @@
 #include "proto/base/hash.h"
 
 enum {
-    LEVELS = 4096,   /* slots of one worker and kind that are told apart; more are treated as 4,095 */
-    KNOWN = 1024,    /* nodes remembered per worker; too few: texts are sent again, too many: memory x workers */
-    HOMES = 1 << 16  /* prefixes with a home; too few: prefix caches are missed */
+    LEVELS = 4096, /* slots of one worker and kind that are told apart; more are treated as 4,095 */
+    KNOWN =
+        1024, /* nodes remembered per worker; too few: texts are sent again, too many: memory x workers */
+    HOMES = 1 << 16 /* prefixes with a home; too few: prefix caches are missed */
 };
 
 const char *const worker_state_names[5] = {"absent", "opening", "ready", "refused", "dead"};
@@ -33,14 +34,14 @@ struct home {
 
 struct roster {
     int size;
-    worker *workers; /* owned; [0] is unused */
+    worker *workers;         /* owned; [0] is unused */
     int *levels[TASK_KINDS]; /* owned; first rank in each level, -1 = none */
     int *ends[TASK_KINDS];   /* last rank in each level: a round robin among equals */
     uint32_t lowest[TASK_KINDS];
-    uint32_t able[TASK_KINDS]; /* ready workers that can do the kind */
+    uint32_t able[TASK_KINDS];   /* ready workers that can do the kind */
     uint32_t listed[TASK_KINDS]; /* workers in the levels */
     uint64_t slots[TASK_KINDS];  /* of ready workers */
-    struct home *homes; /* owned */
+    struct home *homes;          /* owned */
 };
 
 static uint64_t node_hash (problem_key key, node_ref n)
@@ -69,7 +70,7 @@ esp_err roster_create (int size, roster **out)
     if (!(r = esp_calloc (1, sizeof (*r))))
         return ESP_ENOMEM;
     r->size = size;
-    r->workers = esp_calloc ((size_t) size, sizeof (*r->workers));
+    r->workers = esp_calloc ((size_t)size, sizeof (*r->workers));
     r->homes = esp_calloc (HOMES, sizeof (*r->homes));
     if (!r->workers || !r->homes)
         goto fail;
@@ -120,7 +121,8 @@ static uint32_t level_of (const worker *w, int kind)
 
 static bool has_room (const worker *w, int kind)
 {
-    return w->state == WORKER_READY && !w->reserved && !w->draining && w->in_flight[kind] < w->slots[kind];
+    return w->state == WORKER_READY && !w->reserved && !w->draining &&
+           w->in_flight[kind] < w->slots[kind];
 }
 
 static void leave_level (roster *r, worker *w, int kind)
@@ -162,7 +164,7 @@ void roster_update (roster *r, worker *w)
         uint32_t level = level_of (w, k);
         bool room = has_room (w, k), able = w->state == WORKER_READY && w->slots[k] > 0;
         uint32_t slots = able ? w->slots[k] : 0;
-        r->able[k] += (uint32_t) able - (uint32_t) w->at[k].able;
+        r->able[k] += (uint32_t)able - (uint32_t)w->at[k].able;
         w->at[k].able = able;
         r->slots[k] = r->slots[k] + slots - w->at[k].counted;
         w->at[k].counted = slots;
@@ -185,14 +187,15 @@ bool roster_room (const roster *r, enum task_kind kind)
     return r->listed[kind] > 0;
 }
 
-worker *roster_pick (roster *r, enum task_kind kind, problem_key key, node_ref prefix, uint32_t slack)
+worker *
+roster_pick (roster *r, enum task_kind kind, problem_key key, node_ref prefix, uint32_t slack)
 {
-    worker *least = least_loaded (r, (int) kind);
+    worker *least = least_loaded (r, (int)kind);
     uint64_t h = node_hash (key, prefix);
     const struct home *home = &r->homes[h % HOMES];
     if (least && home->key == h && home->rank != least->rank) {
         worker *w = &r->workers[home->rank];
-        if (has_room (w, (int) kind) && w->in_flight[kind] <= least->in_flight[kind] + slack)
+        if (has_room (w, (int)kind) && w->in_flight[kind] <= least->in_flight[kind] + slack)
             return w;
     }
     return least;
@@ -208,7 +211,7 @@ void roster_set_home (roster *r, problem_key key, node_ref prefix, int rank)
 
 static uint32_t tag_of (uint64_t h)
 {
-    return (uint32_t) (h >> 32) | 1U; /* 0 = nothing */
+    return (uint32_t)(h >> 32) | 1U; /* 0 = nothing */
 }
 
 bool roster_knows (const worker *w, problem_key key, node_ref n)
@@ -263,7 +266,7 @@ worker *roster_idle (roster *r, enum task_kind kind)
 {
     for (int i = 1; i < r->size; i++) {
         worker *w = &r->workers[i];
-        if (has_room (w, (int) kind) && roster_in_flight (w) == 0)
+        if (has_room (w, (int)kind) && roster_in_flight (w) == 0)
             return w;
     }
     return NULL;
@@ -275,6 +278,7 @@ void roster_check (const roster *r)
         for (int k = 0; k < TASK_KINDS; k++) {
             const worker *w = &r->workers[i];
             assert (w->at[k].listed == has_room (w, k));
-            assert (!w->at[k].listed || (w->at[k].level == level_of (w, k) && w->at[k].level >= r->lowest[k]));
+            assert (!w->at[k].listed ||
+                    (w->at[k].level == level_of (w, k) && w->at[k].level >= r->lowest[k]));
         }
 }

@@ -23,15 +23,15 @@ extern const char *const worker_state_names[5];
 
 typedef struct worker {
     int rank;
-    uint8_t state;                  /* enum worker_state */
-    bool reserved;                  /* takes nothing new: a suspect runs, or will run, alone on it */
-    bool draining;                  /* asked to leave */
-    uint32_t slots[TASK_KINDS];     /* wanted in flight */
+    uint8_t state;              /* enum worker_state */
+    bool reserved;              /* takes nothing new: a suspect runs, or will run, alone on it */
+    bool draining;              /* asked to leave */
+    uint32_t slots[TASK_KINDS]; /* wanted in flight */
     uint32_t in_flight[TASK_KINDS]; /* leases out */
     uint64_t heard_ns;              /* last message */
     uint64_t results, busy_us;
-    uint32_t first_lease;           /* head of its leases (lease.h), 0 = none */
-    uint32_t *known;                /* direct-mapped: what it was sent; owned by the roster */
+    uint32_t first_lease; /* head of its leases (lease.h), 0 = none */
+    uint32_t *known;      /* direct-mapped: what it was sent; owned by the roster */
     struct {
         int before, next; /* ranks in the same load level, -1 = none */
         uint32_t level;
@@ -57,7 +57,8 @@ void roster_update (roster *r, worker *w);
 
 /* The worker for a task of this kind: the home of the prefix if it has room and is at most `slack` tasks busier than the least
  * loaded one, else the least loaded.  NULL: nobody has room. */
-worker *roster_pick (roster *r, enum task_kind kind, problem_key key, node_ref prefix, uint32_t slack);
+worker *
+roster_pick (roster *r, enum task_kind kind, problem_key key, node_ref prefix, uint32_t slack);
 bool roster_room (const roster *r, enum task_kind kind); /* somebody has room */
 
 /* The server behind this worker holds the prefix that ends with this node. */
@@ -69,8 +70,9 @@ bool roster_knows (const worker *w, problem_key key, node_ref n);
 void roster_learn (worker *w, problem_key key, node_ref n);
 void roster_forget_all (worker *w); /* it answered MISSING, or started again */
 
-uint32_t roster_in_flight (const worker *w);                  /* over all kinds */
-uint32_t roster_able (const roster *r, enum task_kind kind);  /* ready workers that can do this kind */
+uint32_t roster_in_flight (const worker *w); /* over all kinds */
+uint32_t
+roster_able (const roster *r, enum task_kind kind); /* ready workers that can do this kind */
 uint32_t roster_count (const roster *r, enum worker_state state);
 uint64_t roster_slots (const roster *r, enum task_kind kind); /* over ready workers */
 /* An idle worker that can do the kind and is not reserved, or NULL. */

@@ -84,7 +84,7 @@ static esp_err take_cell (frontier *f, uint32_t *out)
     }
     if (esp_grow (&f->slab, &f->slab_cap, f->slab_used + 1, sizeof (*f->slab)) != 0)
         return ESP_ENOMEM;
-    *out = (uint32_t) f->slab_used++;
+    *out = (uint32_t)f->slab_used++;
     return ESP_OK;
 }
 
@@ -128,7 +128,8 @@ esp_err frontier_push (frontier *f, const task *t, double problem_priority)
     if ((err = take_cell (f, &cell)) != ESP_OK)
         return err;
     f->slab[cell].task = *t;
-    h->keys[h->count] = (struct key){problem_priority, t->priority, f->next_arrival++, t->chain, cell};
+    h->keys[h->count] =
+        (struct key){problem_priority, t->priority, f->next_arrival++, t->chain, cell};
     sift_up (h, h->count++);
     return ESP_OK;
 }
@@ -155,7 +156,8 @@ const task *frontier_peek (const frontier *f, enum task_kind kind)
     return h->count ? &f->slab[h->keys[0].cell].task : NULL;
 }
 
-void frontier_boost (frontier *f, problem_key key, double amount, bool (*match) (void *ctx, const task *t), void *ctx)
+void frontier_boost (frontier *f, problem_key key, double amount,
+                     bool (*match) (void *ctx, const task *t), void *ctx)
 {
     for (int k = 0; k < TASK_KINDS; k++) {
         struct heap *h = &f->heaps[k];

@@ -27,7 +27,8 @@ ESP_MUST_CHECK esp_err frontier_pop (frontier *f, enum task_kind kind, task *out
 const task *frontier_peek (const frontier *f, enum task_kind kind);
 
 /* Add `amount` to the ask priority of this problem's queued tasks for which match says so (COMMAND_BOOST). */
-void frontier_boost (frontier *f, problem_key key, double amount, bool (*match) (void *ctx, const task *t), void *ctx);
+void frontier_boost (frontier *f, problem_key key, double amount,
+                     bool (*match) (void *ctx, const task *t), void *ctx);
 
 size_t frontier_size (const frontier *f);
 size_t frontier_count (const frontier *f, enum task_kind kind);

@@ -34,9 +34,10 @@ typedef struct journal_options {
     int64_t commit_ms;     /* ceiling between a record and its sync */
     int64_t segment_bytes; /* a new segment after so many */
     int keep;              /* 0 open: closed segments are deleted; 1 all */
-    bool sync;             /* false: no fdatasync (tests on slow disks); rows still wait for the write */
+    bool sync; /* false: no fdatasync (tests on slow disks); rows still wait for the write */
 } journal_options;
-extern const esp_option journal_option_rows[]; /* section `journal`: enabled, commit_ms, segment_bytes, keep (open|all, default all), sync */
+extern const esp_option journal_option_rows
+    []; /* section `journal`: enabled, commit_ms, segment_bytes, keep (open|all, default all), sync */
 
 /* What identifies the run; spans borrowed during the call. */
 typedef struct journal_run {
@@ -48,13 +49,14 @@ typedef struct journal_run {
 /* Start a run in `folder` (exists, holds no journal).  row_files: names inside folder, created empty; rows are given by index.
  * Errors (sentence names path): ESP_EEXIST (a run is there), ESP_ELOCKED (another process, with host and pid from the lock file),
  * ESP_EPERMISSION, ESP_ENOSPC, ESP_EIO, ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err journal_create (const char *folder, const journal_options *options, const journal_run *run,
-                                       const char *const *row_files, size_t row_file_count, journal **out,
-                                       esp_error *error);
+ESP_MUST_CHECK esp_err journal_create (const char *folder, const journal_options *options,
+                                       const journal_run *run, const char *const *row_files,
+                                       size_t row_file_count, journal **out, esp_error *error);
 
 /* What the newest header says, before anything is opened for writing (for config_may_resume).  Spans are owned by *memory, freed by esp_buf_free.
  * Errors: ESP_ENOENT (no run here), ESP_EVERSION (written by a newer program: names both), ESP_EDAMAGE. */
-ESP_MUST_CHECK esp_err journal_peek (const char *folder, record_header *out, esp_buf *memory, esp_error *error);
+ESP_MUST_CHECK esp_err journal_peek (const char *folder, record_header *out, esp_buf *memory,
+                                     esp_error *error);
 
 /* Called once per record in order of number during replay; stop with an error to end replay with it. */
 typedef esp_err (*journal_visit) (void *ctx, const record *r);
@@ -64,15 +66,17 @@ typedef esp_err (*journal_visit) (void *ctx, const record *r);
  * Inputs are numbered on from the last durable one.  *finished (owned by the journal, valid until destroy): the committed problems.
  * Until visit has seen everything nothing is changed.  Errors: as create, ESP_ENOENT, ESP_EDAMAGE (sentence names file and offset; exit 4), ESP_EVERSION,
  * ESP_ECONFLICT (other row files than at the start), and visit's. */
-ESP_MUST_CHECK esp_err journal_resume (const char *folder, const journal_options *options, const journal_run *run,
-                                       const char *const *row_files, size_t row_file_count, journal_visit visit,
-                                       void *ctx, const key_range **finished, size_t *finished_count, journal **out,
-                                       esp_error *error);
+ESP_MUST_CHECK esp_err journal_resume (const char *folder, const journal_options *options,
+                                       const journal_run *run, const char *const *row_files,
+                                       size_t row_file_count, journal_visit visit, void *ctx,
+                                       const key_range **finished, size_t *finished_count,
+                                       journal **out, esp_error *error);
 
 /* Read-only walk over everything there is in order of number, closed segments too, every record kind; for dump, show, replay, export.  Works while a run
  * writes (stops quietly at the end of what is whole).  only: the headers and the inputs, hashes and commits of one problem, or UINT64_MAX for all.
  * Errors: ESP_ENOENT, ESP_EDAMAGE, ESP_EVERSION, ESP_EIO, ESP_ENOMEM, and visit's. */
-ESP_MUST_CHECK esp_err journal_walk (const char *folder, problem_key only, journal_visit visit, void *ctx, esp_error *error);
+ESP_MUST_CHECK esp_err journal_walk (const char *folder, problem_key only, journal_visit visit,
+                                     void *ctx, esp_error *error);
 
 /* Queue one input; *number (may be NULL) is its journal number.  Copies.  Errors: ESP_ENOMEM, ESP_ETOOBIG (over 256 MiB),
  * ESP_EINVAL (problem UINT64_MAX); the code of journal_failure once failed. */
@@ -82,15 +86,20 @@ ESP_MUST_CHECK esp_err journal_hash (journal *j, problem_key problem, uint64_t d
 
 /* `problem` ended with input `number` (queued before); its rows (whole lines, one span per row file, may be empty) are appended to the row files after that input is durable, in the order of
  * these calls; the problem then counts as finished.  Copies.  Errors: as journal_input. */
-ESP_MUST_CHECK esp_err journal_rows (journal *j, problem_key problem, uint64_t number, const span *rows, size_t count);
+ESP_MUST_CHECK esp_err journal_rows (journal *j, problem_key problem, uint64_t number,
+                                     const span *rows, size_t count);
 
 /* Hand what was queued to the writer; call once per loop pass.  Never blocks on the disk. */
 void journal_flush (journal *j);
 
-uint64_t journal_durable (const journal *j);   /* highest input number that is on disk */
-uint64_t journal_committed (const journal *j); /* highest number given to journal_rows whose rows are on disk and committed */
-bool journal_idle (const journal *j);          /* nothing queued or being written */
-size_t journal_backlog (const journal *j);     /* bytes queued and not yet durable: the loop sends nothing new over 256 MiB */
+uint64_t journal_durable (const journal *j); /* highest input number that is on disk */
+uint64_t journal_committed (
+    const journal
+        *j); /* highest number given to journal_rows whose rows are on disk and committed */
+bool journal_idle (const journal *j); /* nothing queued or being written */
+size_t journal_backlog (
+    const journal
+        *j); /* bytes queued and not yet durable: the loop sends nothing new over 256 MiB */
 /* Wait (blocks) until everything queued is durable and committed, or the journal failed. */
 ESP_MUST_CHECK esp_err journal_sync (journal *j);
 /* ESP_OK, or why the journal stopped (sentence names the file). */

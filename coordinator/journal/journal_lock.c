@@ -15,7 +15,10 @@
 #include "coordinator/journal/journal_private.h"
 
 enum { TEXT_BYTES = 512 };
-enum { LOCK_TRIES = 20 }; /* 0.1 s apart; fewer: a resume right after a kill is refused */ /* host names are at most 255 */
+enum {
+    LOCK_TRIES = 20
+};
+    /* 0.1 s apart; fewer: a resume right after a kill is refused */ /* host names are at most 255 */
 
 static int set_lock (int fd)
 {

@@ -54,7 +54,7 @@ static double value_of_group (enum vote_rule rule, const vote_group *g)
 {
     switch (rule) {
     case VOTE_MAJORITY:
-        return (double) g->count;
+        return (double)g->count;
     case VOTE_MIN_VOTE:
         return g->min_sum;
     case VOTE_LAST_VOTE:
@@ -73,13 +73,16 @@ static bool any_answer (const vote_candidate *candidates, size_t n)
 }
 
 /* Best candidate among those that may win; group NULL: all. */
-static size_t best_of (enum vote_rule rule, const vote_candidate *candidates, size_t n, const span *group, bool need_answer)
+static size_t best_of (enum vote_rule rule, const vote_candidate *candidates, size_t n,
+                       const span *group, bool need_answer)
 {
     size_t best = n;
     for (size_t i = 0; i < n; i++) {
-        if ((need_answer && candidates[i].answer.len == 0) || (group && !span_equal (candidates[i].answer, *group)))
+        if ((need_answer && candidates[i].answer.len == 0) ||
+            (group && !span_equal (candidates[i].answer, *group)))
             continue;
-        if (best == n || value_of_candidate (rule, &candidates[i]) > value_of_candidate (rule, &candidates[best]))
+        if (best == n || value_of_candidate (rule, &candidates[i]) >
+                             value_of_candidate (rule, &candidates[best]))
             best = i;
     }
     return best;
@@ -90,7 +93,8 @@ static bool is_single (enum vote_rule rule)
     return rule == VOTE_BEST || rule == VOTE_MIN_MAX || rule == VOTE_LAST_MAX;
 }
 
-esp_err vote (enum vote_rule rule, const vote_candidate *candidates, size_t n, double power, vote_winner *out)
+esp_err vote (enum vote_rule rule, const vote_candidate *candidates, size_t n, double power,
+              vote_winner *out)
 {
     bool need_answer = any_answer (candidates, n);
     vote_group *groups;
@@ -102,18 +106,21 @@ esp_err vote (enum vote_rule rule, const vote_candidate *candidates, size_t n, d
     count = vote_groups (candidates, n, power, groups);
     if (is_single (rule)) {
         size_t best = best_of (rule, candidates, n, NULL, need_answer);
-        for (win = 0; !span_equal (candidates[groups[win].first].answer, candidates[best].answer); win++)
+        for (win = 0; !span_equal (candidates[groups[win].first].answer, candidates[best].answer);
+             win++)
             ;
-        *out = (vote_winner){best, best, groups[win].count, value_of_candidate (rule, &candidates[best])};
+        *out = (vote_winner){best, best, groups[win].count,
+                             value_of_candidate (rule, &candidates[best])};
     } else {
         win = count;
         for (size_t g = 0; g < count; g++)
             if (!(need_answer && candidates[groups[g].first].answer.len == 0) &&
-                (win == count || value_of_group (rule, &groups[g]) > value_of_group (rule, &groups[win])))
+                (win == count ||
+                 value_of_group (rule, &groups[g]) > value_of_group (rule, &groups[win])))
                 win = g;
         const span *answer = &candidates[groups[win].first].answer;
-        *out = (vote_winner){best_of (VOTE_BEST, candidates, n, answer, false), groups[win].first, groups[win].count,
-                             value_of_group (rule, &groups[win])};
+        *out = (vote_winner){best_of (VOTE_BEST, candidates, n, answer, false), groups[win].first,
+                             groups[win].count, value_of_group (rule, &groups[win])};
     }
     esp_free (groups);
     return ESP_OK;

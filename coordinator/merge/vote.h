@@ -23,7 +23,15 @@
 #include "proto/base/err.h"
 #include "proto/base/text.h"
 
-enum vote_rule { VOTE_BEST, VOTE_MAJORITY, VOTE_WEIGHTED, VOTE_MIN_MAX, VOTE_LAST_MAX, VOTE_MIN_VOTE, VOTE_LAST_VOTE };
+enum vote_rule {
+    VOTE_BEST,
+    VOTE_MAJORITY,
+    VOTE_WEIGHTED,
+    VOTE_MIN_MAX,
+    VOTE_LAST_MAX,
+    VOTE_MIN_VOTE,
+    VOTE_LAST_VOTE
+};
 #define VOTE_CHOICES "best|majority|weighted|min_max|last_max|min_vote|last_vote"
 
 typedef struct vote_candidate {
@@ -36,7 +44,7 @@ typedef struct vote_candidate {
 typedef struct vote_group {
     size_t first; /* index of its first candidate */
     size_t count;
-    double sum;   /* of score^power */
+    double sum; /* of score^power */
     double min_sum, last_sum;
 } vote_group;
 
@@ -44,14 +52,15 @@ typedef struct vote_group {
 size_t vote_groups (const vote_candidate *candidates, size_t n, double power, vote_group *groups);
 
 typedef struct vote_winner {
-    size_t candidate; /* the row to show: the best-scored member of the winning group, or the winning candidate */
-    size_t first;     /* first member: its spelling is the answer */
-    size_t votes;     /* members of the group */
-    double weight;    /* what won: a score, a count or a sum */
+    size_t
+        candidate; /* the row to show: the best-scored member of the winning group, or the winning candidate */
+    size_t first;  /* first member: its spelling is the answer */
+    size_t votes;  /* members of the group */
+    double weight; /* what won: a score, a count or a sum */
 } vote_winner;
 
 /* Errors: ESP_EEMPTY (n is 0), ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err vote (enum vote_rule rule, const vote_candidate *candidates, size_t n, double power,
-                             vote_winner *out);
+ESP_MUST_CHECK esp_err vote (enum vote_rule rule, const vote_candidate *candidates, size_t n,
+                             double power, vote_winner *out);
 
 #endif

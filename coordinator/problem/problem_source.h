@@ -20,12 +20,13 @@
 #include "proto/model/problem.h"
 
 typedef struct problem_options {
-    const char *file;         /* required */
-    int64_t limit;            /* first n good lines; 0 = all */
-    int on_error;             /* refuse | skip: what a bad line does */
+    const char *file; /* required */
+    int64_t limit;    /* first n good lines; 0 = all */
+    int on_error;     /* refuse | skip: what a bad line does */
     int64_t max_line_bytes;
-    int64_t open;             /* problems.open: admitted at once; 0 = until twice the slots are queued */
-    const char *field_id, *field_problem, *field_answer; /* problems.fields.*: own names; NULL = the aliases */
+    int64_t open; /* problems.open: admitted at once; 0 = until twice the slots are queued */
+    const char *field_id, *field_problem,
+        *field_answer; /* problems.fields.*: own names; NULL = the aliases */
 } problem_options;
 extern const esp_option problem_option_rows[]; /* section `problems` */
 
@@ -37,17 +38,19 @@ typedef struct problem_source problem_source;
  * Errors: ESP_ENOENT, ESP_EPERMISSION, ESP_EFORMAT (also: no problem in the file, truncated gz or zst), ESP_EEXIST
  * (equal ids: names both lines), ESP_ETOOBIG, ESP_ECONFLICT (the indexed part changed), ESP_EIO, ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err problem_source_open (const problem_options *options, const char *index_path,
-                                            esp_err (*check) (void *ctx, span json, esp_error *error), void *ctx,
-                                            problem_source **out, esp_error *error);
+                                            esp_err (*check) (void *ctx, span json,
+                                                              esp_error *error),
+                                            void *ctx, problem_source **out, esp_error *error);
 void problem_source_close (problem_source *source); /* accepts NULL */
 
 uint32_t problem_source_count (const problem_source *source); /* good lines, at most limit */
-uint32_t problem_source_skipped (const problem_source *source); /* bad lines left out; each was logged with its line */
+uint32_t problem_source_skipped (
+    const problem_source *source); /* bad lines left out; each was logged with its line */
 
 /* Problem `number` of `repeat`.  Spans are owned by *memory (cleared first).  json is the row as compact JSON with at least
  * `id` (string) set, and, where field_problem / field_answer name own fields, `problem` / `answer` added.
  * Errors: ESP_ERANGE, ESP_EIO, ESP_ECONFLICT (the file changed under us: names it), ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err problem_source_get (problem_source *source, uint32_t repeat, uint32_t number, esp_buf *memory,
-                                           problem *out, esp_error *error);
+ESP_MUST_CHECK esp_err problem_source_get (problem_source *source, uint32_t repeat, uint32_t number,
+                                           esp_buf *memory, problem *out, esp_error *error);
 
 #endif

@@ -29,7 +29,7 @@ double aggregate_scores (enum aggregate how, const double *scores, size_t n)
             value += scores[i];
             break;
         }
-    return how == AGGREGATE_MEAN ? value / (double) n : value;
+    return how == AGGREGATE_MEAN ? value / (double)n : value;
 }
 
 size_t argmax_first (const double *values, size_t n)

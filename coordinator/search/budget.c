@@ -11,7 +11,8 @@ enum { COLUMNS = sizeof (budget) / sizeof (uint64_t) };
 
 static uint64_t *column (budget *b, int i)
 {
-    uint64_t *const all[COLUMNS] = {&b->generations, &b->steps, &b->generated_tokens, &b->scored_tokens};
+    uint64_t *const all[COLUMNS] = {&b->generations, &b->steps, &b->generated_tokens,
+                                    &b->scored_tokens};
     return all[i];
 }
 
@@ -47,7 +48,8 @@ void account_settle (account *a, const budget *held, const budget *used)
         uint64_t charge = value (used, i);
         assert (value (held, i) <= value (&a->held, i));
         if (value (&a->cap, i) != BUDGET_UNLIMITED && charge > value (held, i))
-            charge = value (held, i); /* a server that gave more than was asked does not break the cap */
+            charge =
+                value (held, i); /* a server that gave more than was asked does not break the cap */
         *column (&a->held, i) -= value (held, i);
         *column (&a->used, i) += charge;
     }

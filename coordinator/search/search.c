@@ -21,30 +21,35 @@
 #include "proto/base/hash.h"
 
 const esp_option search_option_rows[] = {
-    {"strategy", ESP_OPT_STRING, offsetof (search_options, strategy), "beam", 0, 0, NULL, "", "search algorithm",
-     ESP_OPT_FIXED, false},
+    {"strategy", ESP_OPT_STRING, offsetof (search_options, strategy), "beam", 0, 0, NULL, "",
+     "search algorithm", ESP_OPT_FIXED, false},
     {"max_steps", ESP_OPT_INT, offsetof (search_options, max_steps), "40", 1, 60000, NULL, "steps",
      "longest branch; strategies that go step by step stop there", ESP_OPT_FIXED, false},
-    {"rollout_steps", ESP_OPT_INT, offsetof (search_options, rollout_steps), "0", 0, 60000, NULL, "steps",
-     "longest generation to the end, hard; 0 = as many as budget.steps leaves", ESP_OPT_FIXED, false},
-    {"aggregate", ESP_OPT_CHOICE, offsetof (search_options, aggregate), "last", 0, 0, AGGREGATE_CHOICES, "",
-     "one number from the step scores of a branch", ESP_OPT_FIXED, false},
-    {"deterministic", ESP_OPT_BOOL, offsetof (search_options, deterministic), "true", 0, 0, NULL, "",
-     "joins are delivered in the order opened: same answers on any number of workers", ESP_OPT_FIXED, false},
+    {"rollout_steps", ESP_OPT_INT, offsetof (search_options, rollout_steps), "0", 0, 60000, NULL,
+     "steps", "longest generation to the end, hard; 0 = as many as budget.steps leaves",
+     ESP_OPT_FIXED, false},
+    {"aggregate", ESP_OPT_CHOICE, offsetof (search_options, aggregate), "last", 0, 0,
+     AGGREGATE_CHOICES, "", "one number from the step scores of a branch", ESP_OPT_FIXED, false},
+    {"deterministic", ESP_OPT_BOOL, offsetof (search_options, deterministic), "true", 0, 0, NULL,
+     "", "joins are delivered in the order opened: same answers on any number of workers",
+     ESP_OPT_FIXED, false},
     {"in_flight", ESP_OPT_INT, offsetof (search_options, in_flight), "1", 1, 65536, NULL, "joins",
      "open joins per lane (descents of a tree search at once)", ESP_OPT_FIXED, false},
-    {"budget.generations", ESP_OPT_INT, offsetof (search_options, budget_generations), "0", 0, 1e15, NULL, "samples",
-     "hard cap per problem; 0 = none", ESP_OPT_GROWS, false},
-    {"budget.steps", ESP_OPT_INT, offsetof (search_options, budget_steps), "0", 0, 1e15, NULL, "steps",
-     "hard cap per problem on generated steps; 0 = none", ESP_OPT_GROWS, false},
-    {"budget.generated_tokens", ESP_OPT_INT, offsetof (search_options, budget_generated_tokens), "0", 0, 1e15, NULL,
-     "tokens", "hard cap per problem; 0 = none", ESP_OPT_GROWS, false},
-    {"budget.scored_tokens", ESP_OPT_INT, offsetof (search_options, budget_scored_tokens), "0", 0, 1e15, NULL,
-     "tokens", "hard cap per problem on tokens newly shown to the PRM; 0 = none", ESP_OPT_GROWS, false},
-    {"budget.seconds", ESP_OPT_DOUBLE, offsetof (search_options, budget_seconds), "0", 0, 1e9, NULL, "s",
-     "wall time per problem from its first task; 0 = none", ESP_OPT_GROWS, false},
-    {"grade", ESP_OPT_CHOICE, offsetof (search_options, grade), "candidates", 0, 0, "none|candidates", "",
-     "let the verifier judge every candidate at the end (never steers the search)", ESP_OPT_FIXED, false},
+    {"budget.generations", ESP_OPT_INT, offsetof (search_options, budget_generations), "0", 0, 1e15,
+     NULL, "samples", "hard cap per problem; 0 = none", ESP_OPT_GROWS, false},
+    {"budget.steps", ESP_OPT_INT, offsetof (search_options, budget_steps), "0", 0, 1e15, NULL,
+     "steps", "hard cap per problem on generated steps; 0 = none", ESP_OPT_GROWS, false},
+    {"budget.generated_tokens", ESP_OPT_INT, offsetof (search_options, budget_generated_tokens),
+     "0", 0, 1e15, NULL, "tokens", "hard cap per problem; 0 = none", ESP_OPT_GROWS, false},
+    {"budget.scored_tokens", ESP_OPT_INT, offsetof (search_options, budget_scored_tokens), "0", 0,
+     1e15, NULL, "tokens", "hard cap per problem on tokens newly shown to the PRM; 0 = none",
+     ESP_OPT_GROWS, false},
+    {"budget.seconds", ESP_OPT_DOUBLE, offsetof (search_options, budget_seconds), "0", 0, 1e9, NULL,
+     "s", "wall time per problem from its first task; 0 = none", ESP_OPT_GROWS, false},
+    {"grade", ESP_OPT_CHOICE, offsetof (search_options, grade), "candidates", 0, 0,
+     "none|candidates", "",
+     "let the verifier judge every candidate at the end (never steers the search)", ESP_OPT_FIXED,
+     false},
     {"draws", ESP_OPT_STRING, offsetof (search_options, draws), NULL, 0, 0, NULL, "",
      "rule|key: draws of the golden traces instead of run.seed (tests)", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
@@ -71,7 +76,7 @@ esp_err emit_event (search *s, event e)
     if (esp_grow (&out->events, &out->event_cap, out->event_count + 1, sizeof (*out->events)) != 0)
         return ESP_ENOMEM;
     e.problem = s->problem.key;
-    e.index = (uint32_t) out->event_count;
+    e.index = (uint32_t)out->event_count;
     out->events[out->event_count++] = e;
     return ESP_OK;
 }
@@ -84,7 +89,7 @@ static budget cap_of (const search_options *o)
                               o->budget_scored_tokens};
     uint64_t caps[4];
     for (int i = 0; i < 4; i++)
-        caps[i] = values[i] > 0 ? (uint64_t) values[i] : BUDGET_UNLIMITED;
+        caps[i] = values[i] > 0 ? (uint64_t)values[i] : BUDGET_UNLIMITED;
     return (budget){caps[0], caps[1], caps[2], caps[3]};
 }
 
@@ -162,7 +167,7 @@ static enum finish_reason settled_reason (const search *s)
 {
     bool starved = false;
     if (s->reason != REASON_RUNNING)
-        return (enum finish_reason) s->reason;
+        return (enum finish_reason)s->reason;
     for (uint32_t l = 0; l < s->lane_count; l++)
         starved = starved || (s->lanes[l].starved && !s->lanes[l].ended);
     if (starved)
@@ -178,7 +183,9 @@ static esp_err finish (search *s)
     s->out->finished = true;
     free_slots (s);
     mix_digest (s, s->reason, tree_size (s->tree));
-    return emit_event (s, (event){.kind = EVENT_FINISHED, .mark = s->reason, .node = NODE_ROOT, .parent = NODE_NONE});
+    return emit_event (
+        s,
+        (event){.kind = EVENT_FINISHED, .mark = s->reason, .node = NODE_ROOT, .parent = NODE_NONE});
 }
 
 static esp_err plan_grades (search *s, const node_ref *candidates, size_t count)
@@ -190,10 +197,11 @@ static esp_err plan_grades (search *s, const node_ref *candidates, size_t count)
         n->graded = true;
         if (!seen)
             search_mark (s, candidates[i], MARK_ANSWER, "candidate");
-        if (seen || n->verdict != VERDICT_NONE || !s->setup->has_verifier || !s->setup->options.grade)
+        if (seen || n->verdict != VERDICT_NONE || !s->setup->has_verifier ||
+            !s->setup->options.grade)
             continue;
         s->grading++;
-        err = plan_verdict (s, candidates[i], 0, NULL, (uint32_t) i);
+        err = plan_verdict (s, candidates[i], 0, NULL, (uint32_t)i);
     }
     return err;
 }
@@ -206,7 +214,7 @@ static esp_err start_grading (search *s)
     cancel_all (s, s->reason != REASON_STOPPED && s->reason != REASON_ERROR);
     count = search_answers (s, NULL, 0);
     candidates = esp_reallocarray (NULL, count + 1, sizeof (*candidates));
-    s->reason = (uint8_t) settled_reason (s);
+    s->reason = (uint8_t)settled_reason (s);
     s->phase = PHASE_GRADING;
     if (candidates) {
         search_answers (s, candidates, count);
@@ -240,7 +248,8 @@ static esp_err cut_grading (search *s)
     for (size_t i = 0; i < s->slot_cap; i++)
         if (s->slots[i].number) {
             effects *out = s->out;
-            if (esp_grow (&out->cancels, &out->cancel_cap, out->cancel_count + 1, sizeof (*out->cancels)) != 0)
+            if (esp_grow (&out->cancels, &out->cancel_cap, out->cancel_count + 1,
+                          sizeof (*out->cancels)) != 0)
                 return ESP_ENOMEM;
             out->cancels[out->cancel_count++] = s->slots[i].number;
         }
@@ -256,7 +265,9 @@ static esp_err apply_open (search *s)
     if (s->phase != PHASE_WAITING)
         return ESP_OK;
     s->phase = PHASE_SEARCHING;
-    if ((err = emit_event (s, (event){.kind = EVENT_OPENED, .node = NODE_ROOT, .parent = NODE_NONE,
+    if ((err = emit_event (s, (event){.kind = EVENT_OPENED,
+                                      .node = NODE_ROOT,
+                                      .parent = NODE_NONE,
                                       .text = s->problem.id})) != ESP_OK)
         return err;
     err = settle_error (s, s->setup->strategy->open (s, s->me));
@@ -338,7 +349,8 @@ static esp_err apply_command (search *s, const command *c)
     if (err == ESP_OK && how->command)
         err = settle_error (s, how->command (s, s->me, c));
     if (err == ESP_OK)
-        err = emit_event (s, (event){.kind = EVENT_COMMAND, .mark = c->kind, .node = c->node, .value = c->value});
+        err = emit_event (
+            s, (event){.kind = EVENT_COMMAND, .mark = c->kind, .node = c->node, .value = c->value});
     return err == ESP_OK ? go_on (s) : err;
 }
 
@@ -354,7 +366,7 @@ esp_err search_apply (search *s, const input *in, effects *out)
     s->out = out;
     s->now = in;
     s->delivering = true;
-    switch ((enum input_kind) in->kind) {
+    switch ((enum input_kind)in->kind) {
     case INPUT_OPEN:
         err = apply_open (s);
         break;

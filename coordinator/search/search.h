@@ -16,15 +16,16 @@
 
 typedef struct search_options { /* section `search`, core rows */
     const char *strategy;
-    int64_t max_steps;   /* steps of one branch */
+    int64_t max_steps;     /* steps of one branch */
     int64_t rollout_steps; /* of one TO_END generation, hard; 0 = as many as the budget allows */
-    int aggregate;       /* enum aggregate */
+    int aggregate;         /* enum aggregate */
     bool deterministic;
-    int64_t in_flight;   /* open joins per lane (MCTS, OmegaPRM: descents at once) */
-    int64_t budget_generations, budget_steps, budget_generated_tokens, budget_scored_tokens; /* 0 = no cap */
-    double budget_seconds; /* 0 = none; the loop sends INPUT_DEADLINE */
-    int grade;           /* none | candidates: verify every candidate at the end */
-    const char *draws;   /* NULL, or "rule|key": draw i = unit (rule, key, i) of the golden traces */
+    int64_t in_flight; /* open joins per lane (MCTS, OmegaPRM: descents at once) */
+    int64_t budget_generations, budget_steps, budget_generated_tokens,
+        budget_scored_tokens; /* 0 = no cap */
+    double budget_seconds;    /* 0 = none; the loop sends INPUT_DEADLINE */
+    int grade;                /* none | candidates: verify every candidate at the end */
+    const char *draws; /* NULL, or "rule|key": draw i = unit (rule, key, i) of the golden traces */
 } search_options;
 extern const esp_option search_option_rows[];
 
@@ -33,14 +34,15 @@ typedef struct search_setup { /* one per run */
     const strategy *strategy;
     const void *strategy_options;
     uint64_t run_seed;
-    sampling how;          /* the generator's defaults */
-    uint32_t max_tokens;   /* of one TO_END or DRAFT generation */
+    sampling how;        /* the generator's defaults */
+    uint32_t max_tokens; /* of one TO_END or DRAFT generation */
     bool has_prm, has_verifier;
-    bool count_prompts;    /* task.k is wanted (fake engine) */
+    bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;
 } search_setup;
 
-typedef struct effects { /* what one apply asks of the world; arrays are owned by the struct and reused */
+typedef struct
+    effects { /* what one apply asks of the world; arrays are owned by the struct and reused */
     task *tasks;
     size_t task_count, task_cap;
     uint32_t *cancels; /* task numbers that are no longer wanted */
@@ -67,7 +69,7 @@ ESP_MUST_CHECK esp_err search_apply (search *s, const input *in, effects *out);
 const problem *search_problem (const search *s);
 bool search_finished (const search *s);
 enum finish_reason search_reason (const search *s);
-esp_err search_error (const search *s); /* first permanent failure of a task, or ESP_OK */
+esp_err search_error (const search *s);    /* first permanent failure of a task, or ESP_OK */
 uint32_t search_pending (const search *s); /* tasks planned and not answered */
 uint64_t search_digest (const search *s);  /* over everything it ever planned */
 budget search_used (const search *s);      /* charged, over all lanes */

@@ -22,8 +22,8 @@
 /* What n asks need and what each may use at most; limits shrink to what is left (D13: last requests get less). */
 typedef struct need {
     uint64_t generations, fixed_steps, long_asks, scored;
-    uint64_t step_cap;         /* per TO_END ask; UINT32_MAX = none */
-    uint64_t token_cap;        /* per generation; UINT64_MAX = none */
+    uint64_t step_cap;  /* per TO_END ask; UINT32_MAX = none */
+    uint64_t token_cap; /* per generation; UINT64_MAX = none */
 } need;
 
 static uint64_t generations_of (const ask *a)
@@ -69,22 +69,25 @@ static need needs_of (const search *s, const ask *asks, size_t n, const budget *
     if (sum.scored > 0 && read > left->scored_tokens)
         sum.token_cap = smaller (sum.token_cap, left->scored_tokens / sum.scored);
     if (sum.long_asks > 0 && left->steps != BUDGET_UNLIMITED)
-        sum.step_cap = left->steps > sum.fixed_steps ? (left->steps - sum.fixed_steps) / sum.long_asks : 0;
+        sum.step_cap =
+            left->steps > sum.fixed_steps ? (left->steps - sum.fixed_steps) / sum.long_asks : 0;
     return sum;
 }
 
-static budget hold_of (const search *s, const account *acc, const ask *a, const need *limits, ask_state *out)
+static budget
+hold_of (const search *s, const account *acc, const ask *a, const need *limits, ask_state *out)
 {
     uint64_t g = generations_of (a);
     uint64_t tokens = smaller (tokens_wanted (s, a), limits->token_cap);
     uint64_t steps = a->mode == ASK_STEP ? g : 0;
     budget held = {g, 0, 0, 0};
     if (g > 0 && a->mode != ASK_STEP) {
-        steps = smaller (limits->step_cap, s->setup->options.rollout_steps ? (uint64_t) s->setup->options.rollout_steps
-                                                                          : UINT32_MAX);
-        out->max_steps = (uint32_t) steps;
+        steps = smaller (limits->step_cap, s->setup->options.rollout_steps
+                                               ? (uint64_t)s->setup->options.rollout_steps
+                                               : UINT32_MAX);
+        out->max_steps = (uint32_t)steps;
     }
-    out->max_tokens = (uint32_t) smaller (tokens, UINT32_MAX);
+    out->max_tokens = (uint32_t)smaller (tokens, UINT32_MAX);
     if (acc->cap.steps != BUDGET_UNLIMITED)
         held.steps = steps;
     if (acc->cap.generated_tokens != BUDGET_UNLIMITED)
@@ -95,7 +98,8 @@ static budget hold_of (const search *s, const account *acc, const ask *a, const 
 }
 
 /* Fill the asks of a join and the sum of their holds; false when an ask would get nothing. */
-static bool size_asks (const search *s, const lane *l, const ask *asks, size_t n, ask_state *out, budget *sum)
+static bool
+size_asks (const search *s, const lane *l, const ask *asks, size_t n, ask_state *out, budget *sum)
 {
     budget left = account_left (&l->account);
     need limits = needs_of (s, asks, n, &left);
@@ -114,7 +118,7 @@ size_t search_affordable (const search *s, uint32_t lane_index, const ask *asks,
 {
     const struct lane *l = &s->lanes[lane_index];
     size_t low = 0, high = n, middle = n; /* mostly all can be paid: tried first */
-    while (low < high) { /* what n asks hold grows with n */
+    while (low < high) {                  /* what n asks hold grows with n */
         account trial = l->account;
         budget sum;
         if (size_asks (s, l, asks, middle, NULL, &sum) && account_hold (&trial, &sum) == ESP_OK)
@@ -130,8 +134,12 @@ static esp_err plant_child (search *s, ask_state *a)
 {
     const node *n;
     esp_err err;
-    a->got = (item){.node = a->want.from, .from = a->want.from, .tag = a->want.tag, .action = a->want.action,
-                    .score = NAN, .last = NAN};
+    a->got = (item){.node = a->want.from,
+                    .from = a->want.from,
+                    .tag = a->want.tag,
+                    .action = a->want.action,
+                    .score = NAN,
+                    .last = NAN};
     if (a->want.mode == ASK_NOTHING) {
         a->stage = STAGE_JUDGE;
         return ESP_OK;
@@ -141,7 +149,9 @@ static esp_err plant_child (search *s, ask_state *a)
     n = tree_node (s->tree, a->got.node);
     tree_edit (s->tree, a->got.node)->action = a->want.action;
     tree_edit (s->tree, a->got.node)->draft = a->want.mode == ASK_DRAFT;
-    return emit_event (s, (event){.kind = EVENT_PLANNED, .node = a->got.node, .parent = a->want.from,
+    return emit_event (s, (event){.kind = EVENT_PLANNED,
+                                  .node = a->got.node,
+                                  .parent = a->want.from,
                                   .ordinal = n->ordinal});
 }
 
@@ -163,7 +173,8 @@ static join *new_join (search *s, uint32_t lane_index, const ask *asks, size_t n
     j->lane = lane_index;
     j->count = n;
     if (!size_asks (s, &s->lanes[lane_index], asks, n, j->asks, held))
-        *held = (budget){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}; /* refused by any account */
+        *held =
+            (budget){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}; /* refused by any account */
     for (size_t i = 0; i < n; i++)
         j->asks[i].want = asks[i];
     return j;

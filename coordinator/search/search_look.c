@@ -13,8 +13,8 @@
 
 /* ---- for strategies ---- */
 
-esp_err search_adopt (search *s, node_ref parent, span text, enum node_finish finish, enum node_source source,
-                      node_ref *out)
+esp_err search_adopt (search *s, node_ref parent, span text, enum node_finish finish,
+                      enum node_source source, node_ref *out)
 {
     node_ref ref;
     span kept;
@@ -26,14 +26,18 @@ esp_err search_adopt (search *s, node_ref parent, span text, enum node_finish fi
         return err;
     n = tree_edit (s->tree, ref);
     n->text = kept.ptr;
-    n->text_len = (uint32_t) kept.len;
-    n->finish = (uint8_t) finish;
+    n->text_len = (uint32_t)kept.len;
+    n->finish = (uint8_t)finish;
     n->source = source & 3U;
     n->steps = 1;
     n->state = NODE_GENERATED;
     *out = ref;
-    return emit_event (s, (event){.kind = EVENT_TEXT, .mark = n->finish, .node = ref, .parent = parent,
-                                  .ordinal = n->ordinal, .text = kept});
+    return emit_event (s, (event){.kind = EVENT_TEXT,
+                                  .mark = n->finish,
+                                  .node = ref,
+                                  .parent = parent,
+                                  .ordinal = n->ordinal,
+                                  .text = kept});
 }
 
 esp_err search_adopt_scores (search *s, node_ref ref, const double *scores, size_t count)
@@ -53,9 +57,10 @@ double search_draw_at (const search *s, uint32_t lane_index, uint64_t i)
     char digits[24];
     if (!bar)
         return esp_draw_unit (l->draw_key, l->draws + i);
-    snprintf (digits, sizeof (digits), "%llu", (unsigned long long) (l->draws + i));
-    return esp_unit_joined ((span[]){span_make (golden, (size_t) (bar - golden)), span_of (bar + 1), span_of (digits)},
-                            3);
+    snprintf (digits, sizeof (digits), "%llu", (unsigned long long)(l->draws + i));
+    return esp_unit_joined (
+        (span[]){span_make (golden, (size_t)(bar - golden)), span_of (bar + 1), span_of (digits)},
+        3);
 }
 
 double search_draw (search *s, uint32_t lane_index)
@@ -80,7 +85,7 @@ void search_finish (search *s, enum finish_reason reason)
 {
     assert (s->lane_count == 1 && s->delivering);
     if (s->reason == REASON_RUNNING && reason != REASON_ANSWERED && reason != REASON_NO_ANSWER)
-        s->reason = (uint8_t) reason;
+        s->reason = (uint8_t)reason;
     s->finish_asked = true;
 }
 
@@ -90,7 +95,7 @@ static uint8_t why_index (search *s, const char *why)
         return 0;
     for (uint8_t i = 0; i < s->why_count; i++)
         if (strcmp (s->why[i], why) == 0)
-            return (uint8_t) (i + 1);
+            return (uint8_t)(i + 1);
     if (s->why_count == sizeof (s->why) / sizeof (s->why[0]))
         return 0;
     s->why[s->why_count++] = why;
@@ -102,10 +107,15 @@ void search_mark (search *s, node_ref ref, enum node_mark mark, const char *why)
     node *n = tree_edit (s->tree, ref);
     if (n->mark == mark && n->why == why_index (s, why))
         return;
-    n->mark = (uint8_t) mark;
+    n->mark = (uint8_t)mark;
     n->why = why_index (s, why);
-    if (emit_event (s, (event){.kind = EVENT_MARK, .mark = (uint8_t) mark, .node = ref, .parent = n->parent,
-                               .ordinal = n->ordinal, .value = n->score, .text = span_of (why)}) != ESP_OK)
+    if (emit_event (s, (event){.kind = EVENT_MARK,
+                               .mark = (uint8_t)mark,
+                               .node = ref,
+                               .parent = n->parent,
+                               .ordinal = n->ordinal,
+                               .value = n->score,
+                               .text = span_of (why)}) != ESP_OK)
         return; /* an observer misses a mark; the search does not */
 }
 
@@ -133,7 +143,7 @@ const void *search_strategy_options (const search *s)
 
 uint32_t search_max_steps (const search *s)
 {
-    return (uint32_t) s->setup->options.max_steps;
+    return (uint32_t)s->setup->options.max_steps;
 }
 
 uint32_t search_lane_count (const search *s)
@@ -159,12 +169,12 @@ bool search_has_prm (const search *s)
 
 uint32_t search_in_flight (const search *s)
 {
-    return s->setup->options.in_flight > 1 ? (uint32_t) s->setup->options.in_flight : 1;
+    return s->setup->options.in_flight > 1 ? (uint32_t)s->setup->options.in_flight : 1;
 }
 
 double search_aggregate (const search *s, const double *scores, size_t n)
 {
-    return aggregate_scores ((enum aggregate) s->setup->options.aggregate, scores, n);
+    return aggregate_scores ((enum aggregate)s->setup->options.aggregate, scores, n);
 }
 
 bool search_wants (const search *s, uint32_t task_number)
@@ -184,7 +194,7 @@ bool search_finished (const search *s)
 
 enum finish_reason search_reason (const search *s)
 {
-    return (enum finish_reason) s->reason;
+    return (enum finish_reason)s->reason;
 }
 
 esp_err search_error (const search *s)
@@ -194,7 +204,7 @@ esp_err search_error (const search *s)
 
 uint32_t search_pending (const search *s)
 {
-    return (uint32_t) s->slot_used;
+    return (uint32_t)s->slot_used;
 }
 
 uint64_t search_digest (const search *s)
@@ -234,7 +244,7 @@ const search_setup *search_setup_of (const search *s)
 
 static int by_number (const void *a, const void *b)
 {
-    uint32_t x = ((const task *) a)->id.number, y = ((const task *) b)->id.number;
+    uint32_t x = ((const task *)a)->id.number, y = ((const task *)b)->id.number;
     return (x > y) - (x < y);
 }
 
@@ -260,7 +270,9 @@ const char *search_mark_why (const search *s, node_ref n)
 
 /* ---- invariants ---- */
 
-enum { CHECKED_NODES = 2000 }; /* larger trees are walked at the end only: the walk is O(nodes) after every input */
+enum {
+    CHECKED_NODES = 2000
+}; /* larger trees are walked at the end only: the walk is O(nodes) after every input */
 
 static void check_lane (const struct lane *l, size_t *tasks)
 {
@@ -274,7 +286,7 @@ static void check_lane (const struct lane *l, size_t *tasks)
             held = budget_sum (&held, &a->held);
             done += a->stage == STAGE_DONE;
             if (a->stage == STAGE_JUDGE)
-                *tasks += (size_t) a->readings_left + a->verdict_out;
+                *tasks += (size_t)a->readings_left + a->verdict_out;
             else
                 *tasks += a->stage != STAGE_DONE;
         }
@@ -291,7 +303,8 @@ void search_check (const search *s)
         const account *a = &s->lanes[l].account;
         budget gone = budget_sum (&a->held, &a->used);
         assert (gone.generations <= a->cap.generations && gone.steps <= a->cap.steps);
-        assert (gone.generated_tokens <= a->cap.generated_tokens && gone.scored_tokens <= a->cap.scored_tokens);
+        assert (gone.generated_tokens <= a->cap.generated_tokens &&
+                gone.scored_tokens <= a->cap.scored_tokens);
         check_lane (&s->lanes[l], &tasks);
         open += s->lanes[l].open;
     }

@@ -24,7 +24,7 @@ enum { FIRST_SLOTS = 16, SEED_BITS = 0x7fffffff };
 
 static size_t slot_home (uint32_t number, size_t cap)
 {
-    return (size_t) (number * 2654435761U) & (cap - 1);
+    return (size_t)(number * 2654435761U) & (cap - 1);
 }
 
 task_slot *find_slot (const search *s, uint32_t number)
@@ -74,7 +74,7 @@ static esp_err keep_task (search *s, const task *t, uint32_t *cell)
     } else {
         if (esp_grow (&s->planned, &s->planned_cap, s->planned_used + 1, sizeof (*s->planned)) != 0)
             return ESP_ENOMEM;
-        *cell = (uint32_t) s->planned_used++;
+        *cell = (uint32_t)s->planned_used++;
     }
     s->planned[*cell].task = *t;
     return ESP_OK;
@@ -93,7 +93,7 @@ void free_slots (search *s)
 /* Deletion by shifting back: no tombstones, so a long search stays quick. */
 void free_slot (search *s, task_slot *slot)
 {
-    size_t mask = s->slot_cap - 1, hole = (size_t) (slot - s->slots);
+    size_t mask = s->slot_cap - 1, hole = (size_t)(slot - s->slots);
     s->planned[slot->cell].next = s->planned_free;
     s->planned_free = slot->cell + 1;
     for (size_t i = (hole + 1) & mask; s->slots[i].number; i = (i + 1) & mask) {
@@ -130,7 +130,8 @@ static esp_err grow_prompts (search *s)
 
 /* Counts per (lane, prompt text, action): lanes may not see each other's progress.  The root's joins are all
  * opened by open(), in order, so its count is shared by all lanes. */
-static esp_err count_prompt (search *s, uint32_t lane_index, node_ref from, uint16_t action, uint32_t *k)
+static esp_err
+count_prompt (search *s, uint32_t lane_index, node_ref from, uint16_t action, uint32_t *k)
 {
     esp_buf text = {0};
     uint64_t hash;
@@ -160,12 +161,16 @@ static esp_err count_prompt (search *s, uint32_t lane_index, node_ref from, uint
 static uint32_t seed_of (const node *from, uint32_t stage, uint32_t ordinal)
 {
     uint64_t base = esp_hash_mix (from->path_hash, stage) & SEED_BITS;
-    return (uint32_t) ((base + ordinal) & SEED_BITS);
+    return (uint32_t)((base + ordinal) & SEED_BITS);
 }
 
 static esp_err add_task (search *s, task *t, join *owner, uint32_t index)
 {
-    task_slot slot = {.number = s->next_task, .index = index, .owner = owner, .node = t->node, .reading = t->reading,
+    task_slot slot = {.number = s->next_task,
+                      .index = index,
+                      .owner = owner,
+                      .node = t->node,
+                      .reading = t->reading,
                       .kind = t->kind};
     effects *out = s->out;
     esp_err err;
@@ -181,8 +186,8 @@ static esp_err add_task (search *s, task *t, join *owner, uint32_t index)
     }
     s->next_task++;
     out->tasks[out->task_count++] = *t;
-    mix_digest (s, ((uint64_t) t->seed << 32) | t->id.number,
-                ((uint64_t) t->node << 32) | ((uint64_t) t->kind << 24) | (t->max_tokens & 0xffffff));
+    mix_digest (s, ((uint64_t)t->seed << 32) | t->id.number,
+                ((uint64_t)t->node << 32) | ((uint64_t)t->kind << 24) | (t->max_tokens & 0xffffff));
     return ESP_OK;
 }
 
@@ -196,7 +201,7 @@ static uint32_t chain_behind (const search *s, const node *n)
 static task task_for (const search *s, const ask_state *a, enum task_kind kind, node_ref ref)
 {
     const node *n = tree_node (s->tree, ref);
-    task t = {.kind = (uint8_t) kind, .node = ref, .child = NODE_NONE, .action = a->want.action};
+    task t = {.kind = (uint8_t)kind, .node = ref, .child = NODE_NONE, .action = a->want.action};
     t.how = a->want.how ? *a->want.how : s->setup->how;
     if (a->want.greedy)
         t.how.temperature = 0.0;
@@ -212,7 +217,9 @@ static esp_err plan_generation (search *s, join *j, size_t index)
     task t = task_for (s, a, TASK_GENERATE, a->want.from);
     const node *from = tree_node (s->tree, a->want.from);
     esp_err err;
-    t.mode = a->want.mode == ASK_STEP ? TASK_STEP : a->want.mode == ASK_DRAFT ? TASK_DRAFT : TASK_TO_END;
+    t.mode = a->want.mode == ASK_STEP    ? TASK_STEP
+             : a->want.mode == ASK_DRAFT ? TASK_DRAFT
+                                         : TASK_TO_END;
     t.child = a->got.node;
     t.ordinal = tree_node (s->tree, a->got.node)->ordinal;
     t.seed = seed_of (from, 0, t.ordinal);
@@ -224,7 +231,7 @@ static esp_err plan_generation (search *s, join *j, size_t index)
     } else if (a->want.greedy) {
         t.k = TASK_K_GREEDY;
     }
-    return add_task (s, &t, j, (uint32_t) index);
+    return add_task (s, &t, j, (uint32_t)index);
 }
 
 static esp_err plan_lookahead (search *s, join *j, size_t index)
@@ -237,7 +244,7 @@ static esp_err plan_lookahead (search *s, join *j, size_t index)
     t.seed = seed_of (tree_node (s->tree, a->got.node), a->looked + 1U, 0);
     t.max_tokens = a->max_tokens;
     t.extra = a->look;
-    return add_task (s, &t, j, (uint32_t) index);
+    return add_task (s, &t, j, (uint32_t)index);
 }
 
 esp_err plan_verdict (search *s, node_ref ref, uint16_t verifier, join *owner, uint32_t index)
@@ -277,7 +284,8 @@ static esp_err plan_judgement (search *s, join *j, size_t index)
     bool readable = tree_node (s->tree, a->got.node)->text_len + a->look.len > 0;
     esp_err err;
     a->readings_left = s->setup->has_prm && readable ? a->want.scores : 0;
-    if (s->setup->has_prm && a->want.scores > 0 && !readable && (err = inherit_score (s, a)) != ESP_OK)
+    if (s->setup->has_prm && a->want.scores > 0 && !readable &&
+        (err = inherit_score (s, a)) != ESP_OK)
         return err;
     a->verdict_out = a->want.verifier > 0 && s->setup->has_verifier;
     if (a->readings_left > 1 && !(a->readings = search_alloc (s, a->want.scores * sizeof (double))))
@@ -286,11 +294,11 @@ static esp_err plan_judgement (search *s, join *j, size_t index)
         task t = task_for (s, a, TASK_SCORE, a->got.node);
         t.reading = r;
         t.extra = a->look;
-        if ((err = add_task (s, &t, j, (uint32_t) index)) != ESP_OK)
+        if ((err = add_task (s, &t, j, (uint32_t)index)) != ESP_OK)
             return err;
     }
     if (a->verdict_out)
-        return plan_verdict (s, a->got.node, (uint16_t) (a->want.verifier - 1), j, (uint32_t) index);
+        return plan_verdict (s, a->got.node, (uint16_t)(a->want.verifier - 1), j, (uint32_t)index);
     return ESP_OK;
 }
 
@@ -299,7 +307,7 @@ esp_err plan_ask (search *s, join *j, size_t index)
     ask_state *a = &j->asks[index];
     esp_err err = ESP_OK;
     a->task_count = 0;
-    switch ((enum ask_stage) a->stage) {
+    switch ((enum ask_stage)a->stage) {
     case STAGE_GENERATE:
         return plan_generation (s, j, index);
     case STAGE_LOOKAHEAD:

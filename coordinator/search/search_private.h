@@ -23,34 +23,34 @@ typedef struct ask_state {
     uint16_t looked;        /* lookahead steps that came */
     uint16_t readings_left; /* scores that are out */
     bool verdict_out;
-    uint32_t max_tokens;    /* per generation of this ask */
-    uint32_t max_steps;     /* of a TO_END generation; UINT32_MAX = no cap */
+    uint32_t max_tokens;             /* per generation of this ask */
+    uint32_t max_steps;              /* of a TO_END generation; UINT32_MAX = no cap */
     uint32_t first_task, task_count; /* the tasks of the present stage have consecutive numbers */
-    span look;              /* lookahead text so far, in the arena */
-    double *readings;       /* in the arena; more than one reading: kept to be summed in their order */
+    span look;                       /* lookahead text so far, in the arena */
+    double *readings; /* in the arena; more than one reading: kept to be summed in their order */
     uint32_t look_tokens;
-    uint32_t read_tokens;   /* scored for the first time: charged */
-    budget held;            /* this ask's part of the join's hold */
+    uint32_t read_tokens; /* scored for the first time: charged */
+    budget held;          /* this ask's part of the join's hold */
 } ask_state;
 
 typedef struct join {
     join_id id;
     uint32_t lane;
-    size_t count, done;   /* asks; those in STAGE_DONE */
-    size_t checked;       /* items that enough() has seen */
+    size_t count, done; /* asks; those in STAGE_DONE */
+    size_t checked;     /* items that enough() has seen */
     bool dropped;
-    struct join *next;    /* in the lane's queue, in the order opened */
+    struct join *next; /* in the lane's queue, in the order opened */
     ask_state asks[];
 } join;
 
 typedef struct lane {
     account account;
-    uint64_t draws;       /* used so far */
+    uint64_t draws; /* used so far */
     uint64_t draw_key;
-    join *first, *last;   /* open joins */
+    join *first, *last; /* open joins */
     size_t open;
-    bool ended;           /* search_lane_end */
-    bool starved;         /* a join was refused for want of budget */
+    bool ended;   /* search_lane_end */
+    bool starved; /* a join was refused for want of budget */
 } lane;
 
 /* Which ask a task belongs to: open addressing, keyed by task number. */
@@ -71,18 +71,18 @@ typedef struct prompt_count { /* golden README 1.2: the sample number k of a pro
 
 enum search_phase { PHASE_WAITING, PHASE_SEARCHING, PHASE_GRADING, PHASE_FINISHED };
 
-struct search { /* in the order of use: what every result touches comes first */
-    task_slot *slots;    /* owned; power of two */
+struct search {       /* in the order of use: what every result touches comes first */
+    task_slot *slots; /* owned; power of two */
     size_t slot_cap, slot_used;
     uint32_t next_task;
     uint32_t planned_free;
     union task_cell {
-        task task;       /* as it left */
-        uint32_t next;   /* free cells: index + 1 of the next free one, 0 = none */
-    } *planned;          /* owned */
+        task task;     /* as it left */
+        uint32_t next; /* free cells: index + 1 of the next free one, 0 = none */
+    } * planned;       /* owned */
     tree *tree;
     const search_setup *setup;
-    lane *lanes;         /* owned */
+    lane *lanes; /* owned */
     uint32_t lane_count;
     join_id next_join;
     const join *handing; /* the join that joined() is running for */
@@ -90,16 +90,16 @@ struct search { /* in the order of use: what every result touches comes first */
     uint8_t phase;       /* enum search_phase */
     uint8_t reason;      /* enum finish_reason: what the strategy or an input said */
     bool finish_asked;
-    bool lanes_fixed;    /* a join was opened: search_lanes may not be called any more */
-    bool delivering;     /* callbacks are running */
+    bool lanes_fixed; /* a join was opened: search_lanes may not be called any more */
+    bool delivering;  /* callbacks are running */
     uint8_t why_count;
-    esp_err error;       /* first permanent failure of a task */
-    uint32_t grading;    /* verdicts out */
-    effects *out;        /* of the apply that is running */
-    const input *now;    /* the input that is being applied */
+    esp_err error;    /* first permanent failure of a task */
+    uint32_t grading; /* verdicts out */
+    effects *out;     /* of the apply that is running */
+    const input *now; /* the input that is being applied */
     uint64_t digest;
     uint64_t scored_steps;
-    problem problem;     /* id and json in the arena */
+    problem problem; /* id and json in the arena */
     size_t planned_cap, planned_used;
     prompt_count *prompts; /* owned; power of two */
     size_t prompt_cap, prompt_used;
@@ -107,8 +107,10 @@ struct search { /* in the order of use: what every result touches comes first */
 };
 
 /* search_plan.c */
-ESP_MUST_CHECK esp_err plan_ask (search *s, join *j, size_t index); /* next task(s) of the ask, or STAGE_DONE */
-ESP_MUST_CHECK esp_err plan_verdict (search *s, node_ref node, uint16_t verifier, join *owner, uint32_t index);
+ESP_MUST_CHECK esp_err plan_ask (search *s, join *j,
+                                 size_t index); /* next task(s) of the ask, or STAGE_DONE */
+ESP_MUST_CHECK esp_err plan_verdict (search *s, node_ref node, uint16_t verifier, join *owner,
+                                     uint32_t index);
 task_slot *find_slot (const search *s, uint32_t number);
 void free_slot (search *s, task_slot *slot);
 void free_slots (search *s); /* all of them, and their memory */
@@ -119,7 +121,8 @@ ESP_MUST_CHECK esp_err take_result (search *s, const task_slot *slot, const resu
  * depends on when this was; false keeps what came (a stop ends the problem with what it has). */
 void cancel_ask (search *s, join *j, size_t index, bool forget);
 budget charge_of_ask (const search *s, const ask_state *a);
-ESP_MUST_CHECK esp_err store_scores (search *s, node_ref ref, const double *scores, size_t count, size_t own);
+ESP_MUST_CHECK esp_err store_scores (search *s, node_ref ref, const double *scores, size_t count,
+                                     size_t own);
 
 /* search_join.c */
 ESP_MUST_CHECK esp_err deliver_joins (search *s); /* until nothing moves; then more() */
@@ -128,7 +131,9 @@ join *find_join (const search *s, join_id id);
 void drop_rest (search *s, join *j, size_t from);
 void free_joins (search *s);
 void cancel_all (search *s, bool forget);
-esp_err settle_error (search *s, esp_err err); /* what a strategy handed back: only ESP_ENOMEM goes on upwards */
+esp_err
+settle_error (search *s,
+              esp_err err); /* what a strategy handed back: only ESP_ENOMEM goes on upwards */
 
 /* search.c */
 ESP_MUST_CHECK esp_err emit_event (search *s, event e);

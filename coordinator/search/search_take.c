@@ -38,17 +38,23 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
     if ((err = esp_arena_copy (tree_arena (s->tree), r->text, &kept)) != ESP_OK)
         return err;
     n->text = kept.ptr;
-    n->text_len = (uint32_t) kept.len;
-    n->tokens = r->tokens < a->max_tokens ? r->tokens : a->max_tokens; /* D13 holds even if a server does not */
+    n->text_len = (uint32_t)kept.len;
+    n->tokens = r->tokens < a->max_tokens ? r->tokens
+                                          : a->max_tokens; /* D13 holds even if a server does not */
     steps = r->steps < a->max_steps ? r->steps : a->max_steps;
-    n->steps = (uint16_t) (a->want.mode == ASK_STEP ? 1 : steps < UINT16_MAX ? steps : UINT16_MAX);
+    n->steps = (uint16_t)(a->want.mode == ASK_STEP ? 1 : steps < UINT16_MAX ? steps : UINT16_MAX);
     n->finish = r->finish;
     n->mean_logprob = r->mean_logprob;
     n->state = NODE_GENERATED;
     a->got.generated = true;
     a->stage = a->want.lookahead > 0 && n->finish == FINISH_STOP ? STAGE_LOOKAHEAD : STAGE_JUDGE;
-    return emit_event (s, (event){.kind = EVENT_TEXT, .mark = n->finish, .node = a->got.node, .parent = n->parent,
-                                  .ordinal = n->ordinal, .tokens = n->tokens, .text = kept});
+    return emit_event (s, (event){.kind = EVENT_TEXT,
+                                  .mark = n->finish,
+                                  .node = a->got.node,
+                                  .parent = n->parent,
+                                  .ordinal = n->ordinal,
+                                  .tokens = n->tokens,
+                                  .text = kept});
 }
 
 /* A lookahead that fails is a shorter lookahead. */
@@ -87,8 +93,8 @@ esp_err store_scores (search *s, node_ref ref, const double *scores, size_t coun
     } else if (count == 1) {
         n->scores.one = scores[0];
     }
-    n->score_count = (uint16_t) count;
-    n->score_own = (uint16_t) (own < count ? own : count);
+    n->score_count = (uint16_t)count;
+    n->score_own = (uint16_t)(own < count ? own : count);
     total = tree_path_scores (s->tree, ref, few, 64);
     if (total > 64) {
         if (!(path = esp_reallocarray (NULL, total, sizeof (*path))))
@@ -142,8 +148,11 @@ static esp_err finish_scores (search *s, ask_state *a)
     a->got.scored = true;
     a->got.score = n->score;
     a->got.last = node_last_score (n);
-    return emit_event (s, (event){.kind = EVENT_SCORED, .node = a->got.node, .parent = n->parent,
-                                  .ordinal = n->ordinal, .value = n->score});
+    return emit_event (s, (event){.kind = EVENT_SCORED,
+                                  .node = a->got.node,
+                                  .parent = n->parent,
+                                  .ordinal = n->ordinal,
+                                  .value = n->score});
 }
 
 static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
@@ -152,7 +161,7 @@ static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
     esp_err err = esp_arena_copy (tree_arena (s->tree), text, &kept);
     if (err == ESP_OK && text.len > 0) {
         *ptr = kept.ptr;
-        *len = (uint32_t) kept.len;
+        *len = (uint32_t)kept.len;
     }
     return err;
 }
@@ -168,19 +177,26 @@ static esp_err take_verdict (search *s, node_ref ref, const result *r)
     n->verdict = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
     if (r->error == ESP_OK &&
         ((err = keep_text (s, r->answer, &extra->answer, &extra->answer_len)) != ESP_OK ||
-         (err = keep_text (s, r->observation, &extra->observation, &extra->observation_len)) != ESP_OK ||
+         (err = keep_text (s, r->observation, &extra->observation, &extra->observation_len)) !=
+             ESP_OK ||
          (err = keep_text (s, r->reason, &extra->reason, &extra->reason_len)) != ESP_OK))
         return err;
     n->extra = extra;
-    return emit_event (s, (event){.kind = EVENT_VERIFIED, .mark = n->verdict, .node = ref, .parent = n->parent,
-                                  .ordinal = n->ordinal, .value = extra->share, .text = r->answer});
+    return emit_event (s, (event){.kind = EVENT_VERIFIED,
+                                  .mark = n->verdict,
+                                  .node = ref,
+                                  .parent = n->parent,
+                                  .ordinal = n->ordinal,
+                                  .value = extra->share,
+                                  .text = r->answer});
 }
 
-static esp_err take_for_ask (search *s, join *j, uint32_t index, const task_slot *slot, const result *r)
+static esp_err
+take_for_ask (search *s, join *j, uint32_t index, const task_slot *slot, const result *r)
 {
     ask_state *a = &j->asks[index];
     esp_err err = ESP_OK;
-    switch ((enum ask_stage) a->stage) {
+    switch ((enum ask_stage)a->stage) {
     case STAGE_GENERATE:
         err = take_text (s, a, r);
         break;
@@ -236,8 +252,12 @@ static void forget_ask (search *s, ask_state *a)
     }
     if (a->want.mode != ASK_NOTHING)
         search_mark (s, a->got.node, MARK_PRUNED, "not needed any more");
-    a->got = (item){.node = a->got.node, .from = a->got.from, .tag = a->got.tag, .action = a->got.action,
-                    .score = NAN, .last = NAN};
+    a->got = (item){.node = a->got.node,
+                    .from = a->got.from,
+                    .tag = a->got.tag,
+                    .action = a->got.action,
+                    .score = NAN,
+                    .last = NAN};
     a->looked = 0;
     a->look_tokens = a->read_tokens = 0;
 }
@@ -250,8 +270,10 @@ void cancel_ask (search *s, join *j, size_t index, bool forget)
         task_slot *slot = find_slot (s, a->first_task + i);
         if (!slot)
             continue;
-        if (esp_grow (&out->cancels, &out->cancel_cap, out->cancel_count + 1, sizeof (*out->cancels)) == 0)
-            out->cancels[out->cancel_count++] = slot->number; /* else: its result comes and is dropped */
+        if (esp_grow (&out->cancels, &out->cancel_cap, out->cancel_count + 1,
+                      sizeof (*out->cancels)) == 0)
+            out->cancels[out->cancel_count++] =
+                slot->number; /* else: its result comes and is dropped */
         free_slot (s, slot);
     }
     a->stage = STAGE_DONE;
@@ -273,12 +295,13 @@ budget charge_of_ask (const search *s, const ask_state *a)
     budget used = {0, 0, 0, 0};
     if (a->want.mode != ASK_NOTHING) {
         used.generations = 1ULL + a->looked;
-        used.steps = (n->state == NODE_GENERATED ? (uint64_t) n->steps : 0) + a->looked;
-        used.generated_tokens = (uint64_t) n->tokens + a->look_tokens;
+        used.steps = (n->state == NODE_GENERATED ? (uint64_t)n->steps : 0) + a->looked;
+        used.generated_tokens = (uint64_t)n->tokens + a->look_tokens;
     }
     used.scored_tokens = a->read_tokens;
     if (a->got.dropped)
-        used = (budget){larger (used.generations, a->held.generations), larger (used.steps, a->held.steps),
+        used = (budget){larger (used.generations, a->held.generations),
+                        larger (used.steps, a->held.steps),
                         larger (used.generated_tokens, a->held.generated_tokens),
                         larger (used.scored_tokens, a->held.scored_tokens)};
     return used;

@@ -7,7 +7,8 @@
 #include "coordinator/search/strategy.h"
 
 extern const strategy strategy_best_of_n, strategy_greedy;
-extern const strategy strategy_beam, strategy_dvts, strategy_rebase, strategy_particle, strategy_mcts, strategy_rmaxts;
+extern const strategy strategy_beam, strategy_dvts, strategy_rebase, strategy_particle,
+    strategy_mcts, strategy_rmaxts;
 extern const strategy strategy_best_first, strategy_tot, strategy_ab_mcts, strategy_omegaprm;
 
 #endif

@@ -27,57 +27,64 @@ typedef struct search search;
 typedef uint32_t join_id;
 
 enum ask_mode {
-    ASK_STEP,    /* one step below `from` */
-    ASK_TO_END,  /* to the end of the sequence below `from` */
-    ASK_DRAFT,   /* a whole new text that replaces what stands above it */
-    ASK_NOTHING  /* no generation: only score or verify `from` */
+    ASK_STEP,   /* one step below `from` */
+    ASK_TO_END, /* to the end of the sequence below `from` */
+    ASK_DRAFT,  /* a whole new text that replaces what stands above it */
+    ASK_NOTHING /* no generation: only score or verify `from` */
 };
 
-typedef struct ask { /* one branch; zero-initialise */
-    node_ref from;   /* its path is the prompt */
-    uint8_t mode;    /* enum ask_mode */
-    bool greedy;     /* temperature 0, whatever `how` says */
+typedef struct ask {    /* one branch; zero-initialise */
+    node_ref from;      /* its path is the prompt */
+    uint8_t mode;       /* enum ask_mode */
+    bool greedy;        /* temperature 0, whatever `how` says */
     uint16_t lookahead; /* greedy steps shown to the PRM, then dropped (DVTS) */
     uint16_t scores;    /* readings of the PRM; 0 = not scored; > 1: their sum is the score (ToT) */
     uint16_t verifier;  /* 1 + index of the verifier; 0 = none */
     uint16_t action;    /* prompt or model variant (AB-MCTS, repair) */
     const sampling *how; /* NULL = the run file's; must outlive the ask (the strategy's options) */
-    double priority;    /* send order only, never a result */
-    uint64_t tag;       /* the strategy's own mark, comes back in the item */
+    double priority;     /* send order only, never a result */
+    uint64_t tag;        /* the strategy's own mark, comes back in the item */
 } ask;
 
 typedef struct item { /* what became of one ask */
-    node_ref node;    /* the new child, or `from` for ASK_NOTHING; its text, scores, verdict are in the tree */
+    node_ref
+        node; /* the new child, or `from` for ASK_NOTHING; its text, scores, verdict are in the tree */
     node_ref from;
     uint64_t tag;
-    double score;     /* aggregate over the path (search.aggregate), lookahead included; NaN = not scored */
-    double last;      /* last step score (or the sum of the readings); NaN = not scored */
+    double
+        score; /* aggregate over the path (search.aggregate), lookahead included; NaN = not scored */
+    double last; /* last step score (or the sum of the readings); NaN = not scored */
     uint16_t action;
-    bool generated;   /* there is a new text */
+    bool generated; /* there is a new text */
     bool scored, verified;
-    bool failed;      /* a permanent error: no text (or no score); counts as asked */
-    bool dropped;     /* cancelled by enough(), search_drop or prune: holds nothing, is charged in full */
-    bool missing;     /* speculation only: not known yet */
+    bool failed; /* a permanent error: no text (or no score); counts as asked */
+    bool
+        dropped; /* cancelled by enough(), search_drop or prune: holds nothing, is charged in full */
+    bool missing; /* speculation only: not known yet */
 } item;
 
 typedef struct node_value { /* what the strategy thinks of a node: labels, watch, samples */
-    double q;          /* mean backed-up value, NaN = none */
+    double q;               /* mean backed-up value, NaN = none */
     double visits;
-    double prior;      /* NaN = none */
+    double prior; /* NaN = none */
 } node_value;
 
 typedef struct strategy {
     const char *name;
-    uint32_t semantics; /* raise when equal inputs may plan otherwise: resume refuses another number */
-    const char *paper;  /* one line for docs and --help */
+    uint32_t
+        semantics; /* raise when equal inputs may plan otherwise: resume refuses another number */
+    const char *paper;         /* one line for docs and --help */
     const esp_option *options; /* own rows of section `search`; may be NULL */
     size_t option_bytes;
     size_t state_bytes;
     /* Look over the bound options together ("keep must divide n").  May change them (presets).  Errors: ESP_EINVAL with a sentence
      * that begins with the key ("search.keep: ..."). */
     esp_err (*fit) (void *options, esp_error *error);
-    esp_err (*open) (search *s, void *me);                /* admitted: lanes, first joins */
-    esp_err (*more) (search *s, void *me, uint32_t lane); /* while open joins < in_flight: the next descent; ESP_EEMPTY = nothing now */
+    esp_err (*open) (search *s, void *me); /* admitted: lanes, first joins */
+    esp_err (*more) (
+        search *s, void *me,
+        uint32_t
+            lane); /* while open joins < in_flight: the next descent; ESP_EEMPTY = nothing now */
     /* After each item in plan order, items[0..n) known: true = the rest of the join is not needed.  Pure: from the items and options alone. */
     bool (*enough) (const search *s, const void *me, const item *items, size_t n);
     /* Exactly once per join, failures and drops marked: back up, undo virtual loss, then what follows. */
@@ -86,11 +93,14 @@ typedef struct strategy {
     esp_err (*command) (search *s, void *me, const command *c);
     /* Pure: the asks that follow from these items; joined() uses it, speculation too (on copies of `me` and completed copies of the
      * items).  NULL = no speculation.  Returns how many asks there are; writes at most max. */
-    size_t (*select) (const search *s, void *me_copy, const item *items, size_t n, ask *asks, size_t max);
+    size_t (*select) (const search *s, void *me_copy, const item *items, size_t n, ask *asks,
+                      size_t max);
     /* Candidates in the algorithm's order (a node may stand more than once); returns how many there are, writes at most max. */
     size_t (*answers) (const search *s, const void *me, node_ref *out, size_t max);
     bool (*value) (const search *s, const void *me, node_ref n, node_value *out);
-    void (*check) (const search *s, const void *me); /* asserts its invariants; ESP_CHECK builds, after every input */
+    void (*check) (
+        const search *s,
+        const void *me); /* asserts its invariants; ESP_CHECK builds, after every input */
 } strategy;
 
 /* The row with this name, or NULL. */
@@ -106,7 +116,8 @@ ESP_MUST_CHECK esp_err search_lanes (search *s, uint32_t n);
 
 /* Open a join: reserve the budget of all asks, give the children their identity, plan the tasks.  All or nothing.
  * Errors: ESP_EBUDGET, ESP_ENOMEM.  n >= 1. */
-ESP_MUST_CHECK esp_err search_join (search *s, uint32_t lane, const ask *asks, size_t n, join_id *out);
+ESP_MUST_CHECK esp_err search_join (search *s, uint32_t lane, const ask *asks, size_t n,
+                                    join_id *out);
 
 /* How many of these asks the lane's account can still pay for, from the first on. */
 size_t search_affordable (const search *s, uint32_t lane, const ask *asks, size_t n);
@@ -120,12 +131,14 @@ void search_drop (search *s, join_id id);
 ESP_MUST_CHECK esp_err search_adopt (search *s, node_ref parent, span text, enum node_finish finish,
                                      enum node_source source, node_ref *out);
 /* Give an adopted node scores that are known (a split rollout).  count values, copied. */
-ESP_MUST_CHECK esp_err search_adopt_scores (search *s, node_ref n, const double *scores, size_t count);
+ESP_MUST_CHECK esp_err search_adopt_scores (search *s, node_ref n, const double *scores,
+                                            size_t count);
 /* Give an adopted node its part of the tokens of the text that it was cut from (0 until then). */
 void search_adopt_tokens (search *s, node_ref n, uint32_t tokens);
 
 double search_draw (search *s, uint32_t lane); /* next uniform of the lane, in [0, 1) */
-double search_draw_at (const search *s, uint32_t lane, uint64_t i); /* the one i further on; changes nothing */
+double search_draw_at (const search *s, uint32_t lane,
+                       uint64_t i); /* the one i further on; changes nothing */
 
 budget search_left (const search *s, uint32_t lane);
 
@@ -150,7 +163,8 @@ const tree *search_tree (const search *s);
 const void *search_strategy_options (const search *s);
 uint32_t search_max_steps (const search *s); /* search.max_steps */
 uint32_t search_lane_count (const search *s);
-uint32_t search_join_lane (const search *s, join_id id); /* also of the join that joined() is called for */
+uint32_t
+search_join_lane (const search *s, join_id id); /* also of the join that joined() is called for */
 size_t search_open_joins (const search *s, uint32_t lane);
 bool search_has_prm (const search *s);
 /* search.in_flight, at least 1 */

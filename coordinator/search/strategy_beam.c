@@ -32,7 +32,7 @@ typedef struct beam {
     node_list done;     /* finished branches in the order they ended */
     node_list frontier; /* fixed: all candidates; heap: the nodes that were expanded, best first */
     uint32_t level;
-    uint32_t places;    /* heap: beam_size less the finished ones */
+    uint32_t places; /* heap: beam_size less the finished ones */
 } beam;
 
 static const esp_option beam_rows[] = {
@@ -44,10 +44,11 @@ static const esp_option beam_rows[] = {
      "tiled: n when it is not keep x expand; 0 = keep x expand", ESP_OPT_FIXED, false},
     {"rule", ESP_OPT_CHOICE, offsetof (beam_options, rule), "tiled", 0, 0, "tiled|fixed|heap", "",
      "tiled: search-and-learn; fixed: its_hub; heap: OpenR", ESP_OPT_FIXED, false},
-    {"filter_duplicates", ESP_OPT_BOOL, offsetof (beam_options, filter_duplicates), "true", 0, 0, NULL, "",
-     "tiled: of branches with the same text keep the first", ESP_OPT_FIXED, false},
-    {"sort_completed", ESP_OPT_BOOL, offsetof (beam_options, sort_completed), "true", 0, 0, NULL, "",
-     "tiled: the n best finished branches are the result, not the n first", ESP_OPT_FIXED, false},
+    {"filter_duplicates", ESP_OPT_BOOL, offsetof (beam_options, filter_duplicates), "true", 0, 0,
+     NULL, "", "tiled: of branches with the same text keep the first", ESP_OPT_FIXED, false},
+    {"sort_completed", ESP_OPT_BOOL, offsetof (beam_options, sort_completed), "true", 0, 0, NULL,
+     "", "tiled: the n best finished branches are the result, not the n first", ESP_OPT_FIXED,
+     false},
     ESP_OPTION_END,
 };
 
@@ -58,10 +59,11 @@ static esp_err beam_fit (void *options, esp_error *error)
         o->width = o->keep * o->expand;
     if (o->rule == RULE_TILED && o->width < o->keep)
         return esp_error_set (error, ESP_EINVAL, "search.width: %lld is less than search.keep %lld",
-                              (long long) o->width, (long long) o->keep);
+                              (long long)o->width, (long long)o->keep);
     if (o->width > 1000000)
-        return esp_error_set (error, ESP_EINVAL, "search.expand: keep x expand is %lld, more than 1,000,000",
-                              (long long) o->width);
+        return esp_error_set (error, ESP_EINVAL,
+                              "search.expand: keep x expand is %lld, more than 1,000,000",
+                              (long long)o->width);
     return ESP_OK;
 }
 
@@ -77,7 +79,8 @@ static bool last_level (const search *s, const beam *me)
 
 static ask step_from (const search *s, const beam *me, node_ref from, uint64_t tag)
 {
-    return (ask){.from = from, .mode = last_level (s, me) ? ASK_TO_END : ASK_STEP, .scores = 1, .tag = tag};
+    return (ask){
+        .from = from, .mode = last_level (s, me) ? ASK_TO_END : ASK_STEP, .scores = 1, .tag = tag};
 }
 
 /* ---- tiled ---- */
@@ -88,7 +91,8 @@ static esp_err cut_tiled (const search *s, const item *items, size_t n, bool *ke
     const beam_options *o = options_of (s);
     double *scores = esp_reallocarray (NULL, n, sizeof (*scores));
     uint64_t *texts = esp_reallocarray (NULL, n, sizeof (*texts));
-    uint32_t *live = esp_reallocarray (NULL, n, sizeof (*live)), *order = esp_reallocarray (NULL, n, sizeof (*order));
+    uint32_t *live = esp_reallocarray (NULL, n, sizeof (*live)),
+             *order = esp_reallocarray (NULL, n, sizeof (*order));
     size_t count = 0;
     esp_err err = scores && texts && live && order ? ESP_OK : ESP_ENOMEM;
     memset (keep_it, 0, n * sizeof (*keep_it));
@@ -96,18 +100,20 @@ static esp_err cut_tiled (const search *s, const item *items, size_t n, bool *ke
         bool twin = false;
         if (!item_open (s, &items[i]))
             continue;
-        if (o->filter_duplicates && (err = path_text_hash (s, items[i].node, &texts[count])) == ESP_OK)
+        if (o->filter_duplicates &&
+            (err = path_text_hash (s, items[i].node, &texts[count])) == ESP_OK)
             for (size_t k = 0; k < count && !twin; k++)
                 twin = texts[k] == texts[count];
         if (twin)
             continue;
         scores[count] = items[i].score;
-        live[count++] = (uint32_t) i;
+        live[count++] = (uint32_t)i;
     }
     if (err == ESP_OK) {
         order_ascending (scores, count, order);
-        *kept = count < (size_t) o->keep ? count : (size_t) o->keep;
-        for (size_t i = count - *kept; i < count; i++) /* the end of the ascending order: later equals survive */
+        *kept = count < (size_t)o->keep ? count : (size_t)o->keep;
+        for (size_t i = count - *kept; i < count;
+             i++) /* the end of the ascending order: later equals survive */
             keep_it[live[order[i]]] = true;
     }
     esp_free (scores);
@@ -117,10 +123,10 @@ static esp_err cut_tiled (const search *s, const item *items, size_t n, bool *ke
     return err;
 }
 
-static size_t tile_asks (const search *s, const beam *me, const item *items, size_t n, const bool *keep_it,
-                         ask *asks, size_t max)
+static size_t tile_asks (const search *s, const beam *me, const item *items, size_t n,
+                         const bool *keep_it, ask *asks, size_t max)
 {
-    size_t wanted = (size_t) options_of (s)->width, count = 0, kept = 0;
+    size_t wanted = (size_t)options_of (s)->width, count = 0, kept = 0;
     for (size_t i = 0; i < n; i++)
         if (keep_it[i] && kept++ < max)
             asks[count++] = step_from (s, me, items[i].node, i);
@@ -138,12 +144,13 @@ static size_t tile_asks (const search *s, const beam *me, const item *items, siz
 static bool fixed_ended (const search *s, node_ref ref)
 {
     const node *n = search_node (s, ref);
-    return node_ended (n) || (ref != NODE_ROOT && (n->text_len == 0 || n->depth > search_max_steps (s)));
+    return node_ended (n) ||
+           (ref != NODE_ROOT && (n->text_len == 0 || n->depth > search_max_steps (s)));
 }
 
 /* The candidates after this level, before the cut: finished ones stay where they are. */
-static size_t fixed_candidates (const search *s, const beam *me, const item *items, size_t n, node_ref *out,
-                                double *scores)
+static size_t fixed_candidates (const search *s, const beam *me, const item *items, size_t n,
+                                node_ref *out, double *scores)
 {
     size_t next = 0;
     for (uint32_t i = 0; i < me->frontier.count; i++) {
@@ -163,7 +170,8 @@ static size_t fixed_candidates (const search *s, const beam *me, const item *ite
 
 static bool heap_ended (const search *s, node_ref ref)
 {
-    return ref != NODE_ROOT && (node_ended (search_node (s, ref)) || search_node (s, ref)->text_len == 0);
+    return ref != NODE_ROOT &&
+           (node_ended (search_node (s, ref)) || search_node (s, ref)->text_len == 0);
 }
 
 /* Merge children with the same text into the first. */
@@ -172,7 +180,8 @@ static void merge_twins (search *s, const item *items, size_t n)
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i && items[i].generated; k++) {
             const node *a = search_node (s, items[i].node), *b = search_node (s, items[k].node);
-            if (items[k].generated && a->parent == b->parent && b->mark != MARK_PRUNED && span_equal (node_text (a), node_text (b))) {
+            if (items[k].generated && a->parent == b->parent && b->mark != MARK_PRUNED &&
+                span_equal (node_text (a), node_text (b))) {
                 search_mark (s, items[i].node, MARK_PRUNED, "same text as a sibling");
                 break;
             }
@@ -188,8 +197,10 @@ static esp_err best_children (search *s, const node_list *frontier, uint32_t k, 
     esp_err err = ESP_OK;
     for (uint32_t f = 0; f < frontier->count && err == ESP_OK; f++) {
         const node *n = search_node (s, frontier->at[f]);
-        for (node_ref c = n->first_child; c != NODE_NONE && err == ESP_OK; c = search_node (s, c)->next_sibling)
-            if (search_node (s, c)->state == NODE_GENERATED && search_node (s, c)->mark != MARK_PRUNED)
+        for (node_ref c = n->first_child; c != NODE_NONE && err == ESP_OK;
+             c = search_node (s, c)->next_sibling)
+            if (search_node (s, c)->state == NODE_GENERATED &&
+                search_node (s, c)->mark != MARK_PRUNED)
                 err = node_list_add (s, &pool, c);
     }
     values = esp_reallocarray (NULL, pool.count + 1, sizeof (*values));
@@ -238,7 +249,8 @@ static size_t heap_asks (const search *s, const beam *me, ask *asks, size_t max)
 /* ---- the strategy ---- */
 
 /* Pure part: what follows a level of the tiled and of the fixed rule. */
-static size_t beam_select (const search *s, void *me_copy, const item *items, size_t n, ask *asks, size_t max)
+static size_t
+beam_select (const search *s, void *me_copy, const item *items, size_t n, ask *asks, size_t max)
 {
     beam *me = me_copy;
     bool *keep_it;
@@ -255,7 +267,7 @@ static size_t beam_select (const search *s, void *me_copy, const item *items, si
 
 static esp_err ask_level (search *s, beam *me, const ask *asks, size_t count)
 {
-    (void) me;
+    (void)me;
     if (count == 0) {
         search_finish (s, REASON_ANSWERED);
         return ESP_OK;
@@ -265,7 +277,7 @@ static esp_err ask_level (search *s, beam *me, const ask *asks, size_t count)
 
 static esp_err tiled_joined (search *s, beam *me, const item *items, size_t n)
 {
-    size_t kept = 0, count = 0, width = (size_t) options_of (s)->width;
+    size_t kept = 0, count = 0, width = (size_t)options_of (s)->width;
     bool *keep_it = esp_calloc (n, sizeof (*keep_it));
     ask *asks = esp_calloc (width, sizeof (*asks));
     esp_err err = keep_it && asks ? ESP_OK : ESP_ENOMEM;
@@ -368,7 +380,7 @@ static esp_err beam_open (search *s, void *state)
     beam *me = state;
     const beam_options *o = options_of (s);
     esp_err err = ESP_OK;
-    me->places = (uint32_t) o->keep;
+    me->places = (uint32_t)o->keep;
     if (o->rule == RULE_HEAP) {
         err = node_list_add (s, &me->frontier, NODE_ROOT);
         return err == ESP_OK ? ask_heap (s, me) : err;
@@ -381,8 +393,8 @@ static esp_err beam_open (search *s, void *state)
 static esp_err beam_joined (search *s, void *state, join_id id, const item *items, size_t n)
 {
     beam *me = state;
-    (void) id;
-    switch ((enum beam_rule) options_of (s)->rule) {
+    (void)id;
+    switch ((enum beam_rule)options_of (s)->rule) {
     case RULE_TILED:
         return tiled_joined (s, me, items, n);
     case RULE_FIXED:
@@ -396,7 +408,7 @@ static esp_err beam_joined (search *s, void *state, join_id id, const item *item
 static size_t tiled_answers (const search *s, const beam *me, node_ref *out, size_t max)
 {
     const beam_options *o = options_of (s);
-    size_t all = me->done.count, n = all < (size_t) o->width ? all : (size_t) o->width;
+    size_t all = me->done.count, n = all < (size_t)o->width ? all : (size_t)o->width;
     double *scores;
     uint32_t *order;
     if (max == 0 || !o->sort_completed) {

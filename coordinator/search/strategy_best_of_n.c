@@ -32,7 +32,7 @@ static const esp_option best_of_n_rows[] = {
 static uint32_t wanted (const search *s, const best_of_n *me)
 {
     const best_of_n_options *o = search_strategy_options (s);
-    return me->greedy ? 1 : (uint32_t) o->n;
+    return me->greedy ? 1 : (uint32_t)o->n;
 }
 
 /* Ask for what is still wanted, or for as much of it as can be paid. */
@@ -47,11 +47,15 @@ static esp_err ask_rest (search *s, best_of_n *me)
     if (!(asks = esp_calloc (rest, sizeof (*asks))))
         return ESP_ENOMEM;
     for (uint32_t i = 0; i < rest; i++)
-        asks[i] = (ask){.from = NODE_ROOT, .mode = ASK_TO_END, .scores = 1, .greedy = me->greedy, .tag = me->asked + i};
+        asks[i] = (ask){.from = NODE_ROOT,
+                        .mode = ASK_TO_END,
+                        .scores = 1,
+                        .greedy = me->greedy,
+                        .tag = me->asked + i};
     if ((pay = search_affordable (s, 0, asks, rest)) == 0)
         pay = rest; /* refused below, so that the core knows */
     if ((err = search_join (s, 0, asks, pay, NULL)) == ESP_OK)
-        me->asked += (uint32_t) pay;
+        me->asked += (uint32_t)pay;
     esp_free (asks);
     return err;
 }
@@ -70,9 +74,9 @@ static esp_err greedy_open (search *s, void *state)
 
 static esp_err best_of_n_joined (search *s, void *state, join_id id, const item *items, size_t n)
 {
-    (void) id;
-    (void) items;
-    (void) n;
+    (void)id;
+    (void)items;
+    (void)n;
     return ask_rest (s, state);
 }
 
@@ -80,8 +84,9 @@ static esp_err best_of_n_joined (search *s, void *state, join_id id, const item 
 static size_t best_of_n_answers (const search *s, const void *state, node_ref *out, size_t max)
 {
     size_t count = 0;
-    (void) state;
-    for (node_ref r = search_node (s, NODE_ROOT)->first_child; r != NODE_NONE; r = search_node (s, r)->next_sibling)
+    (void)state;
+    for (node_ref r = search_node (s, NODE_ROOT)->first_child; r != NODE_NONE;
+         r = search_node (s, r)->next_sibling)
         if (search_node (s, r)->state == NODE_GENERATED && count++ < max)
             out[count - 1] = r;
     return count;

@@ -13,7 +13,8 @@
 esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked)
 {
     size_t pay = search_affordable (s, lane, asks, n);
-    esp_err err = search_join (s, lane, asks, pay ? pay : n, NULL); /* refused whole: the core notes it */
+    esp_err err =
+        search_join (s, lane, asks, pay ? pay : n, NULL); /* refused whole: the core notes it */
     if (err == ESP_OK && asked)
         *asked = pay;
     return err;
@@ -39,7 +40,7 @@ static void sort_order (const double *values, size_t n, uint32_t *order, bool de
                 low = middle + 1;
         }
         memmove (order + low + 1, order + low, (i - low) * sizeof (*order));
-        order[low] = (uint32_t) i;
+        order[low] = (uint32_t)i;
     }
 }
 
@@ -111,7 +112,7 @@ esp_err node_table_reach (search *s, node_table *t, node_ref ref)
         t->cap = cap;
     }
     for (; t->count < need; t->count++)
-        if (!(t->chunks[t->count] = search_alloc (s, (size_t) NODE_TABLE_CHUNK * t->bytes)))
+        if (!(t->chunks[t->count] = search_alloc (s, (size_t)NODE_TABLE_CHUNK * t->bytes)))
             return ESP_ENOMEM;
     return ESP_OK;
 }
@@ -120,13 +121,14 @@ void *node_table_at (const node_table *t, node_ref ref)
 {
     if (ref / NODE_TABLE_CHUNK >= t->count)
         return NULL;
-    return t->chunks[ref / NODE_TABLE_CHUNK] + (size_t) (ref % NODE_TABLE_CHUNK) * t->bytes;
+    return t->chunks[ref / NODE_TABLE_CHUNK] + (size_t)(ref % NODE_TABLE_CHUNK) * t->bytes;
 }
 
-esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece, const char *end, node_ref *out)
+esp_err
+adopt_piece (search *s, node_ref parent, node_ref whole, span piece, const char *end, node_ref *out)
 {
     const node *from = search_node (s, whole);
-    uint64_t tokens = from->text_len ? (uint64_t) from->tokens * piece.len / from->text_len : 0;
+    uint64_t tokens = from->text_len ? (uint64_t)from->tokens * piece.len / from->text_len : 0;
     esp_buf text = {0};
     esp_err err = esp_buf_add (&text, piece);
     if (err == ESP_OK && !span_ends (piece, end))
@@ -135,7 +137,7 @@ esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece, con
         err = search_adopt (s, parent, esp_buf_span (&text), FINISH_STOP, SOURCE_MODEL, out);
     esp_buf_free (&text);
     if (err == ESP_OK)
-        search_adopt_tokens (s, *out, tokens > 1 ? (uint32_t) tokens : 1);
+        search_adopt_tokens (s, *out, tokens > 1 ? (uint32_t)tokens : 1);
     return err;
 }
 

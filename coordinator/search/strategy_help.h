@@ -7,7 +7,8 @@
 #include "coordinator/search/strategy.h"
 
 /* Open a join with as many of the asks, from the first on, as can be paid for.  Errors: ESP_EBUDGET (not one), ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked);
+ESP_MUST_CHECK esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n,
+                                        size_t *asked);
 
 /* order[0..n) = 0..n-1, sorted by values, largest first; equals and NaN (last) keep their order. */
 void order_descending (const double *values, size_t n, uint32_t *order);
@@ -20,7 +21,8 @@ ESP_MUST_CHECK esp_err path_text_hash (const search *s, node_ref ref, uint64_t *
 
 /* Room for one more record in a growing array in the problem's arena: *array (a pointer) holds count records.  It
  * doubles from 16; old blocks stay in the arena until the problem ends.  Errors: ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err array_room (search *s, void *array, uint32_t count, uint32_t *cap, size_t bytes);
+ESP_MUST_CHECK esp_err array_room (search *s, void *array, uint32_t count, uint32_t *cap,
+                                   size_t bytes);
 
 /* A growing list of node refs in the problem's arena (old blocks stay there until the problem ends). */
 typedef struct node_list {
@@ -47,8 +49,8 @@ void *node_table_at (const node_table *t, node_ref ref);
 
 /* Adopt a piece of the text of node `whole` below parent: a step of a rollout, a line of a proposal.  `end` is put behind
  * it when it does not end so; its tokens are those of `whole` by length, at least 1.  Errors: ESP_ENOMEM, ESP_ETOOBIG. */
-ESP_MUST_CHECK esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece, const char *end,
-                                    node_ref *out);
+ESP_MUST_CHECK esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece,
+                                    const char *end, node_ref *out);
 
 /* Is this item a branch that can go on: a new text with a step boundary, not failed, not dropped? */
 bool item_open (const search *s, const item *i);

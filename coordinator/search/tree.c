@@ -18,11 +18,11 @@
 #include "proto/base/hash.h"
 
 enum {
-    FIRST_SHIFT = 4,       /* nodes in the first chunk: 16 */
-    BIG_SHIFT = 10,        /* nodes in every later chunk once they stop doubling: 1,024 */
-    SMALL_CHUNKS = BIG_SHIFT - FIRST_SHIFT + 1, /* 16, 32, ... 1,024 */
+    FIRST_SHIFT = 4, /* nodes in the first chunk: 16 */
+    BIG_SHIFT = 10,  /* nodes in every later chunk once they stop doubling: 1,024 */
+    SMALL_CHUNKS = BIG_SHIFT - FIRST_SHIFT + 1,                /* 16, 32, ... 1,024 */
     SMALL_NODES = (1 << (BIG_SHIFT + 1)) - (1 << FIRST_SHIFT), /* nodes in those: 2,032 */
-    ARENA_CHUNK = 1024     /* bytes; doubles in the arena */
+    ARENA_CHUNK = 1024                                         /* bytes; doubles in the arena */
 };
 
 struct tree {
@@ -38,7 +38,7 @@ static node *locate (const tree *t, node_ref ref)
 {
     if (ref < SMALL_NODES) {
         uint32_t shifted = ref + (1U << FIRST_SHIFT);
-        uint32_t top = 31U - (uint32_t) __builtin_clz (shifted);
+        uint32_t top = 31U - (uint32_t)__builtin_clz (shifted);
         return &t->small[top - FIRST_SHIFT][shifted - (1U << top)];
     }
     ref -= SMALL_NODES;
@@ -51,14 +51,14 @@ static uint64_t room_of (const tree *t)
     for (size_t c = 0; c < t->chunk_count && c < SMALL_CHUNKS; c++)
         room += 1ULL << (FIRST_SHIFT + c);
     if (t->chunk_count > SMALL_CHUNKS)
-        room += (uint64_t) (t->chunk_count - SMALL_CHUNKS) << BIG_SHIFT;
+        room += (uint64_t)(t->chunk_count - SMALL_CHUNKS) << BIG_SHIFT;
     return room;
 }
 
 static esp_err make_room (tree *t)
 {
-    size_t nodes = t->chunk_count < SMALL_CHUNKS ? (size_t) 1 << (FIRST_SHIFT + t->chunk_count)
-                                                 : (size_t) 1 << BIG_SHIFT;
+    size_t nodes = t->chunk_count < SMALL_CHUNKS ? (size_t)1 << (FIRST_SHIFT + t->chunk_count)
+                                                 : (size_t)1 << BIG_SHIFT;
     node *chunk;
     if (t->size < room_of (t))
         return ESP_OK;
@@ -152,7 +152,7 @@ esp_err tree_add (tree *t, node_ref parent, node_ref *out)
     node_ref ref = t->size++;
     node *n = locate (t, ref);
     *n = blank_node (parent, up->children++);
-    n->depth = (uint16_t) (up->depth + 1);
+    n->depth = (uint16_t)(up->depth + 1);
     n->path_hash = esp_hash_mix (up->path_hash, n->ordinal);
     if (up->last_child == NODE_NONE)
         up->first_child = ref;
@@ -249,9 +249,11 @@ void tree_check (const tree *t)
         uint32_t ordinal = 0;
         node_ref last = NODE_NONE;
         assert (r == NODE_ROOT ? n->parent == NODE_NONE : n->parent < r);
-        for (node_ref c = n->first_child; c != NODE_NONE; last = c, c = locate (t, c)->next_sibling) {
+        for (node_ref c = n->first_child; c != NODE_NONE;
+             last = c, c = locate (t, c)->next_sibling) {
             const node *child = locate (t, c);
-            assert (child->parent == r && child->ordinal == ordinal++ && child->depth == n->depth + 1);
+            assert (child->parent == r && child->ordinal == ordinal++ &&
+                    child->depth == n->depth + 1);
             assert (child->path_hash == esp_hash_mix (n->path_hash, child->ordinal));
         }
         assert (ordinal == n->children && last == n->last_child);

@@ -17,12 +17,12 @@
 #include "proto/base/arena.h"
 #include "proto/model/task.h"
 
-typedef struct node_extra { /* what few nodes have */
+typedef struct node_extra {  /* what few nodes have */
     const char *answer;      /* canonical answer the verifier read, NULL = none */
     const char *observation; /* test or prover output for the children's prompt, NULL = none */
     const char *reason;      /* the verdict's reason code */
     uint32_t answer_len, observation_len, reason_len;
-    double share;            /* part of the tests passed; NaN = not given */
+    double share; /* part of the tests passed; NaN = not given */
 } node_extra;
 
 typedef struct node {
@@ -33,27 +33,29 @@ typedef struct node {
     } scores;               /* read with node_scores */
     double score;           /* aggregate over the path with this node's scores; NaN = not scored */
     double mean_logprob;    /* NaN = not given */
-    uint64_t path_hash;     /* over run seed, problem id, repeat and the ordinals: base of the seeds below */
+    uint64_t
+        path_hash; /* over run seed, problem id, repeat and the ordinals: base of the seeds below */
     const node_extra *extra; /* NULL = none */
-    node_ref parent, first_child, last_child, next_sibling; /* NODE_NONE = none; children in planned order */
-    uint32_t ordinal;       /* under the parent */
-    uint32_t children;      /* planned so far = next ordinal */
+    node_ref parent, first_child, last_child,
+        next_sibling;  /* NODE_NONE = none; children in planned order */
+    uint32_t ordinal;  /* under the parent */
+    uint32_t children; /* planned so far = next ordinal */
     uint32_t text_len;
     uint32_t tokens;
-    uint16_t depth;         /* root 0 */
-    uint16_t steps;         /* step boundaries in the own text; 1 for a step */
-    uint16_t score_count;   /* own steps, then lookahead steps */
+    uint16_t depth;       /* root 0 */
+    uint16_t steps;       /* step boundaries in the own text; 1 for a step */
+    uint16_t score_count; /* own steps, then lookahead steps */
     uint16_t score_own;
     uint16_t action;
-    bool draft : 1;         /* replaces what stands above it */
-    bool graded : 1;        /* the end of the search has looked at it */
-    unsigned source : 2;    /* enum node_source */
-    uint8_t finish;         /* enum node_finish; valid when generated */
-    uint8_t verdict;        /* enum verdict */
-    uint8_t mark;           /* enum node_mark */
-    uint8_t why;            /* index into the search's reasons for marks; 0 = none */
-    uint8_t state;          /* enum node_state */
-} node; /* 96 bytes: there are millions */
+    bool draft : 1;      /* replaces what stands above it */
+    bool graded : 1;     /* the end of the search has looked at it */
+    unsigned source : 2; /* enum node_source */
+    uint8_t finish;      /* enum node_finish; valid when generated */
+    uint8_t verdict;     /* enum verdict */
+    uint8_t mark;        /* enum node_mark */
+    uint8_t why;         /* index into the search's reasons for marks; 0 = none */
+    uint8_t state;       /* enum node_state */
+} node;                  /* 96 bytes: there are millions */
 
 enum node_state { NODE_PLANNED, NODE_GENERATED, NODE_FAILED };
 

@@ -23,7 +23,7 @@ typedef struct branch { /* one candidate with what its rows need */
     esp_buf text;
     double *scores; /* owned */
     size_t score_count;
-    span answer;    /* borrowed from text or the tree */
+    span answer; /* borrowed from text or the tree */
 } branch;
 
 static esp_err load_branch (const search *s, node_ref ref, branch *b)
@@ -138,14 +138,15 @@ static void error_code (struct row *r, esp_err err)
         size_t len = strlen (name + 1) < 28 ? strlen (name + 1) : 28;
         code[0] = '"';
         for (size_t i = 0; i < len; i++)
-            code[i + 1] = (char) tolower ((unsigned char) name[i + 1]);
+            code[i + 1] = (char)tolower ((unsigned char)name[i + 1]);
         memcpy (code + len + 1, "\"", 2);
     }
     raw (r, ",\"error\":");
     raw (r, code);
 }
 
-static esp_err answer_row (const search *s, const branch *all, size_t n, const vote_winner *won, esp_buf *out)
+static esp_err
+answer_row (const search *s, const branch *all, size_t n, const vote_winner *won, esp_buf *out)
 {
     const problem *p = search_problem (s);
     const branch *best = n ? &all[won->candidate] : NULL;
@@ -172,15 +173,16 @@ static esp_err answer_row (const search *s, const branch *all, size_t n, const v
     return r.err;
 }
 
-static esp_err decide (const vote_options *options, const branch *all, size_t n, const search *s, vote_winner *won)
+static esp_err
+decide (const vote_options *options, const branch *all, size_t n, const search *s, vote_winner *won)
 {
     vote_candidate *voters = esp_calloc (n + 1, sizeof (*voters));
     esp_err err = voters ? ESP_OK : ESP_ENOMEM;
     for (size_t i = 0; i < n && err == ESP_OK; i++)
-        voters[i] = (vote_candidate){all[i].answer, search_node (s, all[i].node)->score, all[i].scores,
-                                     all[i].score_count};
+        voters[i] = (vote_candidate){all[i].answer, search_node (s, all[i].node)->score,
+                                     all[i].scores, all[i].score_count};
     if (err == ESP_OK && n > 0)
-        err = vote ((enum vote_rule) options->rule, voters, n, options->power, won);
+        err = vote ((enum vote_rule)options->rule, voters, n, options->power, won);
     esp_free (voters);
     return err;
 }
@@ -199,7 +201,8 @@ static esp_err candidate_rows (const search *s, const branch *all, size_t n, esp
     return err;
 }
 
-static void add_totals (const search *s, const branch *all, size_t n, const vote_winner *won, row_totals *totals)
+static void add_totals (const search *s, const branch *all, size_t n, const vote_winner *won,
+                        row_totals *totals)
 {
     uint8_t verdict = n ? search_node (s, all[won->candidate].node)->verdict : VERDICT_NONE;
     *totals = (row_totals){.has_answer = n > 0 && all[won->first].answer.len > 0,
@@ -212,8 +215,8 @@ static void add_totals (const search *s, const branch *all, size_t n, const vote
                            .scored_steps = search_scored_steps (s)};
 }
 
-esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *answers, esp_buf *candidates,
-                        row_totals *totals)
+esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *answers,
+                        esp_buf *candidates, row_totals *totals)
 {
     size_t n = search_answers (s, NULL, 0), loaded = 0;
     node_ref *refs = esp_reallocarray (NULL, n + 1, sizeof (*refs));

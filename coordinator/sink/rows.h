@@ -13,8 +13,8 @@
 #include "proto/base/option.h"
 
 typedef struct vote_options { /* section `vote` */
-    int rule;     /* enum vote_rule */
-    double power; /* weighted: score^power */
+    int rule;                 /* enum vote_rule */
+    double power;             /* weighted: score^power */
 } vote_options;
 extern const esp_option vote_option_rows[];
 
@@ -30,7 +30,7 @@ enum { ROW_ANSWERS, ROW_CANDIDATES, ROW_FILES };
 extern const char *const row_file_names[ROW_FILES]; /* "answers.jsonl", "candidates.jsonl" */
 
 /* Append one line to *answers and one per finished branch (each node once) to *candidates. */
-ESP_MUST_CHECK esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *answers,
-                                       esp_buf *candidates, row_totals *totals);
+ESP_MUST_CHECK esp_err rows_of_search (const search *s, const vote_options *options,
+                                       esp_buf *answers, esp_buf *candidates, row_totals *totals);
 
 #endif

@@ -21,7 +21,8 @@ char *esp_strndup (const char *text, size_t max); /* copies at most max bytes, a
 
 /* Grow *array (elements of `size` bytes, capacity *capacity) so that it holds at
  * least `need`; doubles from 16.  Returns 0 on success, -1 when memory is out (array unchanged). */
-int esp_grow (void *array, size_t *capacity, size_t need, size_t size) __attribute__ ((warn_unused_result));
+int esp_grow (void *array, size_t *capacity, size_t need, size_t size)
+    __attribute__ ((warn_unused_result));
 
 /* Let the next n allocations succeed and every later one fail; -1 switches it off. */
 void esp_alloc_fail_after (long n);

@@ -44,6 +44,14 @@ static char *chunk_data (struct chunk *chunk)
     return (char *)(chunk + 1);
 }
 
+/* The free part is all of this chunk, which is now the head. */
+static void start_head (esp_arena *arena, struct chunk *chunk)
+{
+    arena->head = chunk;
+    arena->low = 0;
+    arena->high = chunk->size;
+}
+
 static struct chunk *chunk_create (esp_arena *arena, size_t bytes)
 {
     struct chunk *chunk = esp_malloc (sizeof (*chunk) + bytes);
@@ -69,7 +77,7 @@ esp_err esp_arena_create (size_t chunk_bytes, esp_arena **out)
         esp_free (arena);
         return ESP_ENOMEM;
     }
-    arena->head = arena->first;
+    start_head (arena, arena->first);
     *out = arena;
     return ESP_OK;
 }
@@ -82,10 +90,8 @@ void esp_arena_reset (esp_arena *arena)
         if (chunk != first)
             esp_free (chunk);
     }
-    arena->head = first;
     first->next = NULL;
-    first->low = 0;
-    first->high = first->size;
+    start_head (arena, first);
     arena->next_bytes = arena->chunk_bytes * 2;
     arena->total = sizeof (*arena) + sizeof (*first) + first->size;
 }
@@ -99,41 +105,41 @@ void esp_arena_destroy (esp_arena *arena)
     esp_free (arena);
 }
 
-/* A chunk with room for bytes: head, or a new head, or behind head one that fits only this request, so
- * that head's free part is not lost. */
-static struct chunk *chunk_with_room (esp_arena *arena, size_t bytes)
+/* A chunk for bytes that do not fit: a new head, or behind the head one for this request only, so that the head's free
+ * part is not lost; then *own is its data. */
+static bool add_chunk (esp_arena *arena, size_t bytes, char **own)
 {
-    struct chunk *chunk = arena->head;
-    bool own = bytes > arena->next_bytes;
-    if (chunk->high - chunk->low >= bytes)
-        return chunk;
-    if (bytes > SIZE_MAX >> 1)
-        return NULL;
-    if (!(chunk = chunk_create (arena, own ? bytes : arena->next_bytes)))
-        return NULL;
-    if (own) {
+    bool large = bytes > arena->next_bytes;
+    struct chunk *chunk;
+    *own = NULL;
+    if (bytes > SIZE_MAX >> 1 || !(chunk = chunk_create (arena, large ? bytes : arena->next_bytes)))
+        return false;
+    if (large) {
         chunk->next = arena->head->next;
         arena->head->next = chunk;
-        return chunk;
+        *own = chunk_data (chunk);
+        return true;
     }
     chunk->next = arena->head;
-    arena->head = chunk;
+    start_head (arena, chunk);
     if (arena->next_bytes < arena->chunk_bytes * GROWTH_LIMIT)
         arena->next_bytes *= 2;
-    return chunk;
+    return true;
 }
 
 void *esp_arena_alloc (esp_arena *arena, size_t bytes)
 {
-    struct chunk *chunk;
+    char *own;
     size_t rounded = bytes ? bytes : 1; /* like esp_malloc: 0 bytes still give a unique pointer */
     if (rounded > SIZE_MAX >> 1)
         return NULL;
     rounded = (rounded + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (!(chunk = chunk_with_room (arena, rounded)))
-        return NULL;
-    chunk->low += rounded;
-    return chunk_data (chunk) + chunk->low - rounded;
+    if (arena->high - arena->low < rounded) {
+        if (!add_chunk (arena, rounded, &own) || own)
+            return own;
+    }
+    arena->low += rounded;
+    return chunk_data (arena->head) + arena->low - rounded;
 }
 
 void *esp_arena_calloc (esp_arena *arena, size_t bytes)
@@ -144,11 +150,13 @@ void *esp_arena_calloc (esp_arena *arena, size_t bytes)
 
 static char *take_packed (esp_arena *arena, size_t bytes)
 {
-    struct chunk *chunk = chunk_with_room (arena, bytes);
-    if (!chunk)
-        return NULL;
-    chunk->high -= bytes;
-    return chunk_data (chunk) + chunk->high;
+    char *own;
+    if (arena->high - arena->low < bytes) {
+        if (!add_chunk (arena, bytes, &own) || own)
+            return own;
+    }
+    arena->high -= bytes;
+    return chunk_data (arena->head) + arena->high;
 }
 
 esp_err esp_arena_copy (esp_arena *arena, span text, span *out)

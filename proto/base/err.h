@@ -15,40 +15,40 @@
 #include <stddef.h>
 
 /* The only X-macro of the project: code and text cannot drift apart. */
-#define ESP_ERRORS(X)                                                          \
-    X (OK, 0, "ok")                                                            \
-    X (EINVAL, 1, "invalid argument")                                          \
-    X (ENOMEM, 2, "out of memory")                                             \
-    X (EEMPTY, 3, "nothing there")                                             \
-    X (EFULL, 4, "no room now")                                                \
-    X (ENOENT, 5, "does not exist")                                            \
-    X (EEXIST, 6, "exists already")                                            \
-    X (EIO, 7, "input/output error")                                           \
-    X (ENOSPC, 8, "no space left")                                             \
-    X (EFORMAT, 9, "malformed data")                                           \
-    X (EVERSION, 10, "other version")                                          \
-    X (EDAMAGE, 11, "damaged data")                                            \
-    X (EBUDGET, 12, "budget exhausted")                                        \
-    X (EPEER, 13, "peer is gone")                                              \
-    X (ETIMEOUT, 14, "timed out")                                              \
-    X (ERANGE, 15, "out of range")                                             \
-    X (EUNKNOWN, 16, "unknown name")                                           \
-    X (EUNSUPPORTED, 17, "not supported")                                      \
-    X (ELOCKED, 18, "in use by another process")                               \
-    X (ECANCELED, 19, "cancelled")                                             \
-    X (ECONFLICT, 20, "conflicts with what is there")                          \
-    X (ETOOBIG, 21, "too big")                                                 \
-    X (EDIVERGED, 22, "replay differs from what was recorded")                 \
-    X (EENGINE, 23, "engine failed")                                           \
-    X (EMISSING, 24, "prefix text is missing")                                 \
-    X (EPOISONED, 25, "task kills its workers")                                \
+#define ESP_ERRORS(X)                                                                              \
+    X (OK, 0, "ok")                                                                                \
+    X (EINVAL, 1, "invalid argument")                                                              \
+    X (ENOMEM, 2, "out of memory")                                                                 \
+    X (EEMPTY, 3, "nothing there")                                                                 \
+    X (EFULL, 4, "no room now")                                                                    \
+    X (ENOENT, 5, "does not exist")                                                                \
+    X (EEXIST, 6, "exists already")                                                                \
+    X (EIO, 7, "input/output error")                                                               \
+    X (ENOSPC, 8, "no space left")                                                                 \
+    X (EFORMAT, 9, "malformed data")                                                               \
+    X (EVERSION, 10, "other version")                                                              \
+    X (EDAMAGE, 11, "damaged data")                                                                \
+    X (EBUDGET, 12, "budget exhausted")                                                            \
+    X (EPEER, 13, "peer is gone")                                                                  \
+    X (ETIMEOUT, 14, "timed out")                                                                  \
+    X (ERANGE, 15, "out of range")                                                                 \
+    X (EUNKNOWN, 16, "unknown name")                                                               \
+    X (EUNSUPPORTED, 17, "not supported")                                                          \
+    X (ELOCKED, 18, "in use by another process")                                                   \
+    X (ECANCELED, 19, "cancelled")                                                                 \
+    X (ECONFLICT, 20, "conflicts with what is there")                                              \
+    X (ETOOBIG, 21, "too big")                                                                     \
+    X (EDIVERGED, 22, "replay differs from what was recorded")                                     \
+    X (EENGINE, 23, "engine failed")                                                               \
+    X (EMISSING, 24, "prefix text is missing")                                                     \
+    X (EPOISONED, 25, "task kills its workers")                                                    \
     X (EPERMISSION, 26, "not permitted")
 
 #define ESP_ERR_ENUM(name, number, text) ESP_##name = number,
 typedef enum esp_err { ESP_ERRORS (ESP_ERR_ENUM) } esp_err;
 #undef ESP_ERR_ENUM
 
-#define ESP_MUST_CHECK __attribute__ ((warn_unused_result))
+#define ESP_MUST_CHECK         __attribute__ ((warn_unused_result))
 #define ESP_PRINTF(fmt, first) __attribute__ ((format (printf, fmt, first)))
 
 /* A failure told to a person.  Zero-initialise before use. */

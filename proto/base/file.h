@@ -12,11 +12,13 @@
 
 /* Append the file's bytes to *out.  Errors: ESP_ENOENT, ESP_EPERMISSION, ESP_ETOOBIG (over limit bytes),
  * ESP_EIO, ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err esp_file_read (const char *path, size_t limit, esp_buf *out, esp_error *error);
+ESP_MUST_CHECK esp_err esp_file_read (const char *path, size_t limit, esp_buf *out,
+                                      esp_error *error);
 
 /* Write a file so that a crash leaves the old or the new one whole: PATH.tmp, fsync, rename, fsync of the folder.
  * mode: such as 0644 or 0600.  Errors: ESP_ENOSPC, ESP_EPERMISSION, ESP_EIO. */
-ESP_MUST_CHECK esp_err esp_file_write (const char *path, span bytes, unsigned mode, esp_error *error);
+ESP_MUST_CHECK esp_err esp_file_write (const char *path, span bytes, unsigned mode,
+                                       esp_error *error);
 
 /* mkdir -p.  Errors: ESP_EEXIST (a file is in the way), ESP_EPERMISSION, ESP_ENOSPC, ESP_EIO. */
 ESP_MUST_CHECK esp_err esp_folder_make (const char *path, esp_error *error);

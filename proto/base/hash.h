@@ -27,7 +27,8 @@ static inline uint64_t esp_hash_fast (uint64_t a, uint64_t b)
     return x ^ x >> 32;
 }
 
-uint32_t esp_crc32c (uint32_t crc, const void *bytes, size_t len); /* start with crc = 0 (RFC 3720 value) */
+uint32_t
+esp_crc32c (uint32_t crc, const void *bytes, size_t len); /* start with crc = 0 (RFC 3720 value) */
 
 enum { ESP_SHA256_BYTES = 32, ESP_SHA256_HEX = 64 };
 void esp_sha256 (span text, uint8_t out[ESP_SHA256_BYTES]);

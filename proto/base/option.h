@@ -37,16 +37,20 @@ typedef struct esp_strings {
 typedef struct esp_option {
     const char *key; /* inside its section: "keep"; dotted for nested: "budget.generations" */
     enum esp_option_type type;
-    size_t offset;        /* of the field in the module's struct: offsetof (...) */
-    const char *fallback; /* default, as it would stand in the file; NULL = unset (strings) or required if `required` */
-    double min, max;      /* numbers: allowed range, both ends included; min == max: any */
-    const char *choices;  /* ESP_OPT_CHOICE: "last|min|prod|mean|max" */
-    const char *unit;     /* "tokens", "ms", "" */
-    const char *help;     /* one sentence */
+    size_t offset; /* of the field in the module's struct: offsetof (...) */
+    const char *
+        fallback; /* default, as it would stand in the file; NULL = unset (strings) or required if `required` */
+    double min, max;     /* numbers: allowed range, both ends included; min == max: any */
+    const char *choices; /* ESP_OPT_CHOICE: "last|min|prod|mean|max" */
+    const char *unit;    /* "tokens", "ms", "" */
+    const char *help;    /* one sentence */
     enum esp_option_change change;
     bool required;
 } esp_option;
 
-#define ESP_OPTION_END {.key = NULL}
+#define ESP_OPTION_END                                                                             \
+    {                                                                                              \
+        .key = NULL                                                                                \
+    }
 
 #endif

@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-uint64_t esp_draw_bits (uint64_t key, uint64_t i);  /* 64 uniform bits */
-double esp_draw_unit (uint64_t key, uint64_t i);    /* uniform in [0, 1), 53 bits */
+uint64_t esp_draw_bits (uint64_t key, uint64_t i); /* 64 uniform bits */
+double esp_draw_unit (uint64_t key, uint64_t i);   /* uniform in [0, 1), 53 bits */
 /* Uniform integer in [0, n), n >= 1; bias below 2^-32 for n < 2^31. */
 uint32_t esp_draw_below (uint64_t key, uint64_t i, uint32_t n);
 

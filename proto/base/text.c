@@ -268,7 +268,8 @@ static size_t plain_run (const unsigned char *s, size_t left)
         memcpy (&x, s + i, sizeof (x));
         quote = x ^ ones * '"';
         slash = x ^ ones * '\\';
-        if ((x | ((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
+        if ((x | ((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            tops)
             break; /* one of the eight is special: a borrow may only find too many */
     }
     while (i < left && s[i] < 0x80 && is_plain (s[i]))

@@ -30,8 +30,8 @@ bool span_equal (span a, span b);
 bool span_is (span a, const char *text);
 bool span_starts (span a, const char *prefix);
 bool span_ends (span a, const char *suffix);
-int span_compare (span a, span b);     /* memcmp order, shorter first */
-span span_trim (span a);               /* without ASCII white space at both ends */
+int span_compare (span a, span b); /* memcmp order, shorter first */
+span span_trim (span a);           /* without ASCII white space at both ends */
 /* First position of needle in a, or a.len if it is not there.  An empty needle is found at 0. */
 size_t span_find (span a, span needle);
 size_t span_find_last (span a, span needle); /* last position, or a.len */
@@ -55,7 +55,8 @@ static inline span esp_buf_span (const esp_buf *buf)
     return (span){buf->data ? buf->data : "", buf->len};
 }
 const char *esp_buf_text (const esp_buf *buf); /* "" when empty; valid until the next change */
-ESP_MUST_CHECK esp_err esp_buf_reserve (esp_buf *buf, size_t more); /* room for `more` bytes beyond len */
+ESP_MUST_CHECK esp_err esp_buf_reserve (esp_buf *buf,
+                                        size_t more); /* room for `more` bytes beyond len */
 ESP_MUST_CHECK esp_err esp_buf_append (esp_buf *buf, const void *bytes, size_t len);
 ESP_MUST_CHECK esp_err esp_buf_add (esp_buf *buf, span text);
 ESP_MUST_CHECK esp_err esp_buf_puts (esp_buf *buf, const char *text);

@@ -64,7 +64,8 @@ const char *config_peek_at (const config *c, const char *section, size_t index, 
 ESP_MUST_CHECK esp_err config_bind (config *c, const char *section, const esp_option *const *tables,
                                     void *const *structs, size_t count);
 ESP_MUST_CHECK esp_err config_bind_at (config *c, const char *section, size_t index,
-                                       const esp_option *const *tables, void *const *structs, size_t count);
+                                       const esp_option *const *tables, void *const *structs,
+                                       size_t count);
 
 /* Keep a section as it stands for others to read later: its keys count as known and are written by
  * config_resolved; identity and resume do not see those that no table binds. */
@@ -75,7 +76,8 @@ ESP_MUST_CHECK esp_err config_check_unknown (config *c);
 
 /* Add a mistake of the caller's own about a key: "search.keep", "samples[1].format" or a section, and a
  * sentence; the config finds the line. */
-ESP_MUST_CHECK esp_err config_mistake (config *c, const char *dotted, const char *format, ...) ESP_PRINTF (3, 4);
+ESP_MUST_CHECK esp_err config_mistake (config *c, const char *dotted, const char *format, ...)
+    ESP_PRINTF (3, 4);
 
 /* Number of mistakes; *text (may be NULL) is one line each, "run.yaml:7: search.kepe: unknown key; did you mean
  * keep?", borrowed until the next call that adds one. */
@@ -92,10 +94,13 @@ ESP_MUST_CHECK esp_err config_identity (const config *c, uint64_t *out);
 /* May a run that was started with `before` go on with `now` (both bound)?  ESP_OK, or ESP_ECONFLICT with
  * a sentence that names the first key, both values and the rule.  Growing numbers may not shrink (0 = no
  * limit); growing lists keep their first items; a growing text may change, its user checks what is in it. */
-ESP_MUST_CHECK esp_err config_may_resume (const config *before, const config *now, esp_error *error);
+ESP_MUST_CHECK esp_err config_may_resume (const config *before, const config *now,
+                                          esp_error *error);
 
 /* --help and docs/runfile.md: the rows of one table as aligned text, or as a Markdown table. */
-ESP_MUST_CHECK esp_err config_help (const char *section, const char *title, const esp_option *table, esp_buf *out);
-ESP_MUST_CHECK esp_err config_markdown (const char *section, const char *title, const esp_option *table, esp_buf *out);
+ESP_MUST_CHECK esp_err config_help (const char *section, const char *title, const esp_option *table,
+                                    esp_buf *out);
+ESP_MUST_CHECK esp_err config_markdown (const char *section, const char *title,
+                                        const esp_option *table, esp_buf *out);
 
 #endif

@@ -17,15 +17,15 @@ typedef uint64_t problem_key;
 
 static inline problem_key problem_key_make (uint32_t repeat, uint32_t number)
 {
-    return ((uint64_t) repeat << 32) | number;
+    return ((uint64_t)repeat << 32) | number;
 }
 static inline uint32_t problem_number (problem_key key)
 {
-    return (uint32_t) key;
+    return (uint32_t)key;
 }
 static inline uint32_t problem_repeat (problem_key key)
 {
-    return (uint32_t) (key >> 32);
+    return (uint32_t)(key >> 32);
 }
 
 typedef struct problem {

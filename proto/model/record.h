@@ -42,19 +42,21 @@ typedef struct record_header {
     uint64_t identity;  /* config_identity of the run file */
     uint32_t semantics; /* of the strategy */
     span strategy;
-    span program;       /* "espalier 0.1.0" */
-    span run_file;      /* resolved, for resume's comparison */
+    span program;              /* "espalier 0.1.0" */
+    span run_file;             /* resolved, for resume's comparison */
     const key_range *finished; /* when this segment was opened */
     size_t finished_count;
-    const key_range *closed; /* segments (by number, not by problem) that resume need not read: all their problems are finished */
+    const key_range *
+        closed; /* segments (by number, not by problem) that resume need not read: all their problems are finished */
     size_t closed_count;
     const file_offset *files; /* committed when this segment was opened */
     size_t file_count;
 } record_header;
 
 typedef struct record {
-    uint8_t kind;    /* enum record_kind */
-    uint64_t number; /* INPUT: its journal number, from 1, +1 each; others: number of the last input before */
+    uint8_t kind; /* enum record_kind */
+    uint64_t
+        number; /* INPUT: its journal number, from 1, +1 each; others: number of the last input before */
     union {
         record_header header;
         struct {
@@ -65,7 +67,8 @@ typedef struct record {
             uint64_t up_to;
             const file_offset *files;
             size_t file_count;
-            const problem_key *problems; /* those that this commit covers, in the order of their rows */
+            const problem_key
+                *problems; /* those that this commit covers, in the order of their rows */
             size_t problem_count;
         } commit;
         struct {

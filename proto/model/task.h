@@ -14,7 +14,8 @@
 #include "proto/base/text.h"
 #include "proto/model/problem.h"
 
-typedef uint32_t node_ref; /* index in the problem's tree; 0 = the root (the problem itself, empty text) */
+typedef uint32_t
+    node_ref; /* index in the problem's tree; 0 = the root (the problem itself, empty text) */
 enum { NODE_ROOT = 0 };
 #define NODE_NONE UINT32_MAX
 
@@ -32,7 +33,7 @@ enum node_finish {
     FINISH_ERROR   /* no text: the task failed */
 };
 enum verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL, VERDICT_UNKNOWN };
-extern const char *const verdict_names[4];    /* "none", "pass", "fail", "unknown" */
+extern const char *const verdict_names[4]; /* "none", "pass", "fail", "unknown" */
 extern const char *const node_finish_names[4];
 
 /* How to sample.  Zero-initialised fields with `set` bits clear mean: as the run file says. */
@@ -58,15 +59,18 @@ typedef struct task {
     uint16_t engine;  /* index in the run file's list of generators, prms or verifiers */
     uint16_t action;  /* prompt or model variant of the strategy; 0 = plain */
     uint16_t reading; /* TASK_SCORE: which of several readings of one text (ToT), from 0 */
-    node_ref node;    /* GENERATE: its path is the prompt; SCORE, VERIFY: the path up to and with this node is judged */
-    node_ref child;   /* GENERATE: the node that will hold the text; NODE_NONE for a lookahead step */
+    node_ref
+        node; /* GENERATE: its path is the prompt; SCORE, VERIFY: the path up to and with this node is judged */
+    node_ref child; /* GENERATE: the node that will hold the text; NODE_NONE for a lookahead step */
     uint32_t ordinal; /* GENERATE: ordinal of the child under its parent */
     uint32_t seed;    /* 31 bits: base of (run seed, problem id, path, stage) + ordinal */
-    uint32_t k;       /* how often this prompt was planned before in this problem, or TASK_K_GREEDY: fake engine only */
+    uint32_t
+        k; /* how often this prompt was planned before in this problem, or TASK_K_GREEDY: fake engine only */
     uint32_t max_tokens; /* hard, for this sample */
     uint32_t max_steps;  /* TASK_TO_END: hard; 1 for a step */
     sampling how;
-    span extra;      /* lookahead text that follows the node's own text (dropped later); borrowed from the search */
+    span
+        extra; /* lookahead text that follows the node's own text (dropped later); borrowed from the search */
     double priority; /* larger leaves sooner; order only */
     uint32_t chain;  /* longest expected chain of tasks behind this one; order only */
 } task;
@@ -74,13 +78,14 @@ typedef struct task {
 /* What came back.  Spans are borrowed: from the wire message on arrival, from the journal on replay. */
 typedef struct result {
     task_id id;
-    esp_err error; /* ESP_OK, or a permanent failure of this task (retryable ones never reach the search) */
+    esp_err
+        error; /* ESP_OK, or a permanent failure of this task (retryable ones never reach the search) */
     /* generate */
     span text;
-    uint32_t tokens; /* generated, counted by the serving model */
-    uint32_t steps;  /* step boundaries met, the last piece counts too: 1 for a step */
-    uint8_t finish;  /* enum node_finish */
-    double logprob;  /* sum over tokens, natural log; NaN = not given */
+    uint32_t tokens;     /* generated, counted by the serving model */
+    uint32_t steps;      /* step boundaries met, the last piece counts too: 1 for a step */
+    uint8_t finish;      /* enum node_finish */
+    double logprob;      /* sum over tokens, natural log; NaN = not given */
     double mean_logprob; /* logprob / tokens as the engine computes it; NaN = not given */
     /* score: one per step of the judged node's own text, then one per step of task.extra */
     const double *scores;
@@ -88,11 +93,11 @@ typedef struct result {
     uint32_t score_own;     /* how many of them belong to the node's own text */
     uint32_t scored_tokens; /* really read by the server (summary only) */
     /* verify */
-    uint8_t verdict; /* enum verdict */
-    double share;    /* part of the tests passed, in [0, 1]; NaN = not given */
-    span answer;     /* canonical answer of the branch, empty = none found */
+    uint8_t verdict;  /* enum verdict */
+    double share;     /* part of the tests passed, in [0, 1]; NaN = not given */
+    span answer;      /* canonical answer of the branch, empty = none found */
     span observation; /* test or prover output, for the children's prompt */
-    span reason;     /* stable reason code, such as "wrong-answer" */
+    span reason;      /* stable reason code, such as "wrong-answer" */
 } result;
 
 #endif

@@ -27,10 +27,11 @@ enum {
     WIRE_TEXT_MAX = 16 << 20,   /* bytes of one text */
     WIRE_ID_MAX = 256,          /* bytes of a problem's id, of a token */
     WIRE_NAME_MAX = 4096,       /* bytes of any other name: host, strategy, file, reason */
-    WIRE_ITEMS_MAX = 65536,     /* tasks, results, problems, prefixes, ids, files; scores of a result; steps of a prefix */
-    WIRE_STEPS_MAX = 1 << 20,   /* steps of all prefixes of a batch */
-    WIRE_EVENTS_MAX = 1 << 20,  /* events of one snapshot or publication */
-    WIRE_KEYS_MAX = 1 << 22     /* problem keys or ranges of one journal record */
+    WIRE_ITEMS_MAX =
+        65536, /* tasks, results, problems, prefixes, ids, files; scores of a result; steps of a prefix */
+    WIRE_STEPS_MAX = 1 << 20,  /* steps of all prefixes of a batch */
+    WIRE_EVENTS_MAX = 1 << 20, /* events of one snapshot or publication */
+    WIRE_KEYS_MAX = 1 << 22    /* problem keys or ranges of one journal record */
 };
 
 typedef struct wire_codec wire_codec;
@@ -64,7 +65,8 @@ typedef struct wire_step {
     span text;
 } wire_step;
 
-typedef struct wire_prefix { /* the steps from the root's first child (or the last draft) to one node */
+typedef struct
+    wire_prefix { /* the steps from the root's first child (or the last draft) to one node */
     problem_key problem;
     const wire_step *steps;
     size_t step_count;
@@ -72,8 +74,8 @@ typedef struct wire_prefix { /* the steps from the root's first child (or the la
 
 typedef struct wire_task {
     task task;
-    uint32_t prefix;  /* index into the batch's prefixes; ends with task.node */
-    uint64_t lease;   /* number of this sending, echoed in the result: a re-sent task has another */
+    uint32_t prefix; /* index into the batch's prefixes; ends with task.node */
+    uint64_t lease;  /* number of this sending, echoed in the result: a re-sent task has another */
 } wire_task;
 
 typedef struct wire_result {
@@ -88,7 +90,7 @@ typedef struct wire_message {
     union {
         struct {
             uint32_t epoch;
-            span run_file;    /* resolved YAML */
+            span run_file;       /* resolved YAML */
             uint32_t silence_ms; /* the worker leaves when the coordinator is silent this long */
         } welcome;
         struct {
@@ -110,15 +112,15 @@ typedef struct wire_message {
         struct {
             uint64_t sequence;
             uint32_t in_flight[TASK_KINDS]; /* PONG only */
-        } ping; /* PING, PONG */
+        } ping;                             /* PING, PONG */
         struct {
             uint64_t version; /* program and wire version */
             uint32_t pid;
             span host;
         } hello;
         struct {
-            uint32_t slots[TASK_KINDS];   /* wanted in flight; 0 = cannot do this kind */
-            span engines;                 /* one line for the log */
+            uint32_t slots[TASK_KINDS]; /* wanted in flight; 0 = cannot do this kind */
+            span engines;               /* one line for the log */
         } ready;
         span refused;
         struct {
@@ -165,23 +167,25 @@ typedef struct run_status { /* figures of the whole run, also in summary.json */
 } run_status;
 
 typedef struct control_message {
-    uint8_t kind; /* enum control_kind */
-    span token;   /* asks only */
+    uint8_t kind;        /* enum control_kind */
+    span token;          /* asks only */
     problem_key problem; /* COMMAND; SNAPSHOT: UINT64_MAX = all open problems */
     command command;
     run_status status;   /* answer to STATUS */
     const event *events; /* answer to SNAPSHOT */
     size_t event_count;
-    uint64_t number;     /* answers: journal number they hold up to */
+    uint64_t number; /* answers: journal number they hold up to */
     span text;
 } control_message;
 
-ESP_MUST_CHECK esp_err wire_control_encode (wire_codec *codec, const control_message *m, esp_buf *out);
+ESP_MUST_CHECK esp_err wire_control_encode (wire_codec *codec, const control_message *m,
+                                            esp_buf *out);
 ESP_MUST_CHECK esp_err wire_control_decode (wire_codec *codec, span bytes, control_message *out);
 /* One published message: events and the present status, with a sequence number so that a gap is seen. */
-ESP_MUST_CHECK esp_err wire_events_encode (wire_codec *codec, uint64_t sequence, const run_status *status,
-                                           const event *events, size_t count, esp_buf *out);
-ESP_MUST_CHECK esp_err wire_events_decode (wire_codec *codec, span bytes, uint64_t *sequence, run_status *status,
-                                           const event **events, size_t *count);
+ESP_MUST_CHECK esp_err wire_events_encode (wire_codec *codec, uint64_t sequence,
+                                           const run_status *status, const event *events,
+                                           size_t count, esp_buf *out);
+ESP_MUST_CHECK esp_err wire_events_decode (wire_codec *codec, span bytes, uint64_t *sequence,
+                                           run_status *status, const event **events, size_t *count);
 
 #endif

@@ -14,11 +14,15 @@ static const struct row {
     bench_row *run;
     const char *help;
 } rows[] = {
-    {"whole", bench_whole, "whole coordinator over MPI, null engine; beside it the same messages without it; journal off"},
-    {"scale", bench_scale, "coordinator CPU per result with 10^3 to 10^6 open nodes, with 10 to 10,000 workers"},
+    {"whole", bench_whole,
+     "whole coordinator over MPI, null engine; beside it the same messages without it; journal "
+     "off"},
+    {"scale", bench_scale,
+     "coordinator CPU per result with 10^3 to 10^6 open nodes, with 10 to 10,000 workers"},
     {"mcts", bench_mcts, "mcts: CPU per simulation at 10^3, 10^5, 10^6 nodes of one tree"},
     {"memory", bench_memory, "bytes per tree node beyond its text"},
-    {"simulator", bench_simulator, "how near to the best possible wall time beam comes on 64 slots; lock-step beside it"},
+    {"simulator", bench_simulator,
+     "how near to the best possible wall time beam comes on 64 slots; lock-step beside it"},
     {"resume", bench_resume, "seconds to the first task with 10^6 finished and 100 open problems"},
     {"journal", bench_journal, "the journal alone: what it costs the loop, reading it again"},
     {"link", bench_link, "the link between two ranks: idle CPU, wake-up, messages"},
@@ -40,7 +44,8 @@ static void run_row (bench *b, const struct row *row)
     bench_command (load, sizeof (load), "cut -d' ' -f1-3 /proc/loadavg");
     load[strcspn (load, "\n")] = 0;
     printf ("# %s: %s (load %s)\n", row->name, row->help, load);
-    snprintf (b->folder, sizeof (b->folder), "%s/espalier-bench-XXXXXX", getenv ("TMPDIR") ? getenv ("TMPDIR") : "/tmp");
+    snprintf (b->folder, sizeof (b->folder), "%s/espalier-bench-XXXXXX",
+              getenv ("TMPDIR") ? getenv ("TMPDIR") : "/tmp");
     if (!mkdtemp (b->folder))
         bench_fail ("cannot make a temporary folder");
     row->run (b);

@@ -17,14 +17,14 @@
 #include "proto/base/clock.h"
 
 typedef struct bench {
-    bool quick;         /* shorter, fewer repetitions: a smoke test, not a figure */
-    const char *self;   /* path of this program, for rows that start it again under mpirun */
-    char folder[256];   /* empty folder of this row; removed afterwards */
+    bool quick;       /* shorter, fewer repetitions: a smoke test, not a figure */
+    const char *self; /* path of this program, for rows that start it again under mpirun */
+    char folder[256]; /* empty folder of this row; removed afterwards */
 } bench;
 
 typedef void bench_row (const bench *b);
-bench_row bench_whole, bench_scale, bench_mcts, bench_memory, bench_simulator, bench_resume, bench_journal, bench_link,
-    bench_wire;
+bench_row bench_whole, bench_scale, bench_mcts, bench_memory, bench_simulator, bench_resume,
+    bench_journal, bench_link, bench_wire;
 
 /* The other end: `mpirun -n 2 bench @link idle` and so on; returns an exit status. */
 int bench_link_rank (int argc, char **argv);
@@ -45,7 +45,8 @@ uint64_t bench_now_ns (void);
 double bench_median (double *values, size_t count); /* sorts them */
 
 /* Run a shell command, silent but for its stdout, which is kept in out (cut to size).  Returns its exit status. */
-int bench_command (char *out, size_t size, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
+int bench_command (char *out, size_t size, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
 /* The command that starts two ranks of something: cluster/local/mpirun -n 2 */
 const char *bench_mpirun (void);
 const char *bench_espalier (void);

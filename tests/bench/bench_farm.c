@@ -54,7 +54,7 @@ static void encode_request (struct farm *f)
     m.u.batch.prefixes = &f->prefix;
     m.u.batch.prefix_count = 1;
     m.u.batch.tasks = f->list;
-    m.u.batch.task_count = (size_t) f->tasks;
+    m.u.batch.task_count = (size_t)f->tasks;
     esp_buf_clear (&f->request);
     must (wire_encode (f->out, &m, &f->request));
 }
@@ -63,7 +63,7 @@ static void encode_reply (struct farm *f)
 {
     wire_message m = {.kind = WIRE_RESULTS, .run_id = 0x1234567890abcdef};
     m.u.results.results = f->made;
-    m.u.results.count = (size_t) f->tasks;
+    m.u.results.count = (size_t)f->tasks;
     esp_buf_clear (&f->reply);
     must (wire_encode (f->out, &m, &f->reply));
 }
@@ -71,18 +71,29 @@ static void encode_reply (struct farm *f)
 static void fill (struct farm *f)
 {
     for (int i = 0; i < TEXT; i++)
-        f->text[i] = (char) (i % 80 == 79 ? '\n' : 'a' + i % 26);
+        f->text[i] = (char)(i % 80 == 79 ? '\n' : 'a' + i % 26);
     f->prefix = (wire_prefix){.problem = problem_key_make (0, 1000)};
     for (int i = 0; i < f->tasks; i++) {
-        uint32_t number = 70 + (uint32_t) i;
+        uint32_t number = 70 + (uint32_t)i;
         f->list[i].lease = 1000000 + number;
-        f->list[i].task = (task){.id = {f->prefix.problem, number}, .mode = TASK_TO_END, .child = number,
-                                 .ordinal = number, .seed = 0x5a5a5a5a, .max_tokens = 2048,
-                                 .max_steps = UINT32_MAX, .how = {0.8, 1.0, 0, 512}, .chain = 40};
+        f->list[i].task = (task){.id = {f->prefix.problem, number},
+                                 .mode = TASK_TO_END,
+                                 .child = number,
+                                 .ordinal = number,
+                                 .seed = 0x5a5a5a5a,
+                                 .max_tokens = 2048,
+                                 .max_steps = UINT32_MAX,
+                                 .how = {0.8, 1.0, 0, 512},
+                                 .chain = 40};
         f->made[i] = (wire_result){.lease = 1000000 + number, .busy_us = 5};
-        f->made[i].result = (result){.id = {f->prefix.problem, number}, .text = span_make (f->text, TEXT),
-                                     .tokens = 250, .steps = 1, .finish = FINISH_EOS, .logprob = NAN,
-                                     .mean_logprob = NAN, .share = NAN};
+        f->made[i].result = (result){.id = {f->prefix.problem, number},
+                                     .text = span_make (f->text, TEXT),
+                                     .tokens = 250,
+                                     .steps = 1,
+                                     .finish = FINISH_EOS,
+                                     .logprob = NAN,
+                                     .mean_logprob = NAN,
+                                     .share = NAN};
     }
     encode_request (f);
     encode_reply (f);
@@ -101,12 +112,12 @@ static void work (struct farm *f)
         if (f->full) {
             wire_message m;
             MPI_Get_count (&status, MPI_BYTE, &len);
-            must (wire_decode (f->in, span_make (f->bytes, (size_t) len), &m));
+            must (wire_decode (f->in, span_make (f->bytes, (size_t)len), &m));
             for (size_t i = 0; i < m.u.batch.task_count; i++)
                 f->made[i].result.id = m.u.batch.tasks[i].task.id;
             encode_reply (f);
         }
-        MPI_Send (f->reply.data, (int) f->reply.len, MPI_BYTE, 0, TAG_GO, MPI_COMM_WORLD);
+        MPI_Send (f->reply.data, (int)f->reply.len, MPI_BYTE, 0, TAG_GO, MPI_COMM_WORLD);
     }
 }
 
@@ -117,7 +128,8 @@ static void open_journal (struct farm *f, const char *folder)
     static const char *const files[] = {"answers.jsonl", "candidates.jsonl"};
     const journal_options options = {
         .enabled = true, .commit_ms = 20, .segment_bytes = 64000000, .keep = 1, .sync = true};
-    const journal_run run = {.strategy = span_of ("best_of_n"), .program = span_of ("bench"), .run_file = span_of ("")};
+    const journal_run run = {
+        .strategy = span_of ("best_of_n"), .program = span_of ("bench"), .run_file = span_of ("")};
     esp_error error = {ESP_OK, ""};
     if (journal_create (folder, &options, &run, files, 2, &f->journal, &error) != ESP_OK)
         bench_fail (error.text);
@@ -151,7 +163,7 @@ static void take (struct farm *f)
     if (!f->full)
         return;
     MPI_Get_count (&status, MPI_BYTE, &len);
-    must (wire_decode (f->in, span_make (f->bytes, (size_t) len), &m));
+    must (wire_decode (f->in, span_make (f->bytes, (size_t)len), &m));
     for (size_t i = 0; i < m.u.results.count; i++)
         write_down (f, &m.u.results.results[i].result);
     journal_flush (f->journal);
@@ -161,7 +173,7 @@ static void give (struct farm *f)
 {
     if (f->full)
         encode_request (f);
-    MPI_Send (f->request.data, (int) f->request.len, MPI_BYTE, 1, TAG_GO, MPI_COMM_WORLD);
+    MPI_Send (f->request.data, (int)f->request.len, MPI_BYTE, 1, TAG_GO, MPI_COMM_WORLD);
 }
 
 static void give_orders (struct farm *f)
@@ -173,18 +185,18 @@ static void give_orders (struct farm *f)
     do {
         take (f);
         give (f);
-        count += (uint64_t) f->tasks;
+        count += (uint64_t)f->tasks;
     } while (count % 4096 || bench_now_ns () - start < FARM_NS);
     cpu = esp_thread_cpu_ns () - cpu;
     if (f->full)
         must (journal_sync (f->journal));
-    seconds = (double) (bench_now_ns () - start) / 1e9;
+    seconds = (double)(bench_now_ns () - start) / 1e9;
     for (int i = 0; i < WINDOW / f->tasks; i++)
         take (f);
-    MPI_Send (f->request.data, (int) f->request.len, MPI_BYTE, 1, TAG_END, MPI_COMM_WORLD);
+    MPI_Send (f->request.data, (int)f->request.len, MPI_BYTE, 1, TAG_END, MPI_COMM_WORLD);
     printf ("rate %.0f results/s\ncpu %.3f us\nrequest_bytes %zu bytes\nreply_bytes %zu bytes\n",
-            (double) count / seconds, (double) cpu / 1e3 / (double) count, f->request.len / (size_t) f->tasks,
-            f->reply.len / (size_t) f->tasks);
+            (double)count / seconds, (double)cpu / 1e3 / (double)count,
+            f->request.len / (size_t)f->tasks, f->reply.len / (size_t)f->tasks);
     journal_close (f->journal);
 }
 
@@ -192,7 +204,8 @@ int bench_farm_rank (int argc, char **argv)
 {
     struct farm *f = calloc (1, sizeof (*f));
     int rank = 0, level = 0;
-    if (!f || argc < 4 || MPI_Init_thread (&argc, &argv, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
+    if (!f || argc < 4 ||
+        MPI_Init_thread (&argc, &argv, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
         bench_fail ("usage: mpirun -n 2 bench @farm raw|full K FOLDER");
     MPI_Comm_rank (MPI_COMM_WORLD, &rank);
     f->full = strcmp (argv[1], "full") == 0;

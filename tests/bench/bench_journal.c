@@ -110,9 +110,11 @@ static void bench_inputs (const char *folder, const char *name, bool enabled)
             must (journal_sync (j), &error);
     }
     printf ("journal_input_%s_cpu %.0f ns\n", name, (double)(esp_thread_cpu_ns () - cpu) / INPUTS);
-    printf ("journal_input_%s_rate %.0f inputs/s\n", name, INPUTS / ((double)(bench_now_ns () - begin) / 1e9));
+    printf ("journal_input_%s_rate %.0f inputs/s\n", name,
+            INPUTS / ((double)(bench_now_ns () - begin) / 1e9));
     must (journal_sync (j), &error);
-    printf ("journal_durable_%s_rate %.0f inputs/s\n", name, INPUTS / ((double)(bench_now_ns () - begin) / 1e9));
+    printf ("journal_durable_%s_rate %.0f inputs/s\n", name,
+            INPUTS / ((double)(bench_now_ns () - begin) / 1e9));
     printf ("journal_writer_%s_cpu %.0f ns\n", name, (double)journal_writer_cpu_ns (j) / INPUTS);
     journal_close (j);
 }

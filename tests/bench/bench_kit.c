@@ -12,14 +12,20 @@
 
 void bench_value (const char *name, double value, const char *unit)
 {
-    printf ("%s %.*f %s\n", name, fabs (value) >= 1000 ? 0 : fabs (value) >= 10 ? 2 : 4, value, unit);
+    printf ("%s %.*f %s\n", name,
+            fabs (value) >= 1000 ? 0
+            : fabs (value) >= 10 ? 2
+                                 : 4,
+            value, unit);
 }
 
 void bench_ratio (const char *name, double value, bool at_least, double target, bool valid)
 {
     bool ok = at_least ? value >= target : value <= target;
     printf ("ratio %s %.3f %s%g %s\n", name, value, at_least ? ">=" : "<=", target,
-            !valid || isnan (value) ? "invalid" : ok ? "ok" : "MISSED");
+            !valid || isnan (value) ? "invalid"
+            : ok                    ? "ok"
+                                    : "MISSED");
 }
 
 void bench_skip (const char *name, const char *why)
@@ -42,7 +48,7 @@ uint64_t bench_now_ns (void)
 
 static int by_value (const void *a, const void *b)
 {
-    double x = *(const double *) a, y = *(const double *) b;
+    double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
@@ -92,7 +98,8 @@ const char *bench_espalier (void)
 double bench_find (const char *text, const char *name)
 {
     size_t len = strlen (name);
-    for (const char *line = text; line && *line; line = strchr (line, '\n') ? strchr (line, '\n') + 1 : NULL)
+    for (const char *line = text; line && *line;
+         line = strchr (line, '\n') ? strchr (line, '\n') + 1 : NULL)
         if (strncmp (line, name, len) == 0 && line[len] == ' ')
             return strtod (line + len, NULL);
     return NAN;

@@ -24,7 +24,6 @@ enum {
 
 static const uint64_t FARM_NS = 2000000000;
 
-
 static uint64_t cpu_ns (void)
 {
     struct timespec t;
@@ -244,13 +243,15 @@ void bench_link (const bench *b)
     static const char *const modes[] = {"idle", "farm"};
     char out[4096];
     for (int i = 0; i < 2; i++) {
-        if (bench_command (out, sizeof (out), "%s %s @link %s 2>&1", bench_mpirun (), b->self, modes[i]) != 0)
+        if (bench_command (out, sizeof (out), "%s %s @link %s 2>&1", bench_mpirun (), b->self,
+                           modes[i]) != 0)
             bench_skip (modes[i], out);
         else
             printf ("%s", out);
         if (i == 0) {
             bench_ratio ("link_idle", bench_find (out, "link_silent_cpu"), false, 1, true);
-            bench_ratio ("link_wake", bench_find (out, "link_wake_round_trip_median"), false, 1000, true);
+            bench_ratio ("link_wake", bench_find (out, "link_wake_round_trip_median"), false, 1000,
+                         true);
         }
     }
 }

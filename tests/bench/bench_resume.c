@@ -26,8 +26,14 @@ static input result_of (problem_key key, uint32_t number)
     static char text[200];
     input in = {.kind = INPUT_RESULT, .problem = key};
     memset (text, 'x', sizeof (text));
-    in.u.result = (result){.id = {key, number}, .text = span_make (text, sizeof (text)), .tokens = 50, .steps = 1,
-                           .finish = FINISH_EOS, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+    in.u.result = (result){.id = {key, number},
+                           .text = span_make (text, sizeof (text)),
+                           .tokens = 50,
+                           .steps = 1,
+                           .finish = FINISH_EOS,
+                           .logprob = NAN,
+                           .mean_logprob = NAN,
+                           .share = NAN};
     return in;
 }
 
@@ -39,12 +45,14 @@ static void finish_problem (journal *j, uint32_t number)
     uint64_t last;
     esp_error error = {0};
     input open = {.kind = INPUT_OPEN, .problem = number}, one = result_of (number, 1);
-    int len = snprintf (row, sizeof (row), "{\"id\":\"p%07u\",\"repeat\":0,\"answer\":null,\"correct\":null,\"candidates\":1,"
-                                           "\"generations\":1,\"steps\":1,\"finish_reason\":\"answered\",\"error\":null}\n",
-                        number);
+    int len = snprintf (
+        row, sizeof (row),
+        "{\"id\":\"p%07u\",\"repeat\":0,\"answer\":null,\"correct\":null,\"candidates\":1,"
+        "\"generations\":1,\"steps\":1,\"finish_reason\":\"answered\",\"error\":null}\n",
+        number);
     must (journal_input (j, &open, NULL), &error);
     must (journal_input (j, &one, &last), &error);
-    rows[0] = rows[1] = span_make (row, (size_t) len);
+    rows[0] = rows[1] = span_make (row, (size_t)len);
     must (journal_rows (j, number, last, rows, 2), &error);
     if (number % SYNC_EVERY == 0)
         must (journal_sync (j), &error);
@@ -64,21 +72,26 @@ static void open_problem (journal *j, uint32_t number)
 static void make_run (const bench *b, const char *output, uint32_t finished)
 {
     char problems[512], yaml[1024], path[512];
-    journal_run run = {.semantics = 1, .strategy = span_of ("best_of_n"), .program = span_of ("espalier " ESP_VERSION)};
+    journal_run run = {.semantics = 1,
+                       .strategy = span_of ("best_of_n"),
+                       .program = span_of ("espalier " ESP_VERSION)};
     run_config *c = NULL;
     esp_buf mistakes = {0}, text = {0};
     esp_error error = {0};
     journal *j = NULL;
     bench_problems (b, finished + OPEN, problems);
-    snprintf (yaml, sizeof (yaml),
-              "run: {output: %s, seed: 1}\nproblems: {file: %s}\nsearch: {strategy: best_of_n, n: %d}\n"
-              "generator: {engine: \"null\"}\n", output, problems, N);
+    snprintf (
+        yaml, sizeof (yaml),
+        "run: {output: %s, seed: 1}\nproblems: {file: %s}\nsearch: {strategy: best_of_n, n: %d}\n"
+        "generator: {engine: \"null\"}\n",
+        output, problems, N);
     must (run_config_parse (span_of (yaml), NULL, 0, &c, &mistakes, &error), &error);
     must (config_resolved (c->yaml, &text), &error);
     must (config_identity (c->yaml, &run.identity), &error);
     run.run_file = esp_buf_span (&text);
     bench_command (NULL, 0, "mkdir -p '%s'", output);
-    must (journal_create (output, &c->journal, &run, row_file_names, ROW_FILES, &j, &error), &error);
+    must (journal_create (output, &c->journal, &run, row_file_names, ROW_FILES, &j, &error),
+          &error);
     snprintf (path, sizeof (path), "out/run.yaml");
     bench_write (b, "out/run.yaml", esp_buf_text (&text), path);
     for (uint32_t i = 0; i < finished; i++)
@@ -102,17 +115,20 @@ void bench_resume (const bench *b)
     make_run (b, output, finished);
     for (int i = -1; i < rounds; i++) {
         bench_command (NULL, 0, "rm -rf '%s.copy'; cp -r '%s' '%s.copy'", output, output, output);
-        if (bench_command (NULL, 0, "%s resume '%s.copy' observe.enabled=false 2>'%s/err.txt'", bench_espalier (), output,
-                           b->folder) != 0)
+        if (bench_command (NULL, 0, "%s resume '%s.copy' observe.enabled=false 2>'%s/err.txt'",
+                           bench_espalier (), output, b->folder) != 0)
             bench_command (NULL, 0, "tail -3 '%s/err.txt' >&2", b->folder);
         snprintf (output + strlen (output), 6, ".copy");
         if (i < 0)
-            bench_value ("resume_first_task_without_index", bench_summary (output, "coordinator", "first_task_s"), "s");
+            bench_value ("resume_first_task_without_index",
+                         bench_summary (output, "coordinator", "first_task_s"), "s");
         else
             seconds[i] = bench_summary (output, "coordinator", "first_task_s");
         output[strlen (output) - 5] = 0;
-        bench_command (NULL, 0, "cp '%s.copy/journal/problems.idx' '%s/journal/' 2>/dev/null", output, output);
+        bench_command (NULL, 0, "cp '%s.copy/journal/problems.idx' '%s/journal/' 2>/dev/null",
+                       output, output);
     }
     bench_value ("resume_finished_problems", finished, "problems");
-    bench_ratio ("resume_seconds_to_first_task", bench_median (seconds, (size_t) rounds), false, 2, true);
+    bench_ratio ("resume_seconds_to_first_task", bench_median (seconds, (size_t)rounds), false, 2,
+                 true);
 }

@@ -21,12 +21,14 @@ static double cost (const bench *b, uint32_t problems, uint32_t open, int worker
     snprintf (output, sizeof (output), "%s/out", b->folder);
     bench_command (NULL, 0, "rm -rf '%s'; mkdir '%s'", output, output);
     snprintf (yaml, sizeof (yaml),
-              "run: {output: unused, seed: 1}\nproblems: {file: %s, open: %u}\nsearch: {strategy: best_of_n, n: %d}\n"
-              "generator: {engine: \"null\", text_bytes: 100}\njournal: {sync: false}\nobserve: {enabled: false}\n",
+              "run: {output: unused, seed: 1}\nproblems: {file: %s, open: %u}\nsearch: {strategy: "
+              "best_of_n, n: %d}\n"
+              "generator: {engine: \"null\", text_bytes: 100}\njournal: {sync: false}\nobserve: "
+              "{enabled: false}\n",
               path, open, N);
     if (sim_run (yaml, output, &f, &out) != 0)
         bench_fail ("the simulator failed");
-    return (double) out.coordinator_cpu_ns / 1e3 / (double) out.dispatch.results;
+    return (double)out.coordinator_cpu_ns / 1e3 / (double)out.dispatch.results;
 }
 
 static double median_cost (const bench *b, uint32_t problems, uint32_t open, int workers)
@@ -35,15 +37,17 @@ static double median_cost (const bench *b, uint32_t problems, uint32_t open, int
     int n = b->quick ? 1 : 3;
     for (int i = 0; i < n; i++)
         values[i] = cost (b, problems, open, workers);
-    return bench_median (values, (size_t) n);
+    return bench_median (values, (size_t)n);
 }
 
 void bench_scale (const bench *b)
 {
     uint32_t total = b->quick ? 1000 : 15000, most = b->quick ? 1000 : 10000;
     int many = b->quick ? 1000 : 10000;
-    double few_nodes = median_cost (b, total, 10, 10), many_nodes = median_cost (b, total, most, 10);
-    double few_workers = median_cost (b, total, 0, 10), many_workers = median_cost (b, total, 0, many);
+    double few_nodes = median_cost (b, total, 10, 10),
+           many_nodes = median_cost (b, total, most, 10);
+    double few_workers = median_cost (b, total, 0, 10),
+           many_workers = median_cost (b, total, 0, many);
     char name[64];
     bench_value ("scale_cpu_per_result_at_1000_open_nodes", few_nodes, "us");
     snprintf (name, sizeof (name), "scale_cpu_per_result_at_%u_open_nodes", most * N);

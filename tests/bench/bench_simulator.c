@@ -17,9 +17,16 @@
 #include "tests/bench/bench.h"
 #include "tests/sim/sim.h"
 
-enum { SLOTS = 64, WORKERS = 4, MAX_STEPS = 40, SEEDS = 30, MOST_LEVELS = MAX_STEPS + 1, MOST_PROBLEMS = 128 };
+enum {
+    SLOTS = 64,
+    WORKERS = 4,
+    MAX_STEPS = 40,
+    SEEDS = 30,
+    MOST_LEVELS = MAX_STEPS + 1,
+    MOST_PROBLEMS = 128
+};
 
-struct done { /* one task */
+struct done {               /* one task */
     uint32_t problem, node; /* the child that was made, or the node that was scored */
     int level;
     bool generated;
@@ -42,10 +49,10 @@ static void note (void *ctx, const task *t, uint64_t start_ns, uint64_t end_ns)
     }
     l->tasks[l->count++] = (struct done){.problem = problem_number (t->id.problem),
                                          .node = made ? t->child : t->node,
-                                         .level = MAX_STEPS - (int) t->chain - !made,
+                                         .level = MAX_STEPS - (int)t->chain - !made,
                                          .generated = made,
-                                         .start = (double) start_ns / 1e9,
-                                         .end = (double) end_ns / 1e9};
+                                         .start = (double)start_ns / 1e9,
+                                         .end = (double)end_ns / 1e9};
 }
 
 static int by_level (const void *a, const void *b)
@@ -83,7 +90,8 @@ static double longest_chain (const struct log *l)
             if (made->problem != p || !made->generated)
                 continue;
             for (size_t k = i + 1; k < l->count && l->tasks[k].level == made->level; k++)
-                if (!l->tasks[k].generated && l->tasks[k].problem == p && l->tasks[k].node == made->node) {
+                if (!l->tasks[k].generated && l->tasks[k].problem == p &&
+                    l->tasks[k].node == made->node) {
                     took += l->tasks[k].end - l->tasks[k].start;
                     break;
                 }
@@ -136,18 +144,24 @@ static double busy_until_the_tail (const struct log *l, double wall)
 static double run (const bench *b, uint32_t problems, uint64_t seed, struct log *l)
 {
     char path[512], yaml[1024], output[300];
-    sim_faults f = {.seed = seed, .workers = WORKERS, .median_s = 1, .sigma = 0.7, .credits = SLOTS / WORKERS,
-                    .did = note, .did_ctx = l};
+    sim_faults f = {.seed = seed,
+                    .workers = WORKERS,
+                    .median_s = 1,
+                    .sigma = 0.7,
+                    .credits = SLOTS / WORKERS,
+                    .did = note,
+                    .did_ctx = l};
     sim_outcome out;
     bench_problems (b, problems, path);
     snprintf (output, sizeof (output), "%s/out", b->folder);
     bench_command (NULL, 0, "rm -rf '%s'; mkdir '%s'", output, output);
-    snprintf (yaml, sizeof (yaml),
-              "run: {output: unused, seed: %llu}\nproblems: {file: %s}\n"
-              "search: {strategy: beam, keep: 16, expand: 4, max_steps: %d}\n"
-              "generator: {engine: fake, min_depth: 4, max_depth: 12, p_eos: 0.1}\nprm: {engine: fake}\n"
-              "journal: {sync: false}\nobserve: {enabled: false}\n",
-              (unsigned long long) seed, path, MAX_STEPS);
+    snprintf (
+        yaml, sizeof (yaml),
+        "run: {output: unused, seed: %llu}\nproblems: {file: %s}\n"
+        "search: {strategy: beam, keep: 16, expand: 4, max_steps: %d}\n"
+        "generator: {engine: fake, min_depth: 4, max_depth: 12, p_eos: 0.1}\nprm: {engine: fake}\n"
+        "journal: {sync: false}\nobserve: {enabled: false}\n",
+        (unsigned long long)seed, path, MAX_STEPS);
     l->count = 0;
     if (sim_run (yaml, output, &f, &out) != 0)
         bench_fail ("the simulator failed");
@@ -162,7 +176,7 @@ void bench_simulator (const bench *b)
     double reached = 0, lock = 0, worst = 1, wall, busy = 0;
     for (int i = 0; i < seeds; i++) {
         double bound;
-        wall = run (b, 16, (uint64_t) i + 1, &l);
+        wall = run (b, 16, (uint64_t)i + 1, &l);
         bound = fmax (work_of (&l) / SLOTS, longest_chain (&l));
         reached += bound / wall / seeds;
         lock += bound / lock_step (&l) / seeds;
@@ -172,7 +186,7 @@ void bench_simulator (const bench *b)
     bench_value ("simulator_lock_step_bound_by_wall", lock, "1");
     bench_ratio ("simulator_bound_by_wall", reached, true, 0.85, true);
     for (int i = 0; i < (seeds + 9) / 10; i++) {
-        wall = run (b, 100, (uint64_t) i + 101, &l);
+        wall = run (b, 100, (uint64_t)i + 101, &l);
         busy += busy_until_the_tail (&l, wall) / ((seeds + 9) / 10);
     }
     bench_ratio ("simulator_busy_with_100_problems", busy, true, 0.98, true);

@@ -17,7 +17,8 @@ static const struct part {
 } parts[PARTS] = {
     {"link", "link_ mpi_ ringer_ doorbell_ MPI_ PMPI_ opal_ ompi_ mca_ waiter_"},
     {"wire", "wire_ protobuf_c espalier__"},
-    {"search", "search_ tree_ strategy_ best_of_n_ plan_ask take_result deliver_joins account_ mix_digest"},
+    {"search",
+     "search_ tree_ strategy_ best_of_n_ plan_ask take_result deliver_joins account_ mix_digest"},
     {"frontier", "frontier_"},
     {"journal", "journal_"},
     {"dispatch", "dispatch_ lease_ roster_ world_"},
@@ -81,7 +82,8 @@ static void print_split (const struct split *s, double us_per_result)
     uint64_t most = 0, total;
     for (int i = 0; i < s->tids; i++) {
         total = 0;
-        for (int p = 0; p < PARTS; p++) /* the loop's thread: most samples in known parts that are not the journal's */
+        for (int p = 0; p < PARTS;
+             p++) /* the loop's thread: most samples in known parts that are not the journal's */
             total += strcmp (parts[p].name, "journal") == 0 ? 0 : s->samples[i][p];
         if (total > most) {
             most = total;
@@ -96,7 +98,7 @@ static void print_split (const struct split *s, double us_per_result)
     for (int p = 0; p <= PARTS; p++) {
         char name[64];
         snprintf (name, sizeof (name), "whole_split_%s", p < PARTS ? parts[p].name : "rest");
-        bench_value (name, us_per_result * (double) s->samples[loop][p] / (double) total, "us");
+        bench_value (name, us_per_result * (double)s->samples[loop][p] / (double)total, "us");
     }
 }
 
@@ -105,13 +107,17 @@ void bench_split (const bench *b, double us_per_result)
     static struct split s;
     char command[2048];
     FILE *from;
-    if (bench_command (NULL, 0, "command -v perf >/dev/null && perf record -o /dev/null true 2>/dev/null >&2") != 0) {
-        bench_skip ("whole_split", "perf does not work here (package linux-perf, kernel.perf_event_paranoid)");
+    if (bench_command (
+            NULL, 0,
+            "command -v perf >/dev/null && perf record -o /dev/null true 2>/dev/null >&2") != 0) {
+        bench_skip ("whole_split",
+                    "perf does not work here (package linux-perf, kernel.perf_event_paranoid)");
         return;
     }
     bench_command (NULL, 0, "rm -rf '%s/out'", b->folder);
     snprintf (command, sizeof (command),
-              "cd %s && %s sh -c 'if [ \"$OMPI_COMM_WORLD_RANK$PMI_RANK\" = 0 ]; then exec perf record -q -e cpu-clock -F 5000 -g -o "
+              "cd %s && %s sh -c 'if [ \"$OMPI_COMM_WORLD_RANK$PMI_RANK\" = 0 ]; then exec perf "
+              "record -q -e cpu-clock -F 5000 -g -o "
               "perf.data %s run run.yaml; else exec %s run run.yaml; fi' 2>/dev/null >&2; "
               "perf script -i perf.data -F tid,ip,sym 2>/dev/null",
               b->folder, bench_mpirun (), bench_espalier (), bench_espalier ());

@@ -59,7 +59,8 @@ static void start (struct driver *d, const char *search_yaml)
     esp_error error = {0};
     snprintf (yaml, sizeof (yaml),
               "run: {output: x, seed: 1}\nproblems: {file: x}\nsearch: {%s}\n"
-              "generator: {engine: \"null\"}\nprm: {engine: \"null\"}\nobserve: {enabled: false}\n", search_yaml);
+              "generator: {engine: \"null\"}\nprm: {engine: \"null\"}\nobserve: {enabled: false}\n",
+              search_yaml);
     *d = (struct driver){.config = NULL};
     if (run_config_parse (span_of (yaml), NULL, 0, &d->config, &mistakes, &error) != ESP_OK)
         bench_fail (mistakes.len ? esp_buf_text (&mistakes) : error.text);
@@ -93,7 +94,8 @@ static void answer (struct driver *d)
         r->finish = score < d->eos ? FINISH_EOS : FINISH_STOP;
         d->text_bytes += TEXT;
         d->expansions += t.ordinal == 0;
-        d->depth_sum += t.ordinal == 0 ? tree_node (search_tree (d->search), t.node)->depth + 1U : 0;
+        d->depth_sum +=
+            t.ordinal == 0 ? tree_node (search_tree (d->search), t.node)->depth + 1U : 0;
     } else {
         r->scores = &score;
         r->score_count = r->score_own = 1;
@@ -129,8 +131,8 @@ static struct cost window (struct driver *d, uint32_t nodes, uint32_t more)
     grow_to (d, nodes + more);
     cpu = esp_thread_cpu_ns () - cpu;
     expansions = d->expansions - expansions;
-    return (struct cost){(double) cpu / 1e3 / (double) expansions,
-                         (double) (d->depth_sum - depth) / (double) expansions};
+    return (struct cost){(double)cpu / 1e3 / (double)expansions,
+                         (double)(d->depth_sum - depth) / (double)expansions};
 }
 
 /* The first size is small: many trees make it measurable. */
@@ -155,10 +157,13 @@ static void mcts_of (const char *selection, const uint32_t *sizes, int count)
     struct driver d;
     struct cost first = {NAN, NAN};
     double worst = 0;
-    snprintf (yaml, sizeof (yaml), "strategy: mcts, selection: %s, expand: 4, simulations: 0, max_steps: 60000", selection);
+    snprintf (yaml, sizeof (yaml),
+              "strategy: mcts, selection: %s, expand: 4, simulations: 0, max_steps: 60000",
+              selection);
     start (&d, yaml);
     for (int i = 0; i < count; i++) {
-        struct cost c = i == 0 ? small_trees (yaml, sizes[i], 20) : window (&d, sizes[i], sizes[i] / 20);
+        struct cost c =
+            i == 0 ? small_trees (yaml, sizes[i], 20) : window (&d, sizes[i], sizes[i] / 20);
         if (i == 0)
             first = c;
         worst = fmax (worst, c.us / c.depth / (first.us / first.depth));
@@ -177,7 +182,8 @@ void bench_mcts (const bench *b)
     static const uint32_t sizes[] = {1000, 100000, 1000000};
     mcts_of ("uct", sizes, b->quick ? 2 : 3);
     mcts_of ("uct_prior", sizes, b->quick ? 2 : 3);
-    printf ("# beside it: treequest (StandardMCTS, Python) takes 220 us a simulation at 10^3 nodes, 205000 us at 10^5\n");
+    printf ("# beside it: treequest (StandardMCTS, Python) takes 220 us a simulation at 10^3 "
+            "nodes, 205000 us at 10^5\n");
 }
 
 /* ---- memory ---- */
@@ -185,7 +191,7 @@ void bench_mcts (const bench *b)
 static double in_use (void)
 {
     struct mallinfo2 m = mallinfo2 ();
-    return (double) m.uordblks + (double) m.hblkhd;
+    return (double)m.uordblks + (double)m.hblkhd;
 }
 
 /* All bytes of the search, less its texts and what there is for a search of one node, per node. */
@@ -201,9 +207,9 @@ static void memory_of (const char *name, const char *yaml, uint32_t nodes, doubl
     grow_to (&d, nodes);
     while (d.count > 0 && strncmp (name, "mcts", 4) != 0) /* mcts goes on for ever */
         answer (&d);
-    bytes = in_use () - before - (double) d.text_bytes - (double) (d.cap * sizeof (*d.queue)) -
-            (double) (d.effects.task_cap * sizeof (task));
-    base = (double) tree_bytes (search_tree (empty.search));
+    bytes = in_use () - before - (double)d.text_bytes - (double)(d.cap * sizeof (*d.queue)) -
+            (double)(d.effects.task_cap * sizeof (task));
+    base = (double)tree_bytes (search_tree (empty.search));
     snprintf (line, sizeof (line), "memory_%s_nodes", name);
     bench_value (line, size_of (&d), "nodes");
     snprintf (line, sizeof (line), "memory_%s_per_node", name);
@@ -217,8 +223,12 @@ void bench_memory (const bench *b)
     uint32_t n = b->quick ? 20000 : 500000;
     char yaml[128];
     bench_value ("memory_node_struct", sizeof (node), "bytes");
-    memory_of ("mcts_uct", "strategy: mcts, selection: uct, expand: 4, simulations: 0, max_steps: 60000", n, 0.0);
-    memory_of ("mcts_puct", "strategy: mcts, selection: puct, expand: 4, simulations: 0, max_steps: 40", n, 0.02);
+    memory_of ("mcts_uct",
+               "strategy: mcts, selection: uct, expand: 4, simulations: 0, max_steps: 60000", n,
+               0.0);
+    memory_of ("mcts_puct",
+               "strategy: mcts, selection: puct, expand: 4, simulations: 0, max_steps: 40", n,
+               0.02);
     snprintf (yaml, sizeof (yaml), "strategy: best_of_n, n: %u", n);
     memory_of ("best_of_n", yaml, n, 1.0);
     snprintf (yaml, sizeof (yaml), "strategy: beam, keep: %u, expand: 4, max_steps: 40", n / 160);

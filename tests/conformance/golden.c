@@ -195,7 +195,8 @@ fake_lm golden_lm (const golden_case *c, outcome *o)
     fake_lm out = {.min_depth = within (o, lm, "min_depth", 2, 0, DEPTH_MOST),
                    .max_depth = within (o, lm, "max_depth", 6, 0, DEPTH_MOST),
                    .p_eos = golden_number (o, lm, "p_eos", 0.25),
-                   .vocab = within (o, golden_has (lm, "vocab") ? lm : params, "vocab", 10000, 1, CHOICES_MOST),
+                   .vocab = within (o, golden_has (lm, "vocab") ? lm : params, "vocab", 10000, 1,
+                                    CHOICES_MOST),
                    .answers = within (o, lm, "answers", 5, 1, CHOICES_MOST)};
     const char *rule = golden_text (o, lm, "rule", "fakelm-1");
     if (strcmp (rule, "fakelm-1") != 0)

@@ -39,7 +39,8 @@ struct sim {
     uint64_t now_ns, order, draws, run_id;
     struct due *heap; /* owned */
     size_t count, cap;
-    esp_buf current; /* the message given out by poll: here, as a network leaves it, not cold somewhere in the heap */
+    esp_buf
+        current; /* the message given out by poll: here, as a network leaves it, not cold somewhere in the heap */
     wire_codec *in, *out;
     store *texts;
     worker_engines engines;
@@ -52,12 +53,13 @@ struct sim {
     uint32_t slots;
     double task_seconds;
     uint64_t generations;
-    uint64_t outside_ns, outside_calls; /* CPU of the virtual world inside the coordinator's passes */
+    uint64_t outside_ns,
+        outside_calls; /* CPU of the virtual world inside the coordinator's passes */
 };
 
 static uint64_t sim_now (void *ctx)
 {
-    return ((struct sim *) ctx)->now_ns;
+    return ((struct sim *)ctx)->now_ns;
 }
 
 static double draw (struct sim *s)
@@ -67,7 +69,7 @@ static double draw (struct sim *s)
 
 static double task_time (struct sim *s, const task *t)
 {
-    uint64_t key = s->faults.seed * 1000003 + t->seed + ((uint64_t) t->kind << 40);
+    uint64_t key = s->faults.seed * 1000003 + t->seed + ((uint64_t)t->kind << 40);
     double u = esp_draw_unit (key, t->id.number), v = esp_draw_unit (key + 1, t->id.number);
     double normal = sqrt (-2.0 * log (u > 0 ? u : 0.5)) * cos (6.283185307179586 * v);
     double scale = t->kind == TASK_GENERATE ? 1.0 : 0.05; /* a PRM call is short beside a step */
@@ -144,14 +146,15 @@ static void engine_done (void *ctx, const job *j, const result *r)
         if (v->busy_until[i] < v->busy_until[slot])
             slot = i;
     start = v->busy_until[slot] > s->now_ns ? v->busy_until[slot] : s->now_ns;
-    at = start + (uint64_t) (seconds * 1e9);
+    at = start + (uint64_t)(seconds * 1e9);
     v->busy_until[slot] = at;
     if (s->faults.did)
         s->faults.did (s->faults.did_ctx, &j->task, start, at);
     s->task_seconds += j->task.kind == TASK_GENERATE ? seconds : 0.0;
     s->generations += j->task.kind == TASK_GENERATE;
     if (draw (s) < s->faults.retry) {
-        w.result = (result){.id = r->id, .error = ESP_ETIMEOUT, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+        w.result = (result){
+            .id = r->id, .error = ESP_ETIMEOUT, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
     }
     say_at (s, s->end.rank, &m, at);
     if (draw (s) < s->faults.duplicate)
@@ -163,7 +166,8 @@ static void do_task (struct sim *s, int rank, const wire_task *t, const wire_pre
     span *steps = esp_calloc (prefix->step_count + 1, sizeof (*steps));
     job j = {.task = t->task, .steps = steps, .step_count = prefix->step_count};
     const job *const jobs[1] = {&j};
-    bool whole = draw (s) >= s->faults.amnesia && store_find_problem (s->texts, prefix->problem, &j.problem);
+    bool whole =
+        draw (s) >= s->faults.amnesia && store_find_problem (s->texts, prefix->problem, &j.problem);
     for (size_t i = 0; whole && i < prefix->step_count; i++)
         whole = store_find_text (s->texts, prefix->problem, prefix->steps[i].node, &steps[i]);
     if (whole) {
@@ -182,13 +186,14 @@ static void take_batch (struct sim *s, int rank, const wire_message *m)
 {
     struct virtual_worker *v = &s->workers[rank];
     for (size_t i = 0; i < m->u.batch.problem_count; i++)
-        if (store_problem (s->texts, m->u.batch.problems[i].key, m->u.batch.problems[i].json) != ESP_OK)
+        if (store_problem (s->texts, m->u.batch.problems[i].key, m->u.batch.problems[i].json) !=
+            ESP_OK)
             abort ();
     for (size_t i = 0; i < m->u.batch.prefix_count; i++)
         for (size_t k = 0; k < m->u.batch.prefixes[i].step_count; k++) {
             const wire_step *step = &m->u.batch.prefixes[i].steps[k];
-            if (step->has_text &&
-                store_text (s->texts, m->u.batch.prefixes[i].problem, step->node, step->text) != ESP_OK)
+            if (step->has_text && store_text (s->texts, m->u.batch.prefixes[i].problem, step->node,
+                                              step->text) != ESP_OK)
                 abort ();
         }
     /* Rank 1 lives, so that the run can end; a task that is sent alone may be a suspect, and must not look poisonous. */
@@ -205,7 +210,7 @@ static void take_batch (struct sim *s, int rank, const wire_message *m)
 static void take_message (struct sim *s, int rank, const wire_message *m)
 {
     wire_message answer = {.kind = WIRE_READY};
-    switch ((enum wire_kind) m->kind) {
+    switch ((enum wire_kind)m->kind) {
     case WIRE_WELCOME:
         s->run_id = m->run_id;
         for (int k = 0; k < TASK_KINDS; k++)
@@ -230,7 +235,7 @@ static void take_message (struct sim *s, int rank, const wire_message *m)
 
 static esp_err sim_send (link_end *end, int rank, span bytes)
 {
-    struct sim *s = (struct sim *) end;
+    struct sim *s = (struct sim *)end;
     uint64_t cpu = esp_thread_cpu_ns ();
     wire_message m;
     if (s->workers[rank].dead)
@@ -261,7 +266,7 @@ static bool next_event (struct sim *s, link_event *out)
 
 static esp_err sim_poll (link_end *end, link_event *out)
 {
-    struct sim *s = (struct sim *) end;
+    struct sim *s = (struct sim *)end;
     uint64_t cpu = esp_thread_cpu_ns ();
     bool any = next_event (s, out);
     s->outside_ns += esp_thread_cpu_ns () - cpu;
@@ -271,37 +276,39 @@ static esp_err sim_poll (link_end *end, link_event *out)
 
 static void sim_wait (link_end *end, uint64_t timeout_ns, const int *fds, size_t fd_count)
 {
-    (void) end;
-    (void) timeout_ns;
-    (void) fds;
-    (void) fd_count;
+    (void)end;
+    (void)timeout_ns;
+    (void)fds;
+    (void)fd_count;
 }
 
 static void sim_wake (link_end *end)
 {
-    (void) end;
+    (void)end;
 }
 
 static bool sim_flushed (link_end *end)
 {
-    (void) end;
+    (void)end;
     return true;
 }
 
 static void sim_close (link_end *end, bool clean)
 {
-    (void) end;
-    (void) clean;
+    (void)end;
+    (void)clean;
 }
 
-static const link_table sim_table = {sim_send, sim_poll, sim_wait, sim_wake, sim_flushed, sim_close};
+static const link_table sim_table = {sim_send, sim_poll,    sim_wait,
+                                     sim_wake, sim_flushed, sim_close};
 
 /* ---- a run ---- */
 
 static void say_hello (struct sim *s, int rank)
 {
-    wire_message m = {.kind = WIRE_HELLO, .u.hello = {.version = 7, .pid = 1, .host = span_of ("sim")}};
-    say_at (s, rank, &m, s->now_ns + (uint64_t) rank);
+    wire_message m = {.kind = WIRE_HELLO,
+                      .u.hello = {.version = 7, .pid = 1, .host = span_of ("sim")}};
+    say_at (s, rank, &m, s->now_ns + (uint64_t)rank);
 }
 
 static int give_up (const char *what, const char *why)
@@ -344,23 +351,26 @@ static int pump (struct sim *s, coordinator *c, journal *j, const sim_faults *f,
     return 0;
 }
 
-static esp_err start_journal (run_config *c, coordinator *co, const char *output, bool resume, span text, journal **j,
-                              esp_error *error)
+static esp_err start_journal (run_config *c, coordinator *co, const char *output, bool resume,
+                              span text, journal **j, esp_error *error)
 {
-    journal_run run = {.semantics = c->search.strategy->semantics, .strategy = span_of (c->search.strategy->name),
-                       .program = span_of ("sim"), .run_file = text};
+    journal_run run = {.semantics = c->search.strategy->semantics,
+                       .strategy = span_of (c->search.strategy->name),
+                       .program = span_of ("sim"),
+                       .run_file = text};
     const key_range *finished = NULL;
     size_t count = 0;
     esp_err err = config_identity (c->yaml, &run.identity);
     if (err == ESP_OK && resume)
-        err = journal_resume (output, &c->journal, &run, row_file_names, ROW_FILES, coordinator_visit, co, &finished,
-                              &count, j, error);
+        err = journal_resume (output, &c->journal, &run, row_file_names, ROW_FILES,
+                              coordinator_visit, co, &finished, &count, j, error);
     else if (err == ESP_OK)
         err = journal_create (output, &c->journal, &run, row_file_names, ROW_FILES, j, error);
     return err == ESP_OK ? coordinator_attach (co, *j, finished, count, error) : err;
 }
 
-static int run_with (struct sim *s, run_config *c, const char *output, span text, const sim_faults *f, sim_outcome *out)
+static int run_with (struct sim *s, run_config *c, const char *output, span text,
+                     const sim_faults *f, sim_outcome *out)
 {
     char index[600];
     esp_clock clock = {sim_now, s};
@@ -371,9 +381,16 @@ static int run_with (struct sim *s, run_config *c, const char *output, span text
     coordinator *co = NULL;
     journal *j = NULL;
     bool resume = journal_peek (output, &old, &memory, &error) == ESP_OK;
-    coordinator_setup setup = {.run = &c->run, .search = &c->search, .vote = &c->vote, .dispatch = &c->dispatch,
-                               .problems = &c->problems, .link = &s->end, .clock = &clock, .version = 7,
-                               .run_id = resume ? old.run_id : 99, .epoch = resume ? old.epoch + 1 : 1,
+    coordinator_setup setup = {.run = &c->run,
+                               .search = &c->search,
+                               .vote = &c->vote,
+                               .dispatch = &c->dispatch,
+                               .problems = &c->problems,
+                               .link = &s->end,
+                               .clock = &clock,
+                               .version = 7,
+                               .run_id = resume ? old.run_id : 99,
+                               .epoch = resume ? old.epoch + 1 : 1,
                                .run_file = text};
     int failed = 1;
     snprintf (index, sizeof (index), "%s/journal", output);
@@ -389,9 +406,9 @@ static int run_with (struct sim *s, run_config *c, const char *output, span text
     for (int rank = 1; rank <= f->workers; rank++)
         say_hello (s, rank);
     failed = pump (s, co, j, f, out);
-    out->state = (int) coordinator_state (co);
-    out->seconds = (double) s->now_ns / 1e9;
-    out->busy = s->task_seconds / (out->seconds * (double) s->slots * f->workers);
+    out->state = (int)coordinator_state (co);
+    out->seconds = (double)s->now_ns / 1e9;
+    out->busy = s->task_seconds / (out->seconds * (double)s->slots * f->workers);
     out->generations_done = s->generations;
     out->inputs = coordinator_inputs (co);
     out->dispatch = *dispatch_statistics (coordinator_dispatch (co));
@@ -412,11 +429,11 @@ static esp_err open_sim (struct sim *s, const sim_faults *f, span text, esp_erro
     engine_setup base = {.done = engine_done, .ctx = s, .clock = &zero};
     s->faults = *f;
     s->end = (link_end){.table = &sim_table, .size = f->workers + 1, .description = "virtual"};
-    s->slots = f->credits ? (uint32_t) f->credits : 16;
-    if (!(s->workers = esp_calloc ((size_t) f->workers + 1, sizeof (*s->workers))))
+    s->slots = f->credits ? (uint32_t)f->credits : 16;
+    if (!(s->workers = esp_calloc ((size_t)f->workers + 1, sizeof (*s->workers))))
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     if (wire_codec_create (&s->in) != ESP_OK || wire_codec_create (&s->out) != ESP_OK ||
-        store_create ((size_t) 4 << 30, &s->texts) != ESP_OK)
+        store_create ((size_t)4 << 30, &s->texts) != ESP_OK)
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     return run_config_open_engines (NULL, text, &base, &s->engines, error);
 }
@@ -446,7 +463,8 @@ int sim_run (const char *yaml, const char *output, const sim_faults *f, sim_outc
     int failed = 1;
     *out = (sim_outcome){0};
     if (run_config_parse (span_of (yaml), NULL, 0, &c, &mistakes, &error) == ESP_OK &&
-        config_resolved (c->yaml, &text) == ESP_OK && open_sim (s, f, esp_buf_span (&text), &error) == ESP_OK)
+        config_resolved (c->yaml, &text) == ESP_OK &&
+        open_sim (s, f, esp_buf_span (&text), &error) == ESP_OK)
         failed = run_with (s, c, output, esp_buf_span (&text), f, out);
     else
         give_up ("run file", mistakes.len ? esp_buf_text (&mistakes) : error.text);

@@ -12,18 +12,18 @@
 #include "cluster/cli/run_config.h"
 
 typedef struct sim_faults {
-    uint64_t seed;         /* of delays and faults */
-    int workers;           /* virtual ranks >= 1 */
-    double median_s;       /* of one task; log-normal */
-    double sigma;          /* 0.7 = heavy tail */
-    bool reverse;          /* among results due at the same time, and within a message, last first */
-    double duplicate;      /* chance that a result message comes twice */
-    double death;          /* chance per batch that its worker dies */
-    bool deaths_reported;  /* LINK_DOWN, else silence */
-    double amnesia;        /* chance per task of MISSING */
-    double retry;          /* chance per result of a retryable error in its place */
-    uint64_t crash_after;  /* inputs, then _exit (9): 0 = never */
-    int credits;           /* slots per worker and kind; 0 = engine's default */
+    uint64_t seed;        /* of delays and faults */
+    int workers;          /* virtual ranks >= 1 */
+    double median_s;      /* of one task; log-normal */
+    double sigma;         /* 0.7 = heavy tail */
+    bool reverse;         /* among results due at the same time, and within a message, last first */
+    double duplicate;     /* chance that a result message comes twice */
+    double death;         /* chance per batch that its worker dies */
+    bool deaths_reported; /* LINK_DOWN, else silence */
+    double amnesia;       /* chance per task of MISSING */
+    double retry;         /* chance per result of a retryable error in its place */
+    uint64_t crash_after; /* inputs, then _exit (9): 0 = never */
+    int credits;          /* slots per worker and kind; 0 = engine's default */
     /* Told of every task that a virtual worker does; NULL: nobody. */
     void (*did) (void *ctx, const task *t, uint64_t start_ns, uint64_t end_ns);
     void *did_ctx;

@@ -34,12 +34,15 @@ static const struct plan {
     {"particle", "strategy: particle, particles: 8, max_steps: 10"},
     {"particle", "strategy: particle, particles: 6, iterations: 3, references: 2, max_steps: 10"},
     {"mcts", "strategy: mcts, in_flight: 4, max_steps: 10, budget.generations: 120"},
-    {"mcts", "strategy: mcts, selection: uct_prior, actions: 2, expand: 2, in_flight: 5, max_steps: 10"},
+    {"mcts",
+     "strategy: mcts, selection: uct_prior, actions: 2, expand: 2, in_flight: 5, max_steps: 10"},
     {"rmaxts", "strategy: rmaxts, in_flight: 4, budget.generations: 60"},
     {"rmaxts", "strategy: rmaxts, in_flight: 6, samples: 40, max_steps: 10, stop_at_pass: true"},
-    {"best_first", "strategy: best_first, in_flight: 2, max_steps: 10, expansions: 0, budget.generations: 60"},
+    {"best_first",
+     "strategy: best_first, in_flight: 2, max_steps: 10, expansions: 0, budget.generations: 60"},
     {"ab_mcts", "strategy: ab_mcts, in_flight: 4, max_steps: 10, budget.generations: 60"},
-    {"ab_mcts", "strategy: ab_mcts, selection: stack, actions: 2, in_flight: 3, max_steps: 10, samples: 50"},
+    {"ab_mcts",
+     "strategy: ab_mcts, selection: stack, actions: 2, in_flight: 3, max_steps: 10, samples: 50"},
     {"tot", "strategy: tot, keep: 3, expand: 4, max_steps: 8, readings: 2, select: sample"},
     {"tot", "strategy: tot, keep: 2, expand: 3, max_steps: 4, generate: propose"},
     {"tot", "strategy: tot, rule: dfs, expand: 3, max_steps: 8, threshold: 0.3, max_visits: 25"},
@@ -72,7 +75,9 @@ static void write_problems (const char *path, int count)
     esp_buf text = {0};
     esp_error error = {0};
     for (int i = 0; i < count; i++)
-        PASS (esp_buf_printf (&text, "{\"id\":\"p%d\",\"question\":\"Question %d\",\"answer\":\"%d\"}\n", i, i, i % 5));
+        PASS (esp_buf_printf (&text,
+                              "{\"id\":\"p%d\",\"question\":\"Question %d\",\"answer\":\"%d\"}\n",
+                              i, i, i % 5));
     PASS (esp_file_write (path, esp_buf_span (&text), 0644, &error));
     esp_buf_free (&text);
 }
@@ -80,8 +85,10 @@ static void write_problems (const char *path, int count)
 static const char *yaml_of (const struct plan *p, const char *problems, char *out, size_t size)
 {
     snprintf (out, size,
-              "run: {output: unused, seed: 42}\nproblems: {file: %s}\nsearch: {%s}\ngenerator: {engine: fake}\n"
-              "prm: {engine: fake}\nverifier: {kind: fake}\njournal: {sync: false}\nobserve: {enabled: false}\n"
+              "run: {output: unused, seed: 42}\nproblems: {file: %s}\nsearch: {%s}\ngenerator: "
+              "{engine: fake}\n"
+              "prm: {engine: fake}\nverifier: {kind: fake}\njournal: {sync: false}\nobserve: "
+              "{enabled: false}\n"
               "dispatch: {silence_s: 20, heartbeat_s: 2, lease_s: 40, no_worker_s: 1000}\n",
               problems, p->search);
     return out;
@@ -89,7 +96,7 @@ static const char *yaml_of (const struct plan *p, const char *problems, char *ou
 
 static int by_line (const void *a, const void *b)
 {
-    return strcmp (*(char *const *) a, *(char *const *) b);
+    return strcmp (*(char *const *)a, *(char *const *)b);
 }
 
 /* The lines of a file, sorted. */
@@ -100,7 +107,7 @@ static void read_sorted (const char *folder, const char *name, esp_buf *out)
     esp_buf text = {0};
     esp_error error = {0};
     snprintf (path, sizeof (path), "%s/%s", folder, name);
-    PASS (esp_file_read (path, (size_t) 64 << 20, &text, &error));
+    PASS (esp_file_read (path, (size_t)64 << 20, &text, &error));
     for (char *line = text.data ? strtok_r (text.data, "\n", &save) : NULL; line && n < 20000;
          line = strtok_r (NULL, "\n", &save))
         lines[n++] = line;
@@ -138,7 +145,7 @@ static sim_faults faults_of (uint64_t seed)
                         .deaths_reported = seed % 2 == 0,
                         .amnesia = level > 0.6 ? 0.03 : 0.0,
                         .retry = level > 0.8 ? 0.02 : 0.0,
-                        .credits = 1 + (int) esp_draw_below (seed, 2, 16)};
+                        .credits = 1 + (int)esp_draw_below (seed, 2, 16)};
 }
 
 static void check_outcome (const sim_outcome *o)
@@ -159,13 +166,14 @@ static void every_seed_gives_the_rows_of_one_worker (void)
         sim_faults calm = {.seed = 1, .workers = 1, .median_s = 1.0};
         sim_outcome o;
         snprintf (folder, sizeof (folder), "%s/ref%d", base, i);
-        CHECK (sim_run (yaml_of (plan_at (i), problems, yaml, sizeof (yaml)), folder, &calm, &o) == 0);
+        CHECK (sim_run (yaml_of (plan_at (i), problems, yaml, sizeof (yaml)), folder, &calm, &o) ==
+               0);
         check_outcome (&o);
         sorted_rows (folder, &want[i]);
     }
     for (int seed = 1; seed <= seeds; seed++) {
         int i = seed % plan_count ();
-        sim_faults f = faults_of ((uint64_t) seed);
+        sim_faults f = faults_of ((uint64_t)seed);
         sim_outcome o;
         snprintf (folder, sizeof (folder), "%s/s%d", base, seed);
         CHECK (sim_run (yaml_of (plan_at (i), problems, yaml, sizeof (yaml)), folder, &f, &o) == 0);
@@ -209,7 +217,8 @@ static void killed_again_and_again_the_rows_are_the_same (void)
     write_problems (problems, 8);
     for (int round = 0; round < (seeds >= 500 ? 60 : 12); round++) {
         const struct plan *p = plan_at (round % plan_count ());
-        sim_faults calm = {.seed = 1, .workers = 1, .median_s = 1.0}, f = faults_of ((uint64_t) round + 5000);
+        sim_faults calm = {.seed = 1, .workers = 1, .median_s = 1.0},
+                   f = faults_of ((uint64_t)round + 5000);
         sim_outcome o;
         int starts = 0;
         snprintf (folder, sizeof (folder), "%s/calm%d", base, round);
@@ -220,7 +229,8 @@ static void killed_again_and_again_the_rows_are_the_same (void)
         do {
             uint64_t gone = o.inputs / 6 + 1;
             f.seed += 1;
-            f.crash_after = (uint64_t) starts * gone + 1 + esp_draw_below ((uint64_t) round, (uint64_t) starts, (uint32_t) gone);
+            f.crash_after = (uint64_t)starts * gone + 1 +
+                            esp_draw_below ((uint64_t)round, (uint64_t)starts, (uint32_t)gone);
             if (starts > 12)
                 f.crash_after = 0;
         } while (!run_child (yaml, folder, &f) && ++starts < 20);
@@ -268,7 +278,11 @@ static void a_budget_is_never_exceeded (void)
         for (int i = 0; i < plan_count (); i++) {
             char keys[300];
             struct plan p = {"", keys};
-            sim_faults f = {.seed = (uint64_t) cap, .workers = 3, .median_s = 1.0, .sigma = 0.7, .reverse = true};
+            sim_faults f = {.seed = (uint64_t)cap,
+                            .workers = 3,
+                            .median_s = 1.0,
+                            .sigma = 0.7,
+                            .reverse = true};
             sim_outcome o;
             if (strstr (plan_at (i)->search, "budget"))
                 continue;
@@ -276,8 +290,8 @@ static void a_budget_is_never_exceeded (void)
             snprintf (folder, sizeof (folder), "%s/b%d-%d", base, cap, i);
             CHECK (sim_run (yaml_of (&p, problems, yaml, sizeof (yaml)), folder, &f, &o) == 0);
             check_outcome (&o);
-            CHECK (o.generations_done <= (uint64_t) cap);
-            CHECK (o.status.generations <= (uint64_t) cap);
+            CHECK (o.generations_done <= (uint64_t)cap);
+            CHECK (o.status.generations <= (uint64_t)cap);
             remove_folder (folder);
         }
 }
@@ -286,14 +300,16 @@ int main (int argc, char **argv)
 {
     static const struct suite_case cases[] = {
         {"every seed gives the rows of one worker", every_seed_gives_the_rows_of_one_worker},
-        {"killed again and again, the rows are the same", killed_again_and_again_the_rows_are_the_same},
+        {"killed again and again, the rows are the same",
+         killed_again_and_again_the_rows_are_the_same},
         {"ten thousand workers give the same rows", ten_thousand_workers_give_the_same_rows},
         {"a budget is never exceeded", a_budget_is_never_exceeded},
         {NULL, NULL},
     };
     if (argc > 1)
         seeds = atoi (argv[1]);
-    if (esp_log_open (-1, LOG_ERROR, NULL, LOG_ERROR) != ESP_OK) /* thousands of planned faults need no lines */
+    if (esp_log_open (-1, LOG_ERROR, NULL, LOG_ERROR) !=
+        ESP_OK) /* thousands of planned faults need no lines */
         return 1;
     return suite_main ("sim", cases);
 }

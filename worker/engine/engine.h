@@ -25,11 +25,12 @@ enum engine_role { ENGINE_GENERATOR = 1, ENGINE_PRM = 2, ENGINE_VERIFIER = 4 };
 
 /* One task with everything that is needed to do it. */
 typedef struct job {
-    task task;           /* task.extra: lookahead text so far; a generator appends behind it, a PRM scores it too */
-    span problem;        /* JSON object of the problem, valid JSON */
-    const span *steps;   /* node texts from the root's first child (or the last draft) to task.node */
-    size_t step_count;   /* 0: the prompt is the problem alone */
-    void *owner;         /* the loop's; engines leave it alone */
+    task
+        task; /* task.extra: lookahead text so far; a generator appends behind it, a PRM scores it too */
+    span problem;      /* JSON object of the problem, valid JSON */
+    const span *steps; /* node texts from the root's first child (or the last draft) to task.node */
+    size_t step_count; /* 0: the prompt is the problem alone */
+    void *owner;       /* the loop's; engines leave it alone */
 } job;
 
 typedef struct engine_setup {
@@ -38,7 +39,8 @@ typedef struct engine_setup {
     int rank;            /* for messages */
     uint64_t run_seed;
     const esp_clock *clock;
-    void (*done) (void *ctx, const job *j, const result *r); /* result.id is set by the engine from j->task.id */
+    void (*done) (void *ctx, const job *j,
+                  const result *r); /* result.id is set by the engine from j->task.id */
     void *ctx;
 } engine_setup;
 

@@ -8,28 +8,29 @@
 #include <math.h>
 #include "proto/base/alloc.h"
 
-enum { LINE = 80 }; /* bytes of a line of the text: a newline is what JSON has to escape in real texts */
+enum {
+    LINE = 80
+}; /* bytes of a line of the text: a newline is what JSON has to escape in real texts */
 
 struct null_options {
     int64_t text_bytes, tokens;
 };
 
-static const esp_option options[] = {
-    {.key = "text_bytes",
-     .type = ESP_OPT_INT,
-     .offset = offsetof (struct null_options, text_bytes),
-     .fallback = "1000",
-     .max = 1e7,
-     .unit = "bytes",
-     .help = "Length of every sample."},
-    {.key = "tokens",
-     .type = ESP_OPT_INT,
-     .offset = offsetof (struct null_options, tokens),
-     .fallback = "250",
-     .max = 1e6,
-     .unit = "tokens",
-     .help = "Tokens that every sample counts as."},
-    ESP_OPTION_END};
+static const esp_option options[] = {{.key = "text_bytes",
+                                      .type = ESP_OPT_INT,
+                                      .offset = offsetof (struct null_options, text_bytes),
+                                      .fallback = "1000",
+                                      .max = 1e7,
+                                      .unit = "bytes",
+                                      .help = "Length of every sample."},
+                                     {.key = "tokens",
+                                      .type = ESP_OPT_INT,
+                                      .offset = offsetof (struct null_options, tokens),
+                                      .fallback = "250",
+                                      .max = 1e6,
+                                      .unit = "tokens",
+                                      .help = "Tokens that every sample counts as."},
+                                     ESP_OPTION_END};
 
 struct null_engine {
     engine_setup setup;

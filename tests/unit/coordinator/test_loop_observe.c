@@ -20,7 +20,7 @@ typedef struct given {
 
 static problem_key key_of (size_t i) /* 3 repeats, numbers with holes */
 {
-    return problem_key_make ((uint32_t) (i % 3), (uint32_t) (7 * i));
+    return problem_key_make ((uint32_t)(i % 3), (uint32_t)(7 * i));
 }
 
 static void grow (tree *t, node_ref parent, uint32_t i)
@@ -55,7 +55,8 @@ static void given_searches (given *g)
     for (size_t i = 0; i < SEARCHES; i++) {
         open_problem *p = &g->open[i];
         char id[32];
-        problem row = {.key = key_of (i), .id = span_make (id, (size_t) snprintf (id, sizeof (id), "p%zu", i)),
+        problem row = {.key = key_of (i),
+                       .id = span_make (id, (size_t)snprintf (id, sizeof (id), "p%zu", i)),
                        .json = span_of ("{}")};
         size_t at;
         p->key = row.key;
@@ -64,7 +65,7 @@ static void given_searches (given *g)
             ;
         g->table[at] = p;
         for (uint32_t n = 1; n < (i == BIG ? BIG_NODES : 3); n++)
-            grow ((tree *) (uintptr_t) search_tree (p->search), n / 2, n);
+            grow ((tree *)(uintptr_t)search_tree (p->search), n / 2, n);
     }
     g->c.open_count = SEARCHES;
 }
@@ -73,7 +74,7 @@ static void end (given *g)
 {
     for (size_t i = 0; i < SEARCHES; i++)
         search_destroy (g->open[i].search);
-    esp_free ((void *) (uintptr_t) g->setup.strategy_options);
+    esp_free ((void *)(uintptr_t)g->setup.strategy_options);
 }
 
 typedef struct pages {
@@ -90,7 +91,8 @@ static bool take (void *to, const event *e)
         return false;
     p->in_page++;
     p->events++;
-    if (e->problem < p->last || (e->problem == p->last && e->node != NODE_ROOT && e->node < p->last_node))
+    if (e->problem < p->last ||
+        (e->problem == p->last && e->node != NODE_ROOT && e->node < p->last_node))
         p->ordered = false;
     p->last = e->problem;
     p->last_node = e->node;
@@ -174,9 +176,11 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"one problem is told whole", one_problem_is_told_whole},
-        {"pages tell everything in order, whatever their size", pages_tell_everything_in_order_whatever_their_size},
+        {"pages tell everything in order, whatever their size",
+         pages_tell_everything_in_order_whatever_their_size},
         {"a problem that is not open gives nothing", a_problem_that_is_not_open_gives_nothing},
-        {"a cursor behind everything ends the snapshot", a_cursor_behind_everything_ends_the_snapshot},
+        {"a cursor behind everything ends the snapshot",
+         a_cursor_behind_everything_ends_the_snapshot},
         {NULL, NULL},
     };
     return suite_main ("loop_observe", cases);

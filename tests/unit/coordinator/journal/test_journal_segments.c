@@ -193,7 +193,7 @@ static void a_walk_can_look_at_one_problem (void)
     PASS (kit_drive (j, 1, 60, 6));
     PASS (journal_walk (folder, 6, kit_visit, &seen, NULL));
     CHECK (seen.inputs == 3 && seen.last == 23 && seen.wrong == 0 && seen.commits == 1 &&
-           seen.others > 0); /* the headers */
+           seen.others > 0);  /* the headers */
     CHECK (seen.hashes == 1); /* behind input 15 */
     seen = (kit_seen){.stop_with = ESP_ECANCELED};
     FAILS (journal_walk (folder, UINT64_MAX, kit_visit, &seen, NULL), ESP_ECANCELED);
