@@ -147,8 +147,8 @@ static void publish_part (observe *o, size_t n)
     for (size_t i = o->head; i < o->head + n; i++)
         o->events[i].text.ptr = esp_buf_text (&o->texts) + o->text_at[i];
     esp_buf_clear (&o->out);
-    if (wire_events_encode (o->codec, o->sequence++, observe_figures (o), o->events + o->head, n,
-                            &o->out) == ESP_OK)
+    if (wire_events_encode (o->codec, o->sequence++, observe_figures (o),
+                            n ? o->events + o->head : NULL, n, &o->out) == ESP_OK)
         door_publish (o->door, esp_buf_span (&o->out));
     o->head += n;
     if (o->head == o->count)
