@@ -76,8 +76,8 @@ static esp_err add_prefix (dispatch *d, worker *w, const task *t, bool whole)
 static esp_err add_task (dispatch *d, worker *w, const struct sending *sending)
 {
     struct scratch *s = &d->scratch;
-    bool out = lease_find (d->leases, sending->lease) !=
-               0; /* else it ended while it waited for room on the link */
+    /* else it ended while it waited for room on the link */
+    bool out = lease_find (d->leases, sending->lease) != 0;
     const flight *f = out ? lease_flight_at (d->leases, sending->flight) : NULL;
     const problem *p = out ? d->world.find (d->world.ctx, f->task.id.problem) : NULL;
     esp_err err;

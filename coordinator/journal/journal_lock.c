@@ -14,11 +14,10 @@
 #include <unistd.h>
 #include "coordinator/journal/journal_private.h"
 
-enum { TEXT_BYTES = 512 };
 enum {
-    LOCK_TRIES = 20
+    TEXT_BYTES = 512, /* host names are at most 255 */
+    LOCK_TRIES = 20   /* 0.1 s apart; fewer: a resume right after a kill is refused */
 };
-    /* 0.1 s apart; fewer: a resume right after a kill is refused */ /* host names are at most 255 */
 
 static int set_lock (int fd)
 {

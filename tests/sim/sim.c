@@ -53,9 +53,14 @@ struct sim {
     uint32_t slots;
     double task_seconds;
     uint64_t generations;
-    uint64_t outside_ns,
-        outside_calls; /* CPU of the virtual world inside the coordinator's passes */
+    uint64_t outside_ns; /* wall time of the virtual world inside the coordinator's passes */
 };
+
+static uint64_t wall_ns (void)
+{
+    esp_clock clock = esp_clock_monotonic ();
+    return esp_clock_ns (&clock);
+}
 
 static uint64_t sim_now (void *ctx)
 {
@@ -236,15 +241,14 @@ static void take_message (struct sim *s, int rank, const wire_message *m)
 static esp_err sim_send (link_end *end, int rank, span bytes)
 {
     struct sim *s = (struct sim *)end;
-    uint64_t cpu = esp_thread_cpu_ns ();
+    uint64_t start = wall_ns ();
     wire_message m;
     if (s->workers[rank].dead)
         return ESP_OK;
     if (wire_decode (s->in, bytes, &m) != ESP_OK)
         abort ();
     take_message (s, rank, &m);
-    s->outside_ns += esp_thread_cpu_ns () - cpu;
-    s->outside_calls++;
+    s->outside_ns += wall_ns () - start;
     return ESP_OK;
 }
 
@@ -267,10 +271,9 @@ static bool next_event (struct sim *s, link_event *out)
 static esp_err sim_poll (link_end *end, link_event *out)
 {
     struct sim *s = (struct sim *)end;
-    uint64_t cpu = esp_thread_cpu_ns ();
+    uint64_t start = wall_ns ();
     bool any = next_event (s, out);
-    s->outside_ns += esp_thread_cpu_ns () - cpu;
-    s->outside_calls++;
+    s->outside_ns += wall_ns () - start;
     return any ? ESP_OK : ESP_EEMPTY;
 }
 
@@ -317,19 +320,16 @@ static int give_up (const char *what, const char *why)
     return 1;
 }
 
-/* Looking at the clock twice adds about one look to what is around it. */
-static uint64_t cost_of_looking (void)
+/* The thread's CPU, split as its wall time was: reading its CPU clock at every message would cost more than the message. */
+static void note_cpu (const struct sim *s, uint64_t cpu_ns, uint64_t wall, sim_outcome *out)
 {
-    enum { LOOKS = 1000 };
-    uint64_t start = esp_thread_cpu_ns (), now = start;
-    for (int i = 0; i < LOOKS; i++)
-        now = esp_thread_cpu_ns ();
-    return (now - start) / LOOKS;
+    double inside = wall > s->outside_ns ? (double)(wall - s->outside_ns) / (double)wall : 0.0;
+    out->coordinator_cpu_ns = (uint64_t)((double)cpu_ns * inside);
 }
 
 static int pump (struct sim *s, coordinator *c, journal *j, const sim_faults *f, sim_outcome *out)
 {
-    uint64_t cpu = esp_thread_cpu_ns ();
+    uint64_t cpu = esp_thread_cpu_ns (), start = wall_ns (), waiting;
     while (coordinator_state (c) == COORDINATOR_RUNNING) {
         bool busy;
         if (coordinator_pass (c, &busy) != ESP_OK)
@@ -342,12 +342,13 @@ static int pump (struct sim *s, coordinator *c, journal *j, const sim_faults *f,
             s->now_ns = s->heap[0].at_ns > s->now_ns ? s->heap[0].at_ns : s->now_ns;
             continue;
         }
+        waiting = wall_ns ();
         if (journal_sync (j) != ESP_OK)
             return give_up ("journal", "failed");
+        start += wall_ns () - waiting;
         s->now_ns += 100000000;
     }
-    cpu = esp_thread_cpu_ns () - cpu;
-    out->coordinator_cpu_ns = cpu - s->outside_ns - s->outside_calls * cost_of_looking ();
+    note_cpu (s, esp_thread_cpu_ns () - cpu, wall_ns () - start, out);
     return 0;
 }
 
