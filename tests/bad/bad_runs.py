@@ -236,8 +236,10 @@ def two_programs_on_one_output():
     write("slow.yaml", RUN % SLOW)
     p = start("run", "slow.yaml")
     wait_until_begun()
+    p.send_signal(signal.SIGSTOP)  # it holds the folder for as long as the others try
     got = call("resume", "out")
     again = call("run", "slow.yaml", "--resume")
+    p.send_signal(signal.SIGCONT)
     want(end(p), 0)
     want(got, 2, "out", str(p.pid))
     want(again, 2, "out", str(p.pid))

@@ -46,7 +46,7 @@ static void wall_time_is_unix_time_in_seconds (void)
     double before = (double)time (NULL) - 1.0; /* time () reads a coarser clock */
     double now = esp_wall_seconds ();
     CHECK (now >= before);
-    CHECK (now <= (double)time (NULL) + 1.0);
+    CHECK (now <= (double)time (NULL) + 2.0); /* whole seconds, and it may lag a tick */
 }
 
 static void cpu_time_grows_with_work (void)
