@@ -4,7 +4,7 @@
  *     mpirun -n 2 bench @farm raw  K FOLDER     bytes back and forth, K tasks a message, 64 tasks out
  *     mpirun -n 2 bench @farm full K FOLDER     and protobuf at both ends, CRC, and the same writes (the real journal)
  *
- * Bare blocking MPI calls: the fastest way there is on two ranks that do nothing else.
+ * Bare MPI: a ring of posted receives, MPI_Test on the oldest, blocking sends.
  */
 
 #include <math.h>
@@ -23,6 +23,7 @@ enum {
     MOST = 16,   /* tasks of a message */
     GROUP = 100, /* results of a problem */
     MESSAGE_MOST = 65536,
+    RING = 32, /* posted receives */
     TAG_GO = 1,
     TAG_END = 2
 };
@@ -36,7 +37,12 @@ struct farm {
     wire_task list[MOST];
     wire_result made[MOST];
     wire_prefix prefix;
-    char text[TEXT], bytes[MESSAGE_MOST];
+    char text[TEXT];
+    int other, head; /* rank of the other; the receive that completes next */
+    MPI_Request posted[RING];
+    size_t
+        room; /* bytes of one receive: no more than needed, so that the ring stays in the cache */
+    char bytes[RING * MESSAGE_MOST];
     journal *journal;
     esp_buf rows[2];
     uint64_t results;
@@ -46,6 +52,30 @@ static void must (esp_err err)
 {
     if (err != ESP_OK)
         bench_fail (esp_err_text (err));
+}
+
+static void post (struct farm *f, int i)
+{
+    MPI_Irecv (f->bytes + (size_t)i * f->room, (int)f->room, MPI_BYTE, f->other, MPI_ANY_TAG,
+               MPI_COMM_WORLD, &f->posted[i]);
+}
+
+/* The next message; its bytes are valid until `release`. */
+static span receive (struct farm *f, int *tag)
+{
+    MPI_Status status;
+    int done = 0, len;
+    while (!done)
+        MPI_Test (&f->posted[f->head], &done, &status);
+    MPI_Get_count (&status, MPI_BYTE, &len);
+    *tag = status.MPI_TAG;
+    return span_make (f->bytes + (size_t)f->head * f->room, (size_t)len);
+}
+
+static void release (struct farm *f)
+{
+    post (f, f->head);
+    f->head = (f->head + 1) % RING;
 }
 
 static void encode_request (struct farm *f)
@@ -103,20 +133,16 @@ static void fill (struct farm *f)
 
 static void work (struct farm *f)
 {
-    for (;;) {
-        MPI_Status status;
-        int len;
-        MPI_Recv (f->bytes, MESSAGE_MOST, MPI_BYTE, 0, MPI_ANY_TAG, MPI_COMM_WORLD, &status);
-        if (status.MPI_TAG == TAG_END)
-            return;
+    int tag;
+    for (span request = receive (f, &tag); tag != TAG_END; request = receive (f, &tag)) {
         if (f->full) {
             wire_message m;
-            MPI_Get_count (&status, MPI_BYTE, &len);
-            must (wire_decode (f->in, span_make (f->bytes, (size_t)len), &m));
+            must (wire_decode (f->in, request, &m));
             for (size_t i = 0; i < m.u.batch.task_count; i++)
                 f->made[i].result.id = m.u.batch.tasks[i].task.id;
             encode_reply (f);
         }
+        release (f);
         MPI_Send (f->reply.data, (int)f->reply.len, MPI_BYTE, 0, TAG_GO, MPI_COMM_WORLD);
     }
 }
@@ -156,17 +182,16 @@ static void write_down (struct farm *f, const result *r)
 
 static void take (struct farm *f)
 {
-    MPI_Status status;
     wire_message m;
-    int len;
-    MPI_Recv (f->bytes, MESSAGE_MOST, MPI_BYTE, 1, MPI_ANY_TAG, MPI_COMM_WORLD, &status);
-    if (!f->full)
-        return;
-    MPI_Get_count (&status, MPI_BYTE, &len);
-    must (wire_decode (f->in, span_make (f->bytes, (size_t)len), &m));
-    for (size_t i = 0; i < m.u.results.count; i++)
-        write_down (f, &m.u.results.results[i].result);
-    journal_flush (f->journal);
+    int tag;
+    span reply = receive (f, &tag);
+    if (f->full) {
+        must (wire_decode (f->in, reply, &m));
+        for (size_t i = 0; i < m.u.results.count; i++)
+            write_down (f, &m.u.results.results[i].result);
+        journal_flush (f->journal);
+    }
+    release (f);
 }
 
 static void give (struct farm *f)
@@ -215,12 +240,19 @@ int bench_farm_rank (int argc, char **argv)
     fill (f);
     if (rank == 0 && f->full)
         open_journal (f, argv[3]);
+    f->other = 1 - rank;
+    f->room =
+        f->reply.len + 1024; /* ids and numbers vary a little in length; requests are shorter */
+    for (int i = 0; i < RING; i++)
+        post (f, i);
     MPI_Barrier (MPI_COMM_WORLD);
     if (rank == 0)
         give_orders (f);
     else
         work (f);
     fflush (stdout);
+    for (int i = 0; i < RING; i++)
+        MPI_Cancel (&f->posted[i]);
     MPI_Finalize ();
     return 0;
 }
