@@ -16,6 +16,7 @@
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+#include "proto/base/prefetch.h"
 
 enum {
     HASH_EVERY = 4096, /* inputs between two digest records */
@@ -55,34 +56,40 @@ static esp_err fail (coordinator *c, esp_err err)
 
 /* ---- open problems ---- */
 
-open_problem *find_open (const coordinator *c, problem_key key)
+struct open_slot *find_slot_of (const coordinator *c, problem_key key)
 {
-    for (size_t i = c->open_cap ? open_home (c, key) : 0; c->open_cap && c->open[i];
+    for (size_t i = c->open_cap ? open_home (c, key) : 0; c->open_cap && c->open[i].p;
          i = (i + 1) & (c->open_cap - 1))
-        if (c->open[i]->key == key)
-            return c->open[i];
+        if (c->open[i].key == key)
+            return &c->open[i];
     return NULL;
 }
 
-static void place_open (open_problem **table, size_t cap, open_problem *p)
+open_problem *find_open (const coordinator *c, problem_key key)
+{
+    const struct open_slot *slot = find_slot_of (c, key);
+    return slot ? slot->p : NULL;
+}
+
+static void place_open (struct open_slot *table, size_t cap, open_problem *p)
 {
     size_t i = (size_t)(problem_hash (p->key) & (cap - 1));
-    while (table[i])
+    while (table[i].p)
         i = (i + 1) & (cap - 1);
-    table[i] = p;
+    table[i] = (struct open_slot){p->key, p->search, p};
 }
 
 static esp_err room_for_open (coordinator *c)
 {
     size_t cap = c->open_cap ? 2 * c->open_cap : 64;
-    open_problem **grown;
+    struct open_slot *grown;
     if (2 * (c->open_count + 1) <= c->open_cap)
         return ESP_OK;
     if (!(grown = esp_calloc (cap, sizeof (*grown))))
         return ESP_ENOMEM;
     for (size_t i = 0; i < c->open_cap; i++)
-        if (c->open[i])
-            place_open (grown, cap, c->open[i]);
+        if (c->open[i].p)
+            place_open (grown, cap, c->open[i].p);
     esp_free (c->open);
     c->open = grown;
     c->open_cap = cap;
@@ -101,14 +108,14 @@ static void free_open (open_problem *p)
 static void remove_open (coordinator *c, open_problem *p)
 {
     size_t mask = c->open_cap - 1, hole = open_home (c, p->key);
-    while (c->open[hole] != p)
+    while (c->open[hole].p != p)
         hole = (hole + 1) & mask;
-    for (size_t i = (hole + 1) & mask; c->open[i]; i = (i + 1) & mask)
-        if (((i - open_home (c, c->open[i]->key)) & mask) >= ((i - hole) & mask)) {
+    for (size_t i = (hole + 1) & mask; c->open[i].p; i = (i + 1) & mask)
+        if (((i - open_home (c, c->open[i].key)) & mask) >= ((i - hole) & mask)) {
             c->open[hole] = c->open[i];
             hole = i;
         }
-    c->open[hole] = NULL;
+    c->open[hole] = (struct open_slot){0};
     c->open_count--;
 }
 
@@ -216,26 +223,35 @@ static void keep_error (coordinator *c, esp_err err)
 
 static bool world_wants (void *ctx, task_id id)
 {
-    const open_problem *p = find_open (ctx, id.problem);
-    return p && search_wants (p->search, id.number);
+    const struct open_slot *slot = find_slot_of (ctx, id.problem);
+    return slot && search_wants (slot->search, id.number);
+}
+
+static void world_expect (void *ctx, task_id id)
+{
+    const struct open_slot *slot = find_slot_of (ctx, id.problem);
+    if (!slot)
+        return;
+    search_expect (slot->search);
+    esp_prefetch (slot->p, sizeof (*slot->p));
 }
 
 static const problem *world_find (void *ctx, problem_key key)
 {
-    const open_problem *p = find_open (ctx, key);
-    return p ? search_problem (p->search) : NULL;
+    const struct open_slot *slot = find_slot_of (ctx, key);
+    return slot ? search_problem (slot->search) : NULL;
 }
 
 static size_t world_path (void *ctx, problem_key key, node_ref n, node_ref *out, size_t max)
 {
-    const open_problem *p = find_open (ctx, key);
-    return p ? tree_path (search_tree (p->search), n, out, max) : 0;
+    const struct open_slot *slot = find_slot_of (ctx, key);
+    return slot ? tree_path (search_tree (slot->search), n, out, max) : 0;
 }
 
 static span world_text (void *ctx, problem_key key, node_ref n)
 {
-    const open_problem *p = find_open (ctx, key);
-    return p ? node_text (search_node (p->search, n)) : span_make ("", 0);
+    const struct open_slot *slot = find_slot_of (ctx, key);
+    return slot ? node_text (search_node (slot->search, n)) : span_make ("", 0);
 }
 
 static void world_result (void *ctx, const result *r, int rank)
@@ -270,8 +286,9 @@ static void world_progress (void *ctx, task_id id, span text)
 esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, esp_error *error)
 {
     coordinator *c = esp_calloc (1, sizeof (*c));
-    dispatch_world world = {c,          world_wants,  world_find,  world_path,
-                            world_text, world_result, world_again, world_progress};
+    dispatch_world world = {c,           world_wants,    world_find,
+                            world_path,  world_text,     world_result,
+                            world_again, world_progress, world_expect};
     esp_err err = ESP_ENOMEM;
     if (!c)
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
@@ -294,7 +311,7 @@ void coordinator_destroy (coordinator *c)
     if (!c)
         return;
     for (size_t i = 0; i < c->open_cap; i++)
-        free_open (c->open[i]);
+        free_open (c->open[i].p);
     esp_free (c->open);
     esp_free (c->late_rows);
     esp_free (c->admitted);
@@ -398,7 +415,7 @@ static esp_err check_deadlines (coordinator *c, uint64_t now)
     uint64_t limit = (uint64_t)(c->setup.search->options.budget_seconds * 1e9);
     esp_err err = ESP_OK;
     for (size_t i = 0; limit > 0 && i < c->open_cap && err == ESP_OK; i++) {
-        open_problem *p = c->open[i];
+        open_problem *p = c->open[i].p;
         input in = {.kind = INPUT_DEADLINE};
         if (!p || p->first_sent_ns == 0 || p->expired || now - p->first_sent_ns < limit)
             continue;

@@ -106,9 +106,9 @@ static size_t next_keys (const coordinator *c, problem_key from, problem_key *ke
 {
     size_t n = 0;
     for (size_t i = 0; i < c->open_cap; i++) {
-        problem_key key = c->open[i] ? c->open[i]->key : 0;
+        problem_key key = c->open[i].p ? c->open[i].p->key : 0;
         size_t at;
-        if (!c->open[i] || key < from || (n == max && key > keys[n - 1]))
+        if (!c->open[i].p || key < from || (n == max && key > keys[n - 1]))
             continue;
         for (at = n < max ? n++ : n - 1; at > 0 && keys[at - 1] > key; at--)
             keys[at] = keys[at - 1];

@@ -25,7 +25,11 @@ struct coordinator {
     journal *journal;   /* borrowed */
     effects effects;    /* of the last apply */
     esp_buf rows[ROW_FILES];
-    open_problem **open; /* owned; hash table by key */
+    struct open_slot { /* the key stands here, and the search: most looks need no more */
+        problem_key key;
+        search *search;  /* p's */
+        open_problem *p; /* owned; NULL = free */
+    } * open;            /* owned; hash table by key */
     size_t open_cap, open_count;
     open_problem **
         late_rows; /* owned list, resume only: finished, rows not committed, in the order they ended */
@@ -59,6 +63,7 @@ static inline size_t open_home (const coordinator *c, problem_key key)
     return (size_t)(problem_hash (key) & (c->open_cap - 1));
 }
 
+struct open_slot *find_slot_of (const coordinator *c, problem_key key); /* NULL: not open */
 open_problem *find_open (const coordinator *c, problem_key key);
 ESP_MUST_CHECK esp_err open_search (coordinator *c, problem_key key, open_problem **out);
 ESP_MUST_CHECK esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e);

@@ -107,8 +107,8 @@ static esp_err keep_admitted (coordinator *c, const key_range *finished, size_t 
     if (count > 0)
         memcpy (c->admitted, finished, count * sizeof (*finished));
     for (size_t i = 0; i < c->open_cap; i++) /* those that ended are still in this table */
-        if (c->open[i])
-            c->admitted[at++] = (key_range){c->open[i]->key, 1};
+        if (c->open[i].p)
+            c->admitted[at++] = (key_range){c->open[i].p->key, 1};
     qsort (c->admitted, all, sizeof (*finished), by_first);
     c->admitted_count = all;
     for (size_t i = 0; i < count; i++)
@@ -122,8 +122,9 @@ static esp_err queue_pending (coordinator *c)
 {
     esp_err err = ESP_OK;
     for (size_t i = 0; i < c->open_cap && err == ESP_OK; i++)
-        if (c->open[i] && (err = search_pending_tasks (c->open[i]->search, &c->effects)) == ESP_OK)
-            err = queue_tasks (c, c->open[i], &c->effects);
+        if (c->open[i].p &&
+            (err = search_pending_tasks (c->open[i].p->search, &c->effects)) == ESP_OK)
+            err = queue_tasks (c, c->open[i].p, &c->effects);
     return err;
 }
 
@@ -187,10 +188,10 @@ void coordinator_status (const coordinator *c, run_status *out)
     budget used = c->finished_used;
     uint64_t scored = c->finished_scored_steps;
     for (size_t i = 0; i < c->open_cap; i++)
-        if (c->open[i]) {
-            budget here = search_used (c->open[i]->search);
+        if (c->open[i].p) {
+            budget here = search_used (c->open[i].p->search);
             used = budget_sum (&used, &here);
-            scored += search_scored_steps (c->open[i]->search);
+            scored += search_scored_steps (c->open[i].p->search);
         }
     *out = (run_status){.problems_total = c->total,
                         .problems_open = c->open_count,
@@ -215,8 +216,8 @@ void coordinator_status (const coordinator *c, run_status *out)
 void coordinator_each (const coordinator *c, void (*visit) (void *ctx, const search *s), void *ctx)
 {
     for (size_t i = 0; i < c->open_cap; i++)
-        if (c->open[i])
-            visit (ctx, c->open[i]->search);
+        if (c->open[i].p)
+            visit (ctx, c->open[i].p->search);
 }
 
 const search *coordinator_search (const coordinator *c, problem_key key)

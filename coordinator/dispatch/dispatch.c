@@ -119,6 +119,7 @@ esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w, bool 
     if ((err = lease_start (d->leases, flight_handle, w->rank, &w->first_lease, alone,
                             esp_clock_ns (&d->clock), &number)) != ESP_OK)
         return err;
+    roster_expect (w, f->task.id.problem, NODE_ROOT); /* the next flush will ask */
     box->tasks[box->count++] = (struct sending){flight_handle, number};
     w->in_flight[f->task.kind]++;
     w->reserved = w->reserved || alone;

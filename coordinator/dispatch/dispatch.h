@@ -42,6 +42,8 @@ typedef struct dispatch_world { /* the loop's side */
                     int rank);                /* first result of a wanted task; borrowed */
     void (*again) (void *ctx, const task *t); /* must go to the frontier again */
     void (*progress) (void *ctx, task_id id, span text); /* partial text, for observers */
+    /* A result of this task is about to be handed in: what it will touch may be fetched; changes nothing.  May be NULL. */
+    void (*expect) (void *ctx, task_id id);
 } dispatch_world;
 
 typedef struct dispatch_stats { /* times, ranks and faults: summary.json only */

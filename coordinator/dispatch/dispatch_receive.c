@@ -10,6 +10,7 @@
 #include <string.h>
 #include "coordinator/dispatch/dispatch_private.h"
 #include "proto/base/log.h"
+#include "proto/base/prefetch.h"
 
 static bool retryable (esp_err err)
 {
@@ -126,6 +127,13 @@ static void take_one (dispatch *d, worker *w, const wire_result *r)
         d->stats.wasted_tokens += r->result.tokens;
 }
 
+static void expect_result (const dispatch *d, const wire_result *r)
+{
+    lease_expect (d->leases, r->lease, r->result.id);
+    if (d->world.expect)
+        d->world.expect (d->world.ctx, r->result.id);
+}
+
 static void take_missing (dispatch *d, worker *w, const wire_message *m)
 {
     roster_forget_all (w);
@@ -158,8 +166,10 @@ static esp_err take_message (dispatch *d, worker *w, const wire_message *m)
         take_refused (d, w, m);
         break;
     case WIRE_RESULTS:
-        for (size_t i = 0; i < m->u.results.count; i++)
+        for (size_t i = 0; i < m->u.results.count; i++) {
+            expect_result (d, &m->u.results.results[i]);
             take_one (d, w, &m->u.results.results[i]);
+        }
         break;
     case WIRE_MISSING:
         take_missing (d, w, m);
@@ -178,7 +188,10 @@ static esp_err take_bytes (dispatch *d, int rank, span bytes)
 {
     worker *w = roster_worker (d->roster, rank);
     wire_message m;
-    esp_err err = wire_decode (d->in, bytes, &m);
+    esp_err err;
+    esp_prefetch (w, offsetof (worker, pid));
+    esp_prefetch (&d->boxes[rank], sizeof (d->boxes[rank]));
+    err = wire_decode (d->in, bytes, &m);
     if (err == ESP_ENOMEM)
         return err;
     if (err != ESP_OK) {

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
+#include "proto/base/prefetch.h"
 
 enum { HANDLE_BITS = 24 }; /* of a lease's number: 16 million leases out */
 
@@ -263,6 +264,15 @@ esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank, uint32_t 
     t->out += f->leases++ == 0;
     *number = c->pub.number;
     return ESP_OK;
+}
+
+void lease_expect (const lease_table *t, uint64_t number, task_id id)
+{
+    uint32_t handle = (uint32_t)number & ((1U << HANDLE_BITS) - 1);
+    if (handle > 0 && handle <= t->lease_used)
+        esp_prefetch (cell (t, handle), sizeof (struct lease_cell));
+    if (t->by_task.cap > 0)
+        esp_prefetch (&t->by_task.entries[home_of (&t->by_task, task_hash (id))], 1);
 }
 
 uint32_t lease_find (const lease_table *t, uint64_t number)

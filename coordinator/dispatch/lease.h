@@ -49,6 +49,8 @@ void lease_flight_end (lease_table *t, uint32_t handle);
 /* Send the flight's task to rank.  *head: the worker's list of leases.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err lease_start (lease_table *t, uint32_t flight_handle, int rank,
                                     uint32_t *head, bool alone, uint64_t now_ns, uint64_t *number);
+/* A result of this task and lease comes next: fetch what will be looked at. */
+void lease_expect (const lease_table *t, uint64_t number, task_id id);
 /* Handle of a lease by its number, or 0. */
 uint32_t lease_find (const lease_table *t, uint64_t number);
 const lease *lease_at (const lease_table *t, uint32_t handle);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
+#include "proto/base/prefetch.h"
 
 enum {
     LEVELS = 4096, /* slots of one worker and kind that are told apart; more are treated as 4,095 */
@@ -226,6 +227,12 @@ void roster_learn (worker *w, problem_key key, node_ref n)
     if (!w->known && !(w->known = esp_calloc (KNOWN, sizeof (*w->known))))
         return; /* it is sent again: slower, not wrong */
     w->known[h % KNOWN] = tag_of (h);
+}
+
+void roster_expect (const worker *w, problem_key key, node_ref n)
+{
+    if (w->known)
+        esp_prefetch (&w->known[node_hash (key, n) % KNOWN], 1);
 }
 
 void roster_forget_all (worker *w)

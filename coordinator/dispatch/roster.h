@@ -68,6 +68,8 @@ void roster_set_home (roster *r, problem_key key, node_ref prefix, int rank);
  * A guess: the worker answers MISSING when it is wrong. */
 bool roster_knows (const worker *w, problem_key key, node_ref n);
 void roster_learn (worker *w, problem_key key, node_ref n);
+void roster_expect (const worker *w, problem_key key,
+                    node_ref n);    /* one of the two comes soon: fetch what it looks at */
 void roster_forget_all (worker *w); /* it answered MISSING, or started again */
 
 uint32_t roster_in_flight (const worker *w); /* over all kinds */

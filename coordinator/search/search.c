@@ -19,6 +19,7 @@
 #include "coordinator/search/search_private.h"
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
+#include "proto/base/prefetch.h"
 
 const esp_option search_option_rows[] = {
     {"strategy", ESP_OPT_STRING, offsetof (search_options, strategy), "beam", 0, 0, NULL, "",
@@ -281,6 +282,8 @@ static esp_err apply_result (search *s, const result *r)
     if (!slot)
         return ESP_OK;
     copy = *slot;
+    if (copy.owner)
+        esp_prefetch (&copy.owner->asks[copy.index], sizeof (copy.owner->asks[0]));
     free_slot (s, slot);
     if (r->error == ESP_EPOISONED && s->phase == PHASE_SEARCHING) {
         s->error = ESP_EPOISONED;

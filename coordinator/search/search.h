@@ -57,6 +57,9 @@ void effects_free (effects *e); /* accepts a zeroed struct */
 ESP_MUST_CHECK esp_err search_create (const search_setup *setup, const problem *p, search **out);
 void search_destroy (search *s); /* accepts NULL */
 
+/* search_wants or search_apply come next: fetch what they will look at.  Changes nothing. */
+void search_expect (const search *s);
+
 /* Would a result for this task change anything?  False for unknown, cancelled and already answered numbers: the caller drops
  * such results before they are journaled. */
 bool search_wants (const search *s, uint32_t task_number);

@@ -10,6 +10,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "proto/base/rng.h"
+#include "proto/base/prefetch.h"
 
 /* ---- for strategies ---- */
 
@@ -175,6 +176,11 @@ uint32_t search_in_flight (const search *s)
 double search_aggregate (const search *s, const double *scores, size_t n)
 {
     return aggregate_scores ((enum aggregate)s->setup->options.aggregate, scores, n);
+}
+
+void search_expect (const search *s)
+{
+    esp_prefetch (s, offsetof (search, problem));
 }
 
 bool search_wants (const search *s, uint32_t task_number)

@@ -29,7 +29,7 @@ FAULTS = [
      "join *j = take_join (&s->lanes[l], s->setup->options.deterministic);", "join *j = take_join (&s->lanes[l], false);",
      [unit("coordinator/search/search"), SIM]),
     ("a problem that resume brought back is admitted again", "coordinator/loop_resume.c",
-     "(key_range){c->open[i]->key, 1}", "(key_range){UINT64_MAX - at, 1}", [unit("coordinator/loop")]),
+     "(key_range){c->open[i].p->key, 1}", "(key_range){UINT64_MAX - at, 1}", [unit("coordinator/loop")]),
     ("cancelled asks are given back", "coordinator/search/search_take.c",
      "if (a->got.dropped)", "if (false)", [unit("coordinator/search/search_budget"), unit("coordinator/search/search"), SIM]),
     ("a hold that is not noted", "coordinator/search/budget.c",

@@ -14,7 +14,7 @@ enum { SEARCHES = 200, TABLE = 1024, BIG = 150, BIG_NODES = 500 };
 typedef struct given {
     coordinator c;
     search_setup setup;
-    open_problem *table[TABLE];
+    struct open_slot table[TABLE];
     open_problem open[SEARCHES];
 } given;
 
@@ -61,9 +61,9 @@ static void given_searches (given *g)
         size_t at;
         p->key = row.key;
         PASS (search_create (&g->setup, &row, &p->search));
-        for (at = open_home (&g->c, p->key); g->table[at]; at = (at + 1) & (TABLE - 1))
+        for (at = open_home (&g->c, p->key); g->table[at].p; at = (at + 1) & (TABLE - 1))
             ;
-        g->table[at] = p;
+        g->table[at] = (struct open_slot){p->key, p->search, p};
         for (uint32_t n = 1; n < (i == BIG ? BIG_NODES : 3); n++)
             grow ((tree *)(uintptr_t)search_tree (p->search), n / 2, n);
     }

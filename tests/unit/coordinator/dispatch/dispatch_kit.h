@@ -110,8 +110,8 @@ static inline void kit_progress (void *ctx, task_id id, span text)
 
 static inline esp_err kit_open (struct kit *k, int workers)
 {
-    dispatch_world world = {k,        kit_wants,  kit_find,  kit_path,
-                            kit_text, kit_result, kit_again, kit_progress};
+    dispatch_world world = {k,          kit_wants, kit_find,     kit_path, kit_text,
+                            kit_result, kit_again, kit_progress, NULL};
     esp_clock clock = {kit_now, k};
     esp_err err;
     memset (k, 0, sizeof (*k));

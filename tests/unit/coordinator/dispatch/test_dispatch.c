@@ -273,10 +273,11 @@ static void a_batch_has_at_most_so_many_tasks (void)
     PASS (kit_open (k, 1));
     dispatch_destroy (k->d);
     k->options.max_batch = 4;
-    PASS (dispatch_create (
-        &k->options, k->ends[0], &(esp_clock){kit_now, k}, KIT_RUN, 3, KIT_VERSION, span_of (""),
-        &(dispatch_world){k, kit_wants, kit_find, kit_path, kit_text, kit_result, kit_again, NULL},
-        &k->d));
+    PASS (dispatch_create (&k->options, k->ends[0], &(esp_clock){kit_now, k}, KIT_RUN, 3,
+                           KIT_VERSION, span_of (""),
+                           &(dispatch_world){k, kit_wants, kit_find, kit_path, kit_text, kit_result,
+                                             kit_again, NULL, NULL},
+                           &k->d));
     PASS (kit_hello (k, 1, KIT_VERSION));
     PASS (kit_ready (k, 1, 20, 0));
     kit_pass (k);
