@@ -221,7 +221,7 @@ static void memory_of (const char *name, const char *yaml, uint32_t nodes, doubl
 
 void bench_memory (const bench *b)
 {
-    uint32_t n = b->quick ? 20000 : 500000;
+    uint32_t n = b->quick ? 100000 : 500000;
     char yaml[128];
     bench_value ("memory_node_struct", sizeof (node), "bytes");
     memory_of ("mcts_uct",

@@ -108,7 +108,7 @@ void bench_whole (const bench *b)
     int n = b->quick ? 1 : ROUNDS;
     char problems[512];
     double rate, cpu;
-    bench_problems (b, b->quick ? 500 : 2000, problems);
+    bench_problems (b, b->quick ? 1000 : 10000, problems);
     for (int i = 0; i < n; i++)
         one_round (b, problems, &rounds[i]);
     report (rounds, n);
