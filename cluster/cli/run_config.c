@@ -169,6 +169,23 @@ static esp_err bind_engine (run_config *c, int k)
     return config_bind (c->yaml, sections[k], tables, structs, n);
 }
 
+/* What the strategy needs of the other sections. */
+static esp_err check_means (run_config *c)
+{
+    const search_options *o = &c->search.options;
+    const strategy *how = c->search.strategy;
+    strategy_means has = {.prm = c->kinds[TASK_SCORE] != NULL,
+                          .verifier = c->kinds[TASK_VERIFY] != NULL};
+    esp_error error = {0};
+    has.capped = o->budget_generations > 0 || o->budget_steps > 0 ||
+                 o->budget_generated_tokens > 0 || o->budget_seconds > 0 ||
+                 (o->budget_scored_tokens > 0 && has.prm);
+    if (how && how->suits && config_mistakes (c->yaml, NULL) == 0 &&
+        how->suits (c->strategy_own, &has, &error) != ESP_OK)
+        return mistake_of (c, &error);
+    return ESP_OK;
+}
+
 static void fill_search (run_config *c)
 {
     const engine_options *g = &c->engines[TASK_GENERATE];
@@ -193,7 +210,8 @@ static esp_err bind_all (run_config *c)
     for (int k = 0; k < TASK_KINDS; k++)
         if ((err = bind_engine (c, k)) != ESP_OK)
             return err;
-    if ((err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
+    if ((err = check_means (c)) != ESP_OK ||
+        (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
         (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
         (err = bind_one (c, "observe", observe_rows, &c->observe)) != ESP_OK ||

@@ -69,6 +69,11 @@ typedef struct node_value { /* what the strategy thinks of a node: labels, watch
     double prior; /* NaN = none */
 } node_value;
 
+typedef struct strategy_means { /* what a run gives to its searches */
+    bool prm, verifier;
+    bool capped; /* some budget ends every search */
+} strategy_means;
+
 typedef struct strategy {
     const char *name;
     uint32_t
@@ -80,6 +85,8 @@ typedef struct strategy {
     /* Look over the bound options together ("keep must divide n").  May change them (presets).  Errors: ESP_EINVAL with a sentence
      * that begins with the key ("search.keep: ..."). */
     esp_err (*fit) (void *options, esp_error *error);
+    /* Can it do its work with what the run has?  NULL = with anything.  Errors as fit's. */
+    esp_err (*suits) (const void *options, const strategy_means *has, esp_error *error);
     esp_err (*open) (search *s, void *me); /* admitted: lanes, first joins */
     esp_err (*more) (
         search *s, void *me,

@@ -95,6 +95,18 @@ static const esp_option ab_rows[] = {
     ESP_OPTION_END,
 };
 
+static esp_err ab_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const ab_options *o = options;
+    esp_err err = ESP_OK;
+    if (o->reward == REWARD_PRM)
+        err = needs_prm (options, has, error);
+    else if (!has->verifier)
+        err = esp_error_set (error, ESP_EINVAL,
+                             "search.reward: verifier, but there is none; add a section verifier");
+    return err == ESP_OK ? needs_end ("samples", o->samples, has, error) : err;
+}
+
 static const ab_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -342,6 +354,7 @@ const strategy strategy_ab_mcts = {
     .options = ab_rows,
     .option_bytes = sizeof (ab_options),
     .state_bytes = sizeof (ab_mcts),
+    .suits = ab_suits,
     .open = ab_open,
     .more = ab_more,
     .joined = ab_joined,

@@ -453,6 +453,7 @@ const strategy strategy_beam = {
     .option_bytes = sizeof (beam_options),
     .state_bytes = sizeof (beam),
     .fit = beam_fit,
+    .suits = needs_prm,
     .open = beam_open,
     .joined = beam_joined,
     .select = beam_select,

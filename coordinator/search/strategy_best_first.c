@@ -65,6 +65,13 @@ static esp_err best_first_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err best_first_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const best_first_options *o = options;
+    esp_err err = needs_prm (options, has, error);
+    return err == ESP_OK ? needs_end ("expansions", o->expansions, has, error) : err;
+}
+
 static const best_first_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -228,6 +235,7 @@ const strategy strategy_best_first = {
     .option_bytes = sizeof (best_first_options),
     .state_bytes = sizeof (best_first),
     .fit = best_first_fit,
+    .suits = best_first_suits,
     .open = best_first_open,
     .more = best_first_more,
     .joined = best_first_joined,

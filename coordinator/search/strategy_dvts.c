@@ -159,6 +159,7 @@ const strategy strategy_dvts = {
     .options = dvts_rows,
     .option_bytes = sizeof (dvts_options),
     .state_bytes = sizeof (dvts),
+    .suits = needs_prm,
     .open = dvts_open,
     .joined = dvts_joined,
     .select = dvts_select,

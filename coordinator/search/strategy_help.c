@@ -10,6 +10,26 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
+esp_err needs_prm (const void *options, const strategy_means *has, esp_error *error)
+{
+    (void)options;
+    if (has->prm)
+        return ESP_OK;
+    return esp_error_set (
+        error, ESP_EINVAL,
+        "search.strategy: this one decides by scores and needs a PRM; add a section prm");
+}
+
+esp_err needs_end (const char *key, int64_t limit, const strategy_means *has, esp_error *error)
+{
+    if (limit > 0 || has->capped)
+        return ESP_OK;
+    return esp_error_set (error, ESP_EINVAL,
+                          "search.%s: 0 means until the budget ends, and there is none; set "
+                          "search.budget.steps or another, or a number above 0",
+                          key);
+}
+
 esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked)
 {
     size_t pay = search_affordable (s, lane, asks, n);

@@ -6,6 +6,12 @@
 
 #include "coordinator/search/strategy.h"
 
+/* For suits(): a strategy that decides by scores.  options are not looked at. */
+ESP_MUST_CHECK esp_err needs_prm (const void *options, const strategy_means *has, esp_error *error);
+/* For suits(): a limit of 0 ("until the budget ends") needs a budget.  key: of the option, without "search.". */
+ESP_MUST_CHECK esp_err needs_end (const char *key, int64_t limit, const strategy_means *has,
+                                  esp_error *error);
+
 /* Open a join with as many of the asks, from the first on, as can be paid for.  Errors: ESP_EBUDGET (not one), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n,
                                         size_t *asked);

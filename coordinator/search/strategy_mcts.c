@@ -87,6 +87,13 @@ static esp_err mcts_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err mcts_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const mcts_options *o = options;
+    esp_err err = needs_prm (options, has, error);
+    return err == ESP_OK ? needs_end ("simulations", o->simulations, has, error) : err;
+}
+
 static const mcts_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -415,6 +422,7 @@ const strategy strategy_mcts = {
     .option_bytes = sizeof (mcts_options),
     .state_bytes = sizeof (mcts),
     .fit = mcts_fit,
+    .suits = mcts_suits,
     .open = mcts_open,
     .more = mcts_more,
     .joined = mcts_joined,

@@ -101,6 +101,17 @@ static esp_err omega_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err omega_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const omega_options *o = options;
+    if (!has->verifier)
+        return esp_error_set (
+            error, ESP_EINVAL,
+            "search.strategy: omegaprm asks whether rollouts are right and needs a "
+            "verifier; add a section verifier");
+    return o->rollout_budget > 0 ? ESP_OK : needs_end ("max_searches", o->max_searches, has, error);
+}
+
 static const omega_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -403,6 +414,7 @@ const strategy strategy_omegaprm = {
     .option_bytes = sizeof (omega_options),
     .state_bytes = sizeof (omegaprm),
     .fit = omega_fit,
+    .suits = omega_suits,
     .open = omega_open,
     .more = omega_more,
     .enough = omega_enough,

@@ -302,6 +302,7 @@ const strategy strategy_particle = {
     .option_bytes = sizeof (particle_options),
     .state_bytes = sizeof (population),
     .fit = particle_fit,
+    .suits = needs_prm,
     .open = particle_open,
     .joined = particle_joined,
     .answers = particle_answers,

@@ -166,6 +166,7 @@ const strategy strategy_rebase = {
     .options = rebase_rows,
     .option_bytes = sizeof (rebase_options),
     .state_bytes = sizeof (rebase),
+    .suits = needs_prm,
     .open = rebase_open,
     .joined = rebase_joined,
     .select = rebase_select,

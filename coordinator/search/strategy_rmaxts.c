@@ -78,6 +78,17 @@ static esp_err rmaxts_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err rmaxts_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const rmaxts_options *o = options;
+    if ((o->stop_at_pass || o->reward == REWARD_VERIFIED) && !has->verifier)
+        return esp_error_set (
+            error, ESP_EINVAL,
+            "search.%s: asks the verifier, but there is none; add a section verifier",
+            o->stop_at_pass ? "stop_at_pass" : "reward");
+    return needs_end ("samples", o->samples, has, error);
+}
+
 static const rmaxts_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -277,6 +288,7 @@ const strategy strategy_rmaxts = {
     .option_bytes = sizeof (rmaxts_options),
     .state_bytes = sizeof (rmaxts),
     .fit = rmaxts_fit,
+    .suits = rmaxts_suits,
     .open = rmaxts_open,
     .more = rmaxts_more,
     .joined = rmaxts_joined,

@@ -97,6 +97,15 @@ static esp_err tot_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err tot_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const tot_options *o = options;
+    esp_err err = needs_prm (options, has, error);
+    return err == ESP_OK && o->rule == RULE_DFS
+               ? needs_end ("max_visits", o->max_visits, has, error)
+               : err;
+}
+
 static const tot_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -488,6 +497,7 @@ const strategy strategy_tot = {
     .option_bytes = sizeof (tot_options),
     .state_bytes = sizeof (tot),
     .fit = tot_fit,
+    .suits = tot_suits,
     .open = tot_open,
     .joined = tot_joined,
     .answers = tot_answers,

@@ -145,17 +145,18 @@ check_range (const esp_option *row, double value, const yaml_tree *node, esp_err
 {
     const char *unit = row->unit ? row->unit : "", *gap = *unit ? " " : "";
     span shown = esp_utf8_cut (span_of (node->text), SHOWN_BYTES);
+    const char *other = row->fallback || row->required ? "" : ", or left out";
     int len = (int)shown.len;
     if (row->min >= row->max || (value >= row->min && value <= row->max))
         return ESP_OK;
     if (row->max >= CONFIG_NO_BOUND)
-        return esp_error_set (why, ESP_EFORMAT, "%.*s is out of range: at least %.15g%s%s", len,
-                              shown.ptr, row->min, gap, unit);
+        return esp_error_set (why, ESP_EFORMAT, "%.*s is out of range: at least %.15g%s%s%s", len,
+                              shown.ptr, row->min, gap, unit, other);
     if (row->min <= -CONFIG_NO_BOUND)
-        return esp_error_set (why, ESP_EFORMAT, "%.*s is out of range: at most %.15g%s%s", len,
-                              shown.ptr, row->max, gap, unit);
-    return esp_error_set (why, ESP_EFORMAT, "%.*s is out of range: %.15g to %.15g%s%s", len,
-                          shown.ptr, row->min, row->max, gap, unit);
+        return esp_error_set (why, ESP_EFORMAT, "%.*s is out of range: at most %.15g%s%s%s", len,
+                              shown.ptr, row->max, gap, unit, other);
+    return esp_error_set (why, ESP_EFORMAT, "%.*s is out of range: %.15g to %.15g%s%s%s", len,
+                          shown.ptr, row->min, row->max, gap, unit, other);
 }
 
 static esp_err

@@ -101,11 +101,9 @@ def values_out_of_range():
 
 
 @case
-def a_budget_of_0_is_no_cap_and_n_of_0_is_refused():
-    folder((RUN % "").replace("expand: 2", "expand: 2, budget: {generations: 0}"))
-    want(call("run", "run.yaml"), 0)
-    want(call("options", "search"), 0, "0 = none")
-    shutil.rmtree("out")
+def a_budget_of_0_and_n_of_0_are_refused():
+    bad_run((RUN % "").replace("expand: 2", "expand: 2, budget: {generations: 0}"), "run.yaml:3", "budget.generations", "left out")
+    want(call("options", "search"), 0, "left out: none")
     bad_run((RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: best_of_n, n: 0"), "run.yaml:3", "search.n")
     bad_run((RUN % "").replace("expand: 2", "expand: 2, budget: {generations: -1}"), "run.yaml:3", "budget.generations")
 
@@ -115,6 +113,16 @@ def an_unknown_strategy_or_engine():
     bad_run((RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: baem"), "run.yaml:3", "baem", "beam")
     bad_run((RUN % "").replace("{engine: fake, slots: 4}\nprm", "{engine: fkae}\nprm"), "run.yaml:4", "fkae", "fake")
     bad_run((RUN % "").replace("kind: fake", "kind: puzle"), "run.yaml:6", "puzle", "puzzle")
+
+
+@case
+def a_strategy_without_what_it_needs():
+    mcts = (RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: mcts, simulations: 0")
+    bad_run(mcts, "run.yaml:3", "search.simulations", "budget")
+    lines = [l for l in (RUN % "").splitlines() if not l.startswith("prm")]
+    bad_run("\n".join(lines), "run.yaml:3", "search.strategy", "PRM")
+    lines = [l for l in mcts.replace("mcts, simulations: 0", "omegaprm").splitlines() if not l.startswith("verifier")]
+    bad_run("\n".join(lines), "run.yaml:3", "search.strategy", "verifier")
 
 
 @case

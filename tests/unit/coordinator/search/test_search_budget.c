@@ -64,8 +64,8 @@ static void no_set_of_caps_is_exceeded_by_any_strategy (void)
             snprintf (caps, sizeof (caps),
                       "budget.generations: %u, budget.steps: %u, budget.generated_tokens: %u, "
                       "budget.scored_tokens: %u",
-                      1 + esp_draw_below (run, 0, 100), esp_draw_below (run, 1, 100),
-                      esp_draw_below (run, 2, 800), esp_draw_below (run, 3, 800));
+                      1 + esp_draw_below (run, 0, 100), 1 + esp_draw_below (run, 1, 100),
+                      1 + esp_draw_below (run, 2, 800), 1 + esp_draw_below (run, 3, 800));
             play_under (how, caps, run % 2);
         }
 }
