@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_run.c - espalier run and resume: SPMD, rank 0 coordinates, the others work */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,6 +69,8 @@ static int parse (int argc, char **argv, bool resume, run_arguments *a)
 
 /* ---- signals: read from a descriptor in the loop, so no handler touches anything ---- */
 
+/* Blocked in this thread and in all that come from it; so it is called before MPI_Init, whose threads would take a signal
+ * with its default action, death.  Returns the descriptor, or -1. */
 static int open_signals (void)
 {
     sigset_t set;
@@ -238,11 +241,11 @@ static int leave_status (int status)
     return status;
 }
 
-static int rank_zero (const run_arguments *a, ranks *r)
+static int rank_zero (const run_arguments *a, ranks *r, int signals)
 {
     run_parts parts;
     bool clean = true;
-    int signals = open_signals (), outcome;
+    int outcome;
     if (r->mpi && r->end->size == 1) {
         fprintf (stderr, "espalier: mpirun started one rank: at least 2 are needed (1 coordinator, "
                          "1 worker), or start "
@@ -253,12 +256,12 @@ static int rank_zero (const run_arguments *a, ranks *r)
     outcome = run_parts_open (&parts, a, r);
     if (outcome == 0)
         outcome = coordinate (&parts, r, signals, &clean);
+    leave_status (outcome); /* now: an mpirun that was told to end gives its ranks seconds */
     ranks_dismiss (r, parts.setup.run_id);
     run_parts_close (&parts);
     ranks_close (r, clean);
     if (signals >= 0)
         close (signals);
-    leave_status (outcome);
     if (!clean)
         _exit (outcome);
     return outcome;
@@ -269,18 +272,18 @@ static int run (int argc, char **argv, bool resume)
     run_arguments a;
     ranks r;
     esp_error error = {0};
-    int status = parse (argc, argv, resume, &a);
+    int status = parse (argc, argv, resume, &a), signals;
     if (status != 0)
         return status < 0 ? EXIT_DONE : status;
+    if ((signals = open_signals ()) < 0)
+        esp_log (LOG_WARN, "RUN-SIGNALS", "signals could not be blocked: %s", strerror (errno));
     if (ranks_open (&argc, &argv, &r, &error) != ESP_OK) {
         fprintf (stderr, "espalier: %s\n", error.text);
         return leave_status (EXIT_USAGE);
     }
     if (r.end->rank == 0)
-        return rank_zero (&a, &r);
-    if (open_signals () <
-        0) /* a worker leaves when it is told to, or when the coordinator is gone */
-        esp_log (LOG_WARN, "WORKER-SIGNALS", "signals could not be blocked");
+        return rank_zero (&a, &r, signals);
+    /* A worker reads no signals: it leaves when it is told to, or when the coordinator is gone. */
     if (esp_log_open (r.end->rank, LOG_WARN, NULL, LOG_WARN) != ESP_OK)
         return EXIT_BROKEN;
     return ranks_work (&r);

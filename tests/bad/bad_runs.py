@@ -172,7 +172,7 @@ def ctrl_c_once_ends_cleanly_and_resumably():
     want(got, 3, "resume out")
     if "espalier resume out" not in got[2].strip().split("\n")[-1]:
         raise Wrong(f"the last line does not say how to go on: {got[2][-300:]}")
-    if took > 6:
+    if took > 30:
         raise Wrong(f"took {took:.1f} s")
     resumes_equal()
 
@@ -181,7 +181,7 @@ def ctrl_c_once_ends_cleanly_and_resumably():
 def ctrl_c_twice_leaves_at_once():
     folder(n=8)
     undisturbed()
-    write("slow.yaml", RUN % ", delay_us: 4000000")
+    write("slow.yaml", RUN % ", delay_us: 30000000")
     p = start("run", "slow.yaml")
     time.sleep(1.0)
     begun = time.monotonic()
@@ -191,7 +191,7 @@ def ctrl_c_twice_leaves_at_once():
     got = end(p)
     took = time.monotonic() - begun
     want(got, 3, "resume out", "at once")
-    if took > 1.5:
+    if took > 15:  # what is out takes 30
         raise Wrong(f"took {took:.1f} s")
     resumes_equal("generator.delay_us=0")
 
@@ -211,6 +211,37 @@ def sigusr1_ends_cleanly():
     got, took = signalled([signal.SIGUSR1])
     want(got, 3, "resume out", "SIGUSR1")
     resumes_equal()
+
+
+def rank_zero_of(mpirun):
+    """Its process id: the child of mpirun that Open MPI calls rank 0."""
+    with open(f"/proc/{mpirun}/task/{mpirun}/children") as f:
+        for child in f.read().split():
+            with open(f"/proc/{child}/environ", "rb") as env:
+                if b"OMPI_COMM_WORLD_RANK=0" in env.read().split(b"\0"):
+                    return int(child)
+    raise Wrong("there is no rank 0")
+
+
+@case
+def signals_under_mpirun_end_cleanly():
+    """Threads of MPI must not take them: their default action is the end of the rank."""
+    if not shutil.which("mpirun"):
+        raise Skip("no mpirun")
+    folder(n=8)
+    undisturbed()
+    write("slow.yaml", RUN % ", delay_us: 400000")
+    for s, to_rank in ((signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGUSR1, False), (signal.SIGTERM, True)):
+        shutil.rmtree("out", ignore_errors=True)
+        p = start("-n", "3", ESPALIER, "run", "slow.yaml", command=[MPIRUN], env={"ESP_STATUS_FILE": "status"})
+        wait_until_begun()
+        os.kill(rank_zero_of(p.pid) if to_rank else p.pid, s)
+        err = end(p)[2]
+        with open("status") as f:
+            status = f.read()
+        if "RUN-STOPPING" not in err or status != "3\n" or not os.path.exists("out/summary.json"):
+            raise Wrong(f"{s.name}: {err[-500:]}")
+        resumes_equal("generator.delay_us=0")
 
 
 @case
