@@ -5,6 +5,7 @@
  * share one prefix.
  */
 
+#include <math.h>
 #include "coordinator/dispatch/dispatch_private.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
@@ -115,6 +116,24 @@ static esp_err send_batch (dispatch *d, worker *w, const struct sending *tasks, 
     return dispatch_message (d, w->rank, &m);
 }
 
+/* Its problem or the texts above it are larger than any message: no worker will ever get it. */
+static void give_up (dispatch *d, const struct sending *sending)
+{
+    uint32_t l = lease_find (d->leases, sending->lease);
+    result r = {.error = ESP_ETOOBIG, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+    if (!l)
+        return;
+    r.id = lease_flight_at (d->leases, sending->flight)->task.id;
+    esp_log (LOG_ERROR, "DISPATCH-TOO-BIG",
+             "task %u of problem %u: its problem or its steps are larger than a message may be; it "
+             "has failed",
+             r.id.number, problem_number (r.id.problem));
+    d->stats.errors++;
+    dispatch_end_flight (d, sending->flight, lease_at (d->leases, l)->rank);
+    if (d->world.wants (d->world.ctx, r.id))
+        d->world.result (d->world.ctx, &r, 0);
+}
+
 /* The link has no room for this worker: its tasks wait for the next flush (they keep their leases). */
 static esp_err send_tasks (dispatch *d, worker *w, outbox *box)
 {
@@ -128,10 +147,13 @@ static esp_err send_tasks (dispatch *d, worker *w, outbox *box)
             continue;
         }
         roster_forget_all (w); /* what was noted as sent was not */
-        if (err == ESP_ETOOBIG && n > 1) {
+        if (err != ESP_ETOOBIG)
+            break;
+        err = ESP_OK;
+        if (n > 1)
             most = n / 2;
-            err = ESP_OK;
-        }
+        else
+            give_up (d, &box->tasks[sent++]);
     }
     for (size_t i = sent; i < box->count; i++)
         box->tasks[i - sent] = box->tasks[i];

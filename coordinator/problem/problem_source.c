@@ -19,7 +19,8 @@
 #include "proto/base/hash.h"
 #include "proto/base/log.h"
 
-enum { REFUSE, SKIP }; /* problem_options.on_error */
+enum { REFUSE, SKIP };            /* problem_options.on_error */
+enum { LONGEST_LINE = 16000000 }; /* bytes; a message to a worker carries 16 MiB of one text */
 
 #define AT(field) offsetof (problem_options, field)
 const esp_option problem_option_rows[] = {
@@ -51,9 +52,9 @@ const esp_option problem_option_rows[] = {
     {.key = "max_line_bytes",
      .type = ESP_OPT_INT,
      .offset = AT (max_line_bytes),
-     .fallback = "67108864",
+     .fallback = "8388608",
      .min = 64,
-     .max = 1 << 30,
+     .max = LONGEST_LINE,
      .unit = "bytes",
      .change = ESP_OPT_FIXED,
      .help = "A longer line is a bad line."},

@@ -13,7 +13,7 @@
  * added since are read (the file may grow, problems.limit may grow).  The file must otherwise be as it was: its indexed part is
  * compared by length and a hash of its head and tail.
  *
- * Threads: none.  Limits: a line of at most problems.max_line_bytes (64 MiB default), 2^31 problems.
+ * Threads: none.  Limits: a line of at most problems.max_line_bytes (8 MiB default), 2^31 problems.
  */
 
 #include "proto/base/option.h"

@@ -129,6 +129,20 @@ static void a_child_goes_to_the_worker_that_holds_its_prefix (void)
     kit_close (k);
 }
 
+static void what_fits_no_message_fails_and_holds_up_nothing (void)
+{
+    struct kit *k = given_workers (1, 4);
+    k->huge = 3;
+    kit_give (k, 0, 0);
+    kit_give (k, 1, 3);
+    kit_give (k, 2, 0);
+    kit_pass (k);
+    CHECK (kit_hear (k, 1)->task_count == 2);
+    CHECK (k->result_count == 1 && k->results[0].number == 1 && k->results[0].error == ESP_ETOOBIG);
+    CHECK (dispatch_in_flight (k->d) == 2 && kit_out (k, 1) == 2 && kit_stats (k)->errors == 1);
+    kit_close (k);
+}
+
 static void what_a_worker_lacks_is_sent_again_whole (void)
 {
     struct kit *k = given_workers (1, 4);
@@ -412,6 +426,8 @@ int main (void)
         {"siblings share a prefix, and texts go once", siblings_share_a_prefix_and_texts_go_once},
         {"a child goes to the worker that holds its prefix",
          a_child_goes_to_the_worker_that_holds_its_prefix},
+        {"what fits no message fails and holds up nothing",
+         what_fits_no_message_fails_and_holds_up_nothing},
         {"what a worker lacks is sent again whole", what_a_worker_lacks_is_sent_again_whole},
         {"the first result wins and the second is counted",
          the_first_result_wins_and_the_second_is_counted},
