@@ -9,13 +9,18 @@
  *
  * Our deviations: with search.in_flight > 1 several simulations are out at once; each counts, until it is back, as
  * `virtual_loss` visits without reward on its path (Liu et al. 2020, WU-UCT), and a leaf that is just being expanded is passed
- * over; a simulation that finds only such leaves is not started.  With in_flight 1 the trace is the published one.  A node
- * without a child that came is a dead end: it ends its simulation with the value 0.  treequest's queue of single samples is one
- * join here: it has no trials to refuse.
+ * over; a simulation that finds only such leaves is not started.  With in_flight 1 the trace is the published one.  treequest's
+ * queue of single samples is one join here: it has no trials to refuse.
+ *
+ * Nothing left to ask: a node is exhausted when it was expanded and each child ended, failed, is pruned or is exhausted itself.
+ * uct and uct_prior pass such children over, so that every simulation is an expansion, and end with the root.  (treequest knows no
+ * end of a branch, so its traces have no such node; the rule is that of MARIO-Math-Reasoning/Super_MARIO, mcts.py, select_child.)
+ * puct walks to them as OpenR does: a finished node once more is one more path of the result, a dead end the value 0.
  *
  * Invariants (mcts_check):
  *   I1  flying of a node = that of its children together + 1 while it is being expanded
  *   I2  flying of the root = open joins; 0 when the search ended by itself
+ *   I3  exhausted of a node is what its children say; it is kept from the bottom up, as far as it changes (settle)
  *
  * Cost of a simulation: its depth x children, whatever the size of the tree; 24 bytes a node besides the tree's 96.
  */
@@ -32,7 +37,8 @@
 
 enum mcts_selection { SELECT_PUCT, SELECT_UCT, SELECT_UCT_PRIOR };
 enum {
-    IDLE_WALKS = 4096, /* simulations in a row that ask nothing: exhausted; more stalls the loop */
+    IDLE_WALKS =
+        4096, /* puct: simulations in a row that ask nothing end it; more stalls the loop */
     CHECKED_NODES = 2000 /* larger trees are not checked: it is O (nodes) after every input */
 };
 static const double LEAST_LOGPROB = -700.0; /* exp of it is still a number above 0 */
@@ -47,9 +53,10 @@ typedef struct node_stat { /* 24 bytes a node */
     double sum;            /* of backed-up values */
     double prior;          /* 0 = not set: 1 */
     uint32_t visits;
-    uint32_t flying : 30; /* simulations that passed and are not back; at most search.in_flight */
-    uint32_t expanding : 1, expanded : 1;
+    uint32_t flying : 29; /* simulations that passed and are not back; at most search.in_flight */
+    uint32_t expanding : 1, expanded : 1, exhausted : 1;
 } node_stat;
+static_assert (sizeof (node_stat) == 24, "there are millions");
 
 typedef struct mcts {
     node_table stats;
@@ -146,6 +153,44 @@ static bool is_child (const search *s, node_ref ref)
     return n->state == NODE_GENERATED && n->mark != MARK_PRUNED;
 }
 
+/* ---- what is left to ask ---- */
+
+static bool has_work (const search *s, const mcts *me, node_ref child)
+{
+    return is_child (s, child) && stat_of (me, child) && !is_finished (s, child) &&
+           !stat_of (me, child)->exhausted;
+}
+
+static bool is_exhausted (const search *s, const mcts *me, node_ref ref)
+{
+    if (!stat_of (me, ref)->expanded)
+        return false;
+    for (node_ref c = search_node (s, ref)->first_child; c != NODE_NONE;
+         c = search_node (s, c)->next_sibling)
+        if (has_work (s, me, c))
+            return false;
+    return true;
+}
+
+/* The children of `from` changed: note what that means for it, and above as far as it changes anything. */
+static void settle (const search *s, const mcts *me, node_ref from)
+{
+    for (node_ref r = from; r != NODE_NONE; r = search_node (s, r)->parent) {
+        node_stat *st = stat_of (me, r);
+        if (!st || st->exhausted == is_exhausted (s, me, r))
+            return;
+        st->exhausted = !st->exhausted;
+    }
+}
+
+/* ---- choosing a child ---- */
+
+static bool can_walk_to (const search *s, const mcts *me, node_ref child)
+{
+    return options_of (s)->selection == SELECT_PUCT ? is_child (s, child) && stat_of (me, child)
+                                                    : has_work (s, me, child);
+}
+
 /* First child with the largest value; NODE_NONE = no child that can be walked to; *busy: one of them is being expanded. */
 static node_ref best_child (const search *s, const mcts *me, node_ref parent, bool *busy)
 {
@@ -158,7 +203,7 @@ static node_ref best_child (const search *s, const mcts *me, node_ref parent, bo
     for (node_ref c = search_node (s, parent)->first_child; c != NODE_NONE;
          c = search_node (s, c)->next_sibling) {
         double value;
-        if (!is_child (s, c) || !stat_of (me, c))
+        if (!can_walk_to (s, me, c))
             continue;
         if (stat_of (me, c)->expanding) {
             *busy = true;
@@ -178,7 +223,7 @@ static node_ref best_child (const search *s, const mcts *me, node_ref parent, bo
 static void add_flying (const search *s, const mcts *me, node_ref from, int change)
 {
     for (node_ref r = from; r != NODE_NONE; r = search_node (s, r)->parent)
-        stat_of (me, r)->flying = (stat_of (me, r)->flying + (uint32_t)change) & 0x3fffffff;
+        stat_of (me, r)->flying = (stat_of (me, r)->flying + (uint32_t)change) & 0x1fffffff;
 }
 
 static void back_up (const search *s, const mcts *me, node_ref from, double value)
@@ -289,11 +334,10 @@ static esp_err walk (search *s, mcts *me, node_ref at, bool *asked)
         node_ref next;
         bool busy;
         const node_stat *st = stat_of (me, at);
-        if (is_finished (s, at)) {
+        if (is_finished (s, at)) { /* puct: the others pass it over */
             double value = st->visits ? st->sum / (double)st->visits : initial_value (s, at);
             back_up (s, me, at, value);
-            return options_of (s)->selection == SELECT_PUCT ? node_list_add (s, &me->paths, at)
-                                                            : ESP_OK;
+            return node_list_add (s, &me->paths, at);
         }
         if (st->expanding)
             return ESP_EEMPTY;
@@ -304,7 +348,7 @@ static esp_err walk (search *s, mcts *me, node_ref at, bool *asked)
         if ((next = best_child (s, me, at, &busy)) == NODE_NONE) {
             if (busy)
                 return ESP_EEMPTY;
-            back_up (s, me, at, 0.0); /* every child failed or was pruned: next time elsewhere */
+            back_up (s, me, at, 0.0); /* puct: every child failed or was pruned */
             return ESP_OK;
         }
         at = next;
@@ -317,6 +361,8 @@ static esp_err mcts_more (search *s, void *state, uint32_t lane_index)
     const mcts_options *o = options_of (s);
     esp_err err;
     (void)lane_index;
+    if (o->selection != SELECT_PUCT && stat_of (me, NODE_ROOT)->exhausted)
+        return ESP_EEMPTY;
     for (int idle = 0;
          idle < IDLE_WALKS && (o->simulations == 0 || me->started < (uint64_t)o->simulations);
          idle++) {
@@ -344,24 +390,36 @@ static esp_err mcts_joined (search *s, void *state, join_id id, const item *item
     bool asked;
     esp_err err = take_children (s, me, parent, items, n);
     (void)id;
-    if (err != ESP_OK || options_of (s)->selection != SELECT_PUCT)
+    if (err != ESP_OK)
         return err;
+    settle (s, me, parent);
+    if (options_of (s)->selection != SELECT_PUCT)
+        return ESP_OK;
     err = walk (s, me, parent, &asked); /* the simulation goes on to a finished node */
     return err == ESP_EEMPTY ? ESP_OK : err;
 }
 
 /* A step of a person is walked to soon: it has no score, so it gets the largest prior. */
+static esp_err take_human_step (search *s, mcts *me, node_ref parent)
+{
+    node_ref last = search_node (s, parent)->last_child;
+    esp_err err;
+    if (last == NODE_NONE || search_node (s, last)->source != SOURCE_HUMAN)
+        return ESP_OK;
+    if ((err = node_table_reach (s, &me->stats, last)) != ESP_OK)
+        return err;
+    stat_of (me, last)->prior = 1.0;
+    settle (s, me, parent);
+    return ESP_OK;
+}
+
 static esp_err mcts_command (search *s, void *state, const command *c)
 {
-    mcts *me = state;
-    node_ref last = c->node == NODE_NONE ? NODE_NONE : search_node (s, c->node)->last_child;
-    esp_err err;
-    if (c->kind != COMMAND_ADD_STEP || last == NODE_NONE ||
-        search_node (s, last)->source != SOURCE_HUMAN)
+    if (c->node == NODE_NONE)
         return ESP_OK;
-    if ((err = node_table_reach (s, &me->stats, last)) == ESP_OK)
-        stat_of (me, last)->prior = 1.0;
-    return err;
+    if (c->kind == COMMAND_PRUNE)
+        settle (s, state, search_node (s, c->node)->parent);
+    return c->kind == COMMAND_ADD_STEP ? take_human_step (s, state, c->node) : ESP_OK;
 }
 
 static bool has_answer (const search *s, node_ref ref) /* not just cut at max_steps */
@@ -410,12 +468,13 @@ static void mcts_check (const search *s, const void *state)
              c = search_node (s, c)->next_sibling)
             below += stat_of (me, c) ? stat_of (me, c)->flying : 0;
         assert (!stat_of (me, r) || stat_of (me, r)->flying == below + stat_of (me, r)->expanding);
+        assert (!stat_of (me, r) || stat_of (me, r)->exhausted == is_exhausted (s, me, r));
     }
 }
 
 const strategy strategy_mcts = {
     .name = "mcts",
-    .semantics = 1,
+    .semantics = 2, /* 2: uct, uct_prior pass over what is exhausted */
     .paper = "Monte-Carlo tree search; Silver et al. 2018 (PUCT), Kocsis and Szepesvari 2006 "
              "(UCT); OpenR, treequest",
     .options = mcts_rows,
