@@ -81,8 +81,8 @@ static size_t best_of (enum vote_rule rule, const vote_candidate *candidates, si
         if ((need_answer && candidates[i].answer.len == 0) ||
             (group && !span_equal (candidates[i].answer, *group)))
             continue;
-        if (best == n || value_of_candidate (rule, &candidates[i]) >
-                             value_of_candidate (rule, &candidates[best]))
+        if (best == n || (rule != VOTE_FIRST && value_of_candidate (rule, &candidates[i]) >
+                                                    value_of_candidate (rule, &candidates[best])))
             best = i;
     }
     return best;
@@ -90,7 +90,7 @@ static size_t best_of (enum vote_rule rule, const vote_candidate *candidates, si
 
 static bool is_single (enum vote_rule rule)
 {
-    return rule == VOTE_BEST || rule == VOTE_MIN_MAX || rule == VOTE_LAST_MAX;
+    return rule == VOTE_BEST || rule == VOTE_MIN_MAX || rule == VOTE_LAST_MAX || rule == VOTE_FIRST;
 }
 
 esp_err vote (enum vote_rule rule, const vote_candidate *candidates, size_t n, double power,

@@ -12,6 +12,7 @@
  *   last_max    ... with the largest last step score (OpenR prm_last_max)
  *   min_vote    the group with the largest sum of minima (OpenR prm_min_vote)
  *   last_vote   ... of last step scores (OpenR prm_last_vote)
+ *   first       the first candidate: what the strategy itself chose (its_hub particle filtering that samples its answer)
  * The first seen wins a tie.  Sources: search-and-learn utils/math.py, utils/score.py; openr reason/reranking/vote_utils.py.
  * Deviation: a candidate without an answer takes part only when no candidate has one.
  *
@@ -30,9 +31,10 @@ enum vote_rule {
     VOTE_MIN_MAX,
     VOTE_LAST_MAX,
     VOTE_MIN_VOTE,
-    VOTE_LAST_VOTE
+    VOTE_LAST_VOTE,
+    VOTE_FIRST
 };
-#define VOTE_CHOICES "best|majority|weighted|min_max|last_max|min_vote|last_vote"
+#define VOTE_CHOICES "best|majority|weighted|min_max|last_max|min_vote|last_vote|first"
 
 typedef struct vote_candidate {
     span answer;          /* canonical; empty = none */

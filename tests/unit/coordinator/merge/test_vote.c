@@ -6,8 +6,8 @@
 #include "proto/base/alloc.h"
 #include "tests/support/suite.h"
 
-static const enum vote_rule all[] = {VOTE_BEST,     VOTE_MAJORITY, VOTE_WEIGHTED, VOTE_MIN_MAX,
-                                     VOTE_LAST_MAX, VOTE_MIN_VOTE, VOTE_LAST_VOTE};
+static const enum vote_rule all[] = {VOTE_BEST,     VOTE_MAJORITY, VOTE_WEIGHTED,  VOTE_MIN_MAX,
+                                     VOTE_LAST_MAX, VOTE_MIN_VOTE, VOTE_LAST_VOTE, VOTE_FIRST};
 enum { RULES = sizeof (all) / sizeof (all[0]) };
 
 static vote_candidate one (const char *answer, double score)
@@ -97,6 +97,15 @@ static void min_and_last_rules_read_the_step_scores (void)
     CHECK (win (VOTE_LAST_VOTE, c, 4).first == 0);
 }
 
+static void first_is_the_first_candidate_with_an_answer (void)
+{
+    const vote_candidate c[] = {one ("", 0.9), one ("a", 0.25), one ("b", 0.75), one ("a", 0.5)};
+    vote_winner won = win (VOTE_FIRST, c, 4);
+    CHECK (won.candidate == 1 && won.first == 1 && won.votes == 2 && won.weight == 0.25);
+    won = win (VOTE_FIRST, c + 2, 2);
+    CHECK (won.candidate == 0 && won.first == 0 && won.votes == 1 && won.weight == 0.75);
+}
+
 static void no_step_scores_count_as_minus_one (void)
 {
     const double low[] = {-0.5};
@@ -169,6 +178,8 @@ int main (void)
         {"a weighted vote is not a majority", a_weighted_vote_is_not_a_majority},
         {"the power bends the weights", the_power_bends_the_weights},
         {"min and last rules read the step scores", min_and_last_rules_read_the_step_scores},
+        {"first is the first candidate with an answer",
+         first_is_the_first_candidate_with_an_answer},
         {"no step scores count as -1", no_step_scores_count_as_minus_one},
         {"NaN scores win nothing and weigh nothing", nan_scores_win_nothing_and_weigh_nothing},
         {"a candidate without an answer counts only when none has one",
