@@ -5,6 +5,7 @@
  * share one prefix.
  */
 
+#include <assert.h>
 #include <math.h>
 #include "coordinator/dispatch/dispatch_private.h"
 #include "proto/base/alloc.h"
@@ -116,20 +117,18 @@ static esp_err send_batch (dispatch *d, worker *w, const struct sending *tasks, 
     return dispatch_message (d, w->rank, &m);
 }
 
-/* Its problem or the texts above it are larger than any message: no worker will ever get it. */
-static void give_up (dispatch *d, const struct sending *sending)
+/* Its problem or the texts above it are larger than any message: no worker will ever get it.  It leaves the outbox. */
+static void give_up (dispatch *d, struct sending sending)
 {
-    uint32_t l = lease_find (d->leases, sending->lease);
     result r = {.error = ESP_ETOOBIG, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
-    if (!l)
-        return;
-    r.id = lease_flight_at (d->leases, sending->flight)->task.id;
+    assert (lease_find (d->leases, sending.lease) != 0); /* what ended is in no batch */
+    r.id = lease_flight_at (d->leases, sending.flight)->task.id;
     esp_log (LOG_ERROR, "DISPATCH-TOO-BIG",
              "task %u of problem %u: its problem or its steps are larger than a message may be; it "
              "has failed",
              r.id.number, problem_number (r.id.problem));
     d->stats.errors++;
-    dispatch_end_flight (d, sending->flight, lease_at (d->leases, l)->rank);
+    dispatch_end_flight (d, sending.flight, 0);
     if (d->world.wants (d->world.ctx, r.id))
         d->world.result (d->world.ctx, &r, 0);
 }
@@ -153,7 +152,7 @@ static esp_err send_tasks (dispatch *d, worker *w, outbox *box)
         if (n > 1)
             most = n / 2;
         else
-            give_up (d, &box->tasks[sent++]);
+            give_up (d, box->tasks[sent]);
     }
     for (size_t i = sent; i < box->count; i++)
         box->tasks[i - sent] = box->tasks[i];
