@@ -28,7 +28,7 @@ static const char *const run_help =
     "Searches every problem of the run file.  Under mpirun or srun rank 0 coordinates and the "
     "other ranks work;\n"
     "alone, both ends run in this process.  key=value replaces a key of the run file: "
-    "search.keep=8.\n\n"
+    "search.keep=8\n(search.keep= : its default again).\n\n"
     "  --resume   start, or go on if run.output holds this run already (for batch jobs)\n\n"
     "Ctrl-C or SIGTERM once: stops cleanly, 'espalier resume' goes on; twice: at once.  SIGUSR1: "
     "as once, but waits\n"
@@ -146,7 +146,7 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
     run_status status;
     int count = 0;
     esp_err err = ESP_OK;
-    run_progress_start (&progress);
+    run_progress_start (&progress, p->config->search.has_verifier);
     while (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_RUNNING &&
            !*at_once) {
         bool busy;
@@ -175,12 +175,12 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
 static int say_end (run_parts *p, esp_err err, bool at_once, const run_status *s)
 {
     const char *output = p->config->run.output;
-    char took[32];
+    char took[32], solved[40];
     if (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE) {
-        fprintf (stderr,
-                 "espalier: done: %" PRIu64 " of %" PRIu64
-                 " problems solved in %s; %s/answers.jsonl\n",
-                 s->problems_solved, s->problems_total,
+        fprintf (stderr, "espalier: done: %" PRIu64 " problems%s in %s; %s/answers.jsonl\n",
+                 s->problems_total,
+                 run_progress_solved (p->config->search.has_verifier, s->problems_solved, solved,
+                                      sizeof (solved)),
                  run_progress_time (s->seconds, took, sizeof (took)), output);
         return s->problems_failed > 0 ? EXIT_WITH_ERRORS : EXIT_DONE;
     }

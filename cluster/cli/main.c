@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - espalier: which subcommand */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "cluster/cli/commands.h"
 #include "cluster/console/console.h"
 #include "proto/base/text.h"
@@ -55,8 +57,31 @@ static int unknown (const char *word)
     return EXIT_USAGE;
 }
 
+/* Where one of 0, 1, 2 is closed, the next file opened would get its number, and messages for people would land in it. */
+static bool streams_are_open (void)
+{
+    int fd;
+    do
+        fd = open ("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close (fd);
+    return fd >= 0;
+}
+
+/* A full disk behind standard output must not look like success. */
+static int said (int status)
+{
+    if (fflush (stdout) == 0 && !ferror (stdout))
+        return status;
+    fprintf (stderr, "espalier: standard output cannot be written\n");
+    return status == EXIT_DONE ? EXIT_BROKEN : status;
+}
+
 int main (int argc, char **argv)
 {
+    if (!streams_are_open ())
+        return EXIT_USAGE;
     if (argc < 2) {
         usage (stderr);
         return EXIT_USAGE;
@@ -72,6 +97,6 @@ int main (int argc, char **argv)
     }
     for (int i = 0; i < SUBCOMMANDS; i++)
         if (strcmp (argv[1], table[i].name) == 0)
-            return table[i].run (argc - 1, argv + 1);
+            return said (table[i].run (argc - 1, argv + 1));
     return unknown (argv[1]);
 }

@@ -156,7 +156,7 @@ static esp_err bind_engine (run_config *c, int k)
         name = "embedded";
     if (!name) /* no section: its defaults must not make one in the resolved file */
         return config_section_count (c->yaml, sections[k]) == 0
-                   ? ESP_OK
+                   ? config_accept_section (c->yaml, sections[k])
                    : config_mistake (c->yaml, sections[k], "says no %s.%s", sections[k],
                                      name_keys[k]);
     if (name && strcmp (name, "none") != 0 && !(c->kinds[k] = engine_find (name, roles[k])))
@@ -177,6 +177,11 @@ static esp_err check_means (run_config *c)
     strategy_means has = {.prm = c->kinds[TASK_SCORE] != NULL,
                           .verifier = c->kinds[TASK_VERIFY] != NULL};
     esp_error error = {0};
+    has.step_cap = BUDGET_UNLIMITED;
+    if (o->budget_steps > 0)
+        has.step_cap = (uint64_t)o->budget_steps;
+    if (o->budget_generations > 0 && (uint64_t)o->budget_generations < has.step_cap)
+        has.step_cap = (uint64_t)o->budget_generations;
     has.capped = o->budget_generations > 0 || o->budget_steps > 0 ||
                  o->budget_generated_tokens > 0 || o->budget_seconds > 0 ||
                  (o->budget_scored_tokens > 0 && has.prm);
@@ -247,6 +252,14 @@ static esp_err load (config *yaml, char *const *overrides, size_t count, run_con
     }
     *out = c;
     return ESP_OK;
+}
+
+esp_err run_config_output_override (const char *folder, esp_buf *out)
+{
+    esp_err err = esp_utf8_valid (span_of (folder)) ? ESP_OK : ESP_EFORMAT;
+    if (err == ESP_OK)
+        err = esp_buf_puts (out, "run.output=");
+    return err == ESP_OK ? esp_buf_json_string (out, span_of (folder)) : err;
 }
 
 esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out,

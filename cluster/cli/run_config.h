@@ -45,6 +45,10 @@ typedef struct run_config {
     log_options log;
 } run_config;
 
+/* "run.output=FOLDER" as an override: a folder may have been moved since its run file was written.
+ * Errors: ESP_EFORMAT (not UTF-8), ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err run_config_output_override (const char *folder, esp_buf *out);
+
 /* Read a run file and apply overrides; all mistakes together go to *mistakes (one line each), which is empty on other
  * errors (the sentence is in *error).  Errors: ESP_EFORMAT (mistakes), those of config_read. */
 ESP_MUST_CHECK esp_err run_config_load (const char *path, char *const *overrides, size_t count,

@@ -16,15 +16,23 @@ static void step_aside (void *ctx)
     p->drawn = false;
 }
 
-void run_progress_start (run_progress *p)
+void run_progress_start (run_progress *p, bool graded)
 {
-    *p = (run_progress){.terminal = isatty (STDERR_FILENO) == 1};
+    *p = (run_progress){.terminal = isatty (STDERR_FILENO) == 1, .graded = graded};
     esp_log_around (step_aside, NULL, p);
 }
 
 bool run_progress_due (const run_progress *p, uint64_t now_ns)
 {
     return now_ns >= p->next_ns;
+}
+
+const char *run_progress_solved (bool graded, uint64_t solved, char *out, size_t size)
+{
+    out[0] = 0;
+    if (graded)
+        snprintf (out, size, ", %" PRIu64 " solved", solved);
+    return out;
 }
 
 const char *run_progress_time (double seconds, char *out, size_t size)
@@ -43,15 +51,16 @@ const char *run_progress_time (double seconds, char *out, size_t size)
 
 void run_progress_draw (run_progress *p, uint64_t now_ns, const run_status *s)
 {
-    char eta[32], line[256];
+    char eta[32], solved[40], line[256];
     double rate = isnan (s->generations_per_s) ? 0.0 : s->generations_per_s;
     int n;
     p->next_ns = now_ns + (p->terminal ? 500000000ULL : 10000000000ULL);
     n = snprintf (line, sizeof (line),
-                  "%s%" PRIu64 "/%" PRIu64 " problems, %" PRIu64 " solved, %" PRIu64
+                  "%s%" PRIu64 "/%" PRIu64 " problems%s, %" PRIu64
                   " open; %.0f generations/s; %u workers %u%% busy; ETA %s%s",
                   p->terminal ? "\r\033[K" : "", s->problems_done, s->problems_total,
-                  s->problems_solved, s->problems_open, rate, s->workers, s->workers_busy_percent,
+                  run_progress_solved (p->graded, s->problems_solved, solved, sizeof (solved)),
+                  s->problems_open, rate, s->workers, s->workers_busy_percent,
                   run_progress_time (s->eta_s, eta, sizeof (eta)), p->terminal ? "" : "\n");
     if (n > 0 &&
         write (STDERR_FILENO, line, (size_t)n < sizeof (line) ? (size_t)n : sizeof (line) - 1) > 0)

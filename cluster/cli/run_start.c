@@ -47,24 +47,40 @@ static int load_run_file (run_parts *p, const run_arguments *a)
     return status;
 }
 
-/* resume OUTPUT: the run file is OUTPUT/run.yaml, whose output may have been moved. */
+/* OUTPUT/run.yaml; where that was lost, the copy in the journal.  ESP_ENOENT: neither. */
+static esp_err load_kept (run_parts *p, const char *folder, char *const *overrides, size_t count,
+                          esp_buf *mistakes, esp_error *error)
+{
+    char path[PATH_MOST];
+    esp_buf memory = {0};
+    record_header header;
+    esp_err err = esp_path_join (path, sizeof (path), folder, "run.yaml");
+    if (err != ESP_OK)
+        return esp_error_set (error, err, "the path of the output folder is too long");
+    err = run_config_load (path, overrides, count, &p->config, mistakes, error);
+    if (err == ESP_ENOENT && journal_peek (folder, &header, &memory, error) == ESP_OK)
+        err = run_config_parse (header.run_file, overrides, count, &p->config, mistakes, error);
+    esp_buf_free (&memory);
+    return err;
+}
+
+/* resume OUTPUT */
 static int load_resolved (run_parts *p, const run_arguments *a)
 {
-    char path[PATH_MOST], output[PATH_MOST];
     char *overrides[a->override_count + 1];
-    esp_buf mistakes = {0};
+    esp_buf mistakes = {0}, output = {0};
     esp_error error = {0};
     esp_err err;
     int status;
-    if (esp_path_join (path, sizeof (path), a->output, "run.yaml") != ESP_OK ||
-        snprintf (output, sizeof (output), "run.output='%s'", a->output) >= (int)sizeof (output)) {
-        fprintf (stderr, "espalier: the path of the output folder is too long\n");
+    if ((err = run_config_output_override (a->output, &output)) != ESP_OK) {
+        fprintf (stderr, "espalier: the path of the output folder: %s\n", esp_err_text (err));
         return EXIT_USAGE;
     }
-    overrides[0] = output;
+    overrides[0] = output.data;
     for (size_t i = 0; i < a->override_count; i++)
         overrides[i + 1] = a->overrides[i];
-    err = run_config_load (path, overrides, a->override_count + 1, &p->config, &mistakes, &error);
+    err = load_kept (p, a->output, overrides, a->override_count + 1, &mistakes, &error);
+    esp_buf_free (&output);
     status = err == ESP_OK ? 0 : mistakes_said (err, &mistakes, &error);
     esp_buf_free (&mistakes);
     if (err == ESP_EFORMAT && a->override_count > 0)
@@ -100,7 +116,8 @@ static int look_at_output (run_parts *p, const run_arguments *a, record_header *
     if (err == ESP_ENOENT)
         return 0;
     if (err != ESP_OK)
-        return complain (err == ESP_EVERSION ? EXIT_USAGE : EXIT_BROKEN, &error);
+        return complain (err == ESP_EVERSION || err == ESP_ETOOBIG ? EXIT_USAGE : EXIT_BROKEN,
+                         &error);
     if (a->run_file && !a->may_resume) {
         fprintf (stderr,
                  "espalier: %s holds a run already; go on with it by 'espalier resume %s', or "

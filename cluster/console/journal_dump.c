@@ -179,7 +179,8 @@ int journal_main (int argc, char **argv)
 {
     esp_error error = {0};
     esp_err err;
-    if (argc == 2 && (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)) {
+    if (argc >= 2 &&
+        (strcmp (argv[argc - 1], "--help") == 0 || strcmp (argv[argc - 1], "-h") == 0)) {
         fputs (help, stdout);
         return EXIT_DONE;
     }

@@ -27,15 +27,17 @@ static esp_err open_problems (rebuild *r, esp_error *error)
 
 esp_err rebuild_open (const char *output, rebuild *r, esp_error *error)
 {
-    char path[PATH_MOST], keys[PATH_MOST + 32];
-    char *overrides[1] = {keys};
-    esp_buf mistakes = {0};
+    char path[PATH_MOST];
+    esp_buf mistakes = {0}, key = {0};
     esp_err err;
     *r = (rebuild){.output = output};
-    snprintf (keys, sizeof (keys), "run.output='%s'", output);
     if ((err = esp_path_join (path, sizeof (path), output, "run.yaml")) != ESP_OK)
         return esp_error_set (error, err, "%s: the path is too long", output);
-    err = run_config_load (path, overrides, 1, &r->config, &mistakes, error);
+    if ((err = run_config_output_override (output, &key)) != ESP_OK)
+        esp_error_set (error, err, "%s: %s", output, esp_err_text (err));
+    else
+        err = run_config_load (path, &key.data, 1, &r->config, &mistakes, error);
+    esp_buf_free (&key);
     if (err == ESP_ENOENT)
         esp_error_set (error, err, "%s holds no run (there is no run.yaml)", output);
     if (err == ESP_EFORMAT && mistakes.len > 0)

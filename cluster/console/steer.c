@@ -135,8 +135,13 @@ static int steer_problem (struct steering *s, enum command_kind kind, char *cons
             return complain (&error);
         }
     }
-    if (kind == COMMAND_ADD_STEP)
+    if (kind == COMMAND_ADD_STEP) {
         ask.command.text = span_of (words[3]);
+        if (ask.command.text.len == 0) {
+            esp_error_set (&error, ESP_EINVAL, "the text of the step is empty");
+            return complain (&error);
+        }
+    }
     return send (s, &ask, "done");
 }
 

@@ -189,14 +189,14 @@ static bool unsend (dispatch *d, int rank, uint64_t number)
     return false;
 }
 
-void dispatch_end_flight (dispatch *d, uint32_t flight_handle, int told)
+void dispatch_end_flight (dispatch *d, uint32_t flight_handle)
 {
     task_id id = lease_flight_at (d->leases, flight_handle)->task.id;
     for (uint32_t l = lease_of_flight (d->leases, flight_handle), next; l; l = next) {
         const lease *out = lease_at (d->leases, l);
         int rank = out->rank;
         next = lease_next_of_flight (d->leases, l);
-        if (!unsend (d, rank, out->number) && rank != told)
+        if (!unsend (d, rank, out->number))
             tell_cancel (d, rank, id);
         dispatch_end_lease (d, l);
     }
@@ -210,7 +210,7 @@ void dispatch_cancel (dispatch *d, task_id id)
 {
     uint32_t handle = lease_find_flight (d->leases, id);
     if (handle)
-        dispatch_end_flight (d, handle, 0);
+        dispatch_end_flight (d, handle);
 }
 
 void dispatch_stop (dispatch *d, bool drain)

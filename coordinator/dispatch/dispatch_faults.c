@@ -22,7 +22,7 @@ static void poison (dispatch *d, uint32_t handle)
              "task %u of problem %u killed %u workers while alone; its problem ends", id.number,
              problem_number (id.problem), lease_flight_at (d->leases, handle)->deaths);
     d->stats.poisoned++;
-    dispatch_end_flight (d, handle, 0);
+    dispatch_end_flight (d, handle);
     if (d->world.wants (d->world.ctx, id))
         d->world.result (d->world.ctx, &r, 0);
 }

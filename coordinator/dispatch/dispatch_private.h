@@ -68,8 +68,8 @@ outbox *dispatch_box (dispatch *d, int rank); /* and note that it has something 
 ESP_MUST_CHECK esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w,
                                           bool alone);
 void dispatch_end_lease (dispatch *d, uint32_t lease_handle);
-void dispatch_end_flight (dispatch *d, uint32_t flight_handle,
-                          int told); /* its leases too; ranks but `told` get CANCEL */
+void dispatch_end_flight (dispatch *d,
+                          uint32_t flight_handle); /* its leases too; who has it gets CANCEL */
 ESP_MUST_CHECK esp_err dispatch_message (dispatch *d, int rank, const wire_message *m);
 void dispatch_worker_down (dispatch *d, int rank, const char *why);
 void dispatch_retry (dispatch *d, uint32_t flight_handle); /* to the loop, or to the suspects */

@@ -119,7 +119,7 @@ static void take_one (dispatch *d, worker *w, const wire_result *r)
         roster_learn (w, f->task.id.problem, f->task.child); /* it made this text */
         roster_set_home (d->roster, f->task.id.problem, f->task.child, w->rank);
     }
-    dispatch_end_flight (d, handle, 0);
+    dispatch_end_flight (d, handle);
     d->stats.results++;
     if (d->world.wants (d->world.ctx, r->result.id))
         d->world.result (d->world.ctx, &r->result, w->rank);

@@ -128,7 +128,7 @@ static void give_up (dispatch *d, struct sending sending)
              "has failed",
              r.id.number, problem_number (r.id.problem));
     d->stats.errors++;
-    dispatch_end_flight (d, sending.flight, 0);
+    dispatch_end_flight (d, sending.flight);
     if (d->world.wants (d->world.ctx, r.id))
         d->world.result (d->world.ctx, &r, 0);
 }

@@ -7,6 +7,7 @@
 #include "coordinator/problem/line_reader.h"
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 #include "proto/base/alloc.h"
 
 enum { CHUNK_BYTES = 64 << 10 }; /* also what one get at random costs to read: not larger */
@@ -21,6 +22,17 @@ struct line_reader {
     size_t max_line_bytes;
     esp_buf partial; /* a line that crosses chunks */
 };
+
+/* A relative path counts from where the program was called, which may not be where the run was started. */
+static esp_err say_where (esp_err err, esp_error *error)
+{
+    char folder[4096];
+    esp_error before;
+    if (!error || !getcwd (folder, sizeof (folder)))
+        return err;
+    before = *error;
+    return esp_error_set (error, err, "%s (looked for from %s)", before.text, folder);
+}
 
 esp_err
 line_reader_open (const char *path, size_t max_line_bytes, line_reader **out, esp_error *error)
@@ -37,7 +49,7 @@ line_reader_open (const char *path, size_t max_line_bytes, line_reader **out, es
         goto no_memory;
     if ((err = byte_stream_open (path, &r->stream, error)) != ESP_OK) {
         line_reader_close (r);
-        return err;
+        return err == ESP_ENOENT && path[0] != '/' ? say_where (err, error) : err;
     }
     *out = r;
     return ESP_OK;

@@ -67,6 +67,12 @@ static esp_err beam_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err beam_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const beam_options *o = options;
+    return needs_level (o->rule == RULE_TILED ? o->width : o->keep * o->expand, has, error);
+}
+
 static const beam_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -453,7 +459,7 @@ const strategy strategy_beam = {
     .option_bytes = sizeof (beam_options),
     .state_bytes = sizeof (beam),
     .fit = beam_fit,
-    .suits = needs_prm,
+    .suits = beam_suits,
     .open = beam_open,
     .joined = beam_joined,
     .select = beam_select,

@@ -36,6 +36,12 @@ static const esp_option dvts_rows[] = {
     ESP_OPTION_END,
 };
 
+static esp_err dvts_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const dvts_options *o = options;
+    return needs_level (o->keep * o->expand, has, error);
+}
+
 static const dvts_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -159,7 +165,7 @@ const strategy strategy_dvts = {
     .options = dvts_rows,
     .option_bytes = sizeof (dvts_options),
     .state_bytes = sizeof (dvts),
-    .suits = needs_prm,
+    .suits = dvts_suits,
     .open = dvts_open,
     .joined = dvts_joined,
     .select = dvts_select,

@@ -20,6 +20,18 @@ esp_err needs_prm (const void *options, const strategy_means *has, esp_error *er
         "search.strategy: this one decides by scores and needs a PRM; add a section prm");
 }
 
+esp_err needs_level (int64_t steps, const strategy_means *has, esp_error *error)
+{
+    esp_err err = needs_prm (NULL, has, error);
+    if (err != ESP_OK || (uint64_t)steps <= has->step_cap)
+        return err;
+    return esp_error_set (
+        error, ESP_EINVAL,
+        "search.budget: one level asks for %lld steps, the budget of a problem has "
+        "%llu: no branch would get further; raise it, or search more narrowly",
+        (long long)steps, (unsigned long long)has->step_cap);
+}
+
 esp_err needs_end (const char *key, int64_t limit, const strategy_means *has, esp_error *error)
 {
     if (limit > 0 || has->capped)

@@ -8,6 +8,8 @@
 
 /* For suits(): a strategy that decides by scores.  options are not looked at. */
 ESP_MUST_CHECK esp_err needs_prm (const void *options, const strategy_means *has, esp_error *error);
+/* For suits() of a strategy that goes level by level: a PRM, and a budget that pays for one level of `steps`. */
+ESP_MUST_CHECK esp_err needs_level (int64_t steps, const strategy_means *has, esp_error *error);
 /* For suits(): a limit of 0 ("until the budget ends") needs a budget.  key: of the option, without "search.". */
 ESP_MUST_CHECK esp_err needs_end (const char *key, int64_t limit, const strategy_means *has,
                                   esp_error *error);

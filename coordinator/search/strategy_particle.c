@@ -77,6 +77,12 @@ static esp_err particle_fit (void *options, esp_error *error)
     return ESP_OK;
 }
 
+static esp_err particle_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const particle_options *o = options;
+    return needs_level (o->particles, has, error);
+}
+
 static const particle_options *options_of (const search *s)
 {
     return search_strategy_options (s);
@@ -302,7 +308,7 @@ const strategy strategy_particle = {
     .option_bytes = sizeof (particle_options),
     .state_bytes = sizeof (population),
     .fit = particle_fit,
-    .suits = needs_prm,
+    .suits = particle_suits,
     .open = particle_open,
     .joined = particle_joined,
     .answers = particle_answers,

@@ -35,6 +35,12 @@ static const esp_option rebase_rows[] = {
     ESP_OPTION_END,
 };
 
+static esp_err rebase_suits (const void *options, const strategy_means *has, esp_error *error)
+{
+    const rebase_options *o = options;
+    return needs_level (o->width, has, error);
+}
+
 /* The unfinished nodes of a level and what they weigh. */
 typedef struct candidates {
     node_ref *nodes;
@@ -166,7 +172,7 @@ const strategy strategy_rebase = {
     .options = rebase_rows,
     .option_bytes = sizeof (rebase_options),
     .state_bytes = sizeof (rebase),
-    .suits = needs_prm,
+    .suits = rebase_suits,
     .open = rebase_open,
     .joined = rebase_joined,
     .select = rebase_select,

@@ -109,6 +109,11 @@ def a_budget_of_0_and_n_of_0_are_refused():
 
 
 @case
+def a_section_of_another_name():
+    bad_run((RUN % "").replace("verifier:", "verifer:"), "run.yaml:6", "did you mean verifier")
+
+
+@case
 def an_unknown_strategy_or_engine():
     bad_run((RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: baem"), "run.yaml:3", "baem", "beam")
     bad_run((RUN % "").replace("{engine: fake, slots: 4}\nprm", "{engine: fkae}\nprm"), "run.yaml:4", "fkae", "fake")
@@ -129,6 +134,7 @@ def a_strategy_without_what_it_needs():
 def keep_and_expand_that_do_not_fit():
     bad_run((RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: beam, keep: 8, width: 4"), "run.yaml:3")
     bad_run((RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: dvts, keep: 3, expand: 0"), "run.yaml:3", "expand")
+    bad_run((RUN % "").replace("keep: 2, expand: 2", "keep: 8, expand: 8, budget: {steps: 40}"), "run.yaml:3", "64", "40")
 
 
 @case

@@ -262,6 +262,29 @@ def kill_and_resume_five_times():
 
 
 @case
+def an_output_with_spaces_and_quotes_whose_run_file_was_lost():
+    folder()
+    undisturbed()
+    want(call("run", "run.yaml", "run.output=\"it's a \\\"run\\\"\""), 0)
+    output = "it's a \"run\""
+    want(call("resume", output), 0)
+    os.unlink(os.path.join(output, "run.yaml"))
+    want(call("resume", output), 0)
+    same("calm", output)
+
+
+@case
+def closed_standard_streams_hurt_no_file():
+    folder()
+    undisturbed()
+    want(call("run", "run.yaml", before=lambda: os.closerange(0, 3)), 0)
+    same("calm", "out")
+    with open("out/log.txt") as log:
+        if "espalier:" in log.read():
+            raise Wrong("what was meant for people stands in log.txt")
+
+
+@case
 def two_programs_on_one_output():
     folder(n=8)
     write("slow.yaml", RUN % SLOW)

@@ -7,6 +7,7 @@
 The sources are copied into BUILD_FOLDER/src; each fault is put in there in turn, the tests that should notice are built and run, and
 the first one that fails is named.  A fault that nothing catches fails this ring; so does one whose line is not there any more.
 """
+import argparse
 import os
 import shutil
 import subprocess
@@ -134,7 +135,11 @@ def whole_tests(folder, tests):
 
 
 def main():
-    base, only = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    words = argparse.ArgumentParser(description="one-line faults in our own source, each of which a test must catch")
+    words.add_argument("folder", help="where a copy of the source is patched and built")
+    words.add_argument("names", nargs="*", help="only these faults")
+    given = words.parse_args()
+    base, only = os.path.abspath(given.folder), given.names
     source, folder = os.path.join(base, "src"), os.path.join(base, "build")
     copy_sources(source)
     subprocess.run(["cmake", "-S", source, "-B", folder, "-G", "Ninja", "-DESP_WERROR=OFF", "-DESP_CHECK=ON"], check=True,
