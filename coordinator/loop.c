@@ -35,15 +35,16 @@ const esp_option run_option_rows[] = {
      "same seed, same draws and same seeds of samples", ESP_OPT_FIXED, false},
     {"repeats", ESP_OPT_INT, offsetof (run_options, repeats), "1", 1, 1000000, NULL, "searches",
      "independent searches per problem", ESP_OPT_GROWS, false},
-    {"limits.seconds", ESP_OPT_DOUBLE, offsetof (run_options, limit_seconds), "0", 0, 1e9, NULL,
-     "s", "wall time of this start of the run; reached: it stops, resumable; 0 = none",
+    {"limits.seconds", ESP_OPT_DOUBLE, offsetof (run_options, limit_seconds), NULL, 0.001, 1e9,
+     NULL, "s", "wall time of this start of the run; reached: it stops, resumable; left out: none",
      ESP_OPT_FREE, false},
-    {"limits.generations", ESP_OPT_INT, offsetof (run_options, limit_generations), "0", 0, 9e15,
-     NULL, "samples", "cap of the whole run; reached: it stops, resumable; 0 = none", ESP_OPT_FREE,
+    {"limits.generations", ESP_OPT_INT, offsetof (run_options, limit_generations), NULL, 1, 9e15,
+     NULL, "samples", "hard cap of the whole run; reached: it stops, resumable; left out: none",
+     ESP_OPT_FREE, false},
+    {"limits.generated_tokens", ESP_OPT_INT, offsetof (run_options, limit_generated_tokens), NULL,
+     1, 9e15, NULL, "tokens",
+     "hard cap of the whole run; reached: it stops, resumable; left out: none", ESP_OPT_FREE,
      false},
-    {"limits.generated_tokens", ESP_OPT_INT, offsetof (run_options, limit_generated_tokens), "0", 0,
-     9e15, NULL, "tokens", "cap of the whole run; reached: it stops, resumable; 0 = none",
-     ESP_OPT_FREE, false},
     ESP_OPTION_END,
 };
 
@@ -194,7 +195,7 @@ esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number)
     return ESP_OK;
 }
 
-static esp_err apply (coordinator *c, open_problem *p, const input *in)
+esp_err apply_input (coordinator *c, open_problem *p, const input *in)
 {
     uint64_t number;
     esp_err err;
@@ -262,16 +263,20 @@ static void world_result (void *ctx, const result *r, int rank)
     (void)rank;
     c->generations += r->error == ESP_OK && r->steps > 0;
     c->results++;
+    if (p)
+        limits_settle (c, search_task (p->search, r->id.number), r->tokens);
     if (p && c->pass_error == ESP_OK)
-        keep_error (c, apply (c, p, &in));
+        keep_error (c, apply_input (c, p, &in));
 }
 
 static void world_again (void *ctx, const task *t)
 {
     coordinator *c = ctx;
     const open_problem *p = find_open (c, t->id.problem);
-    if (p)
-        keep_error (c, frontier_push (c->frontier, t, p->priority));
+    if (!p)
+        return;
+    limits_again (c, t);
+    keep_error (c, frontier_push (c->frontier, t, p->priority));
 }
 
 static void world_progress (void *ctx, task_id id, span text)
@@ -374,7 +379,7 @@ static esp_err admit_problems (coordinator *c, bool *busy)
         }
         *busy = true;
         if ((err = open_search (c, in.problem, &p)) == ESP_OK)
-            err = apply (c, p, &in);
+            err = apply_input (c, p, &in);
     }
     return err;
 }
@@ -390,6 +395,8 @@ static esp_err send_kind (coordinator *c, enum task_kind kind, bool *busy)
         open_problem *p = find_open (c, t.id.problem);
         if (!p || !search_wants (p->search, t.id.number))
             continue; /* cancelled while it waited */
+        if (!limits_take (c, &t))
+            return frontier_push (c->frontier, &t, p->priority);
         if (p->first_sent_ns == 0)
             p->first_sent_ns = esp_clock_ns (c->setup.clock);
         *busy = true;
@@ -401,6 +408,7 @@ static esp_err send_kind (coordinator *c, enum task_kind kind, bool *busy)
 static esp_err send_tasks (coordinator *c, bool *busy)
 {
     esp_err err = ESP_OK;
+    c->limits.held_back = NULL;
     if (c->stopping || journal_backlog (c->journal) > BACKLOG)
         return ESP_OK;
     for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
@@ -408,46 +416,7 @@ static esp_err send_tasks (coordinator *c, bool *busy)
     return err == ESP_OK ? dispatch_flush (c->dispatch) : err;
 }
 
-/* ---- limits and the end ---- */
-
-static esp_err check_deadlines (coordinator *c, uint64_t now)
-{
-    uint64_t limit = (uint64_t)(c->setup.search->options.budget_seconds * 1e9);
-    esp_err err = ESP_OK;
-    for (size_t i = 0; limit > 0 && i < c->open_cap && err == ESP_OK; i++) {
-        open_problem *p = c->open[i].p;
-        input in = {.kind = INPUT_DEADLINE};
-        if (!p || p->first_sent_ns == 0 || p->expired || now - p->first_sent_ns < limit)
-            continue;
-        p->expired = true;
-        in.problem = p->key;
-        err = apply (c, p, &in);
-        i = (size_t)-1; /* the table may have moved */
-    }
-    return err;
-}
-
-static void check_limits (coordinator *c, uint64_t now)
-{
-    const run_options *run = c->setup.run;
-    run_status status = {0};
-    if (c->stopping)
-        return;
-    if (run->limit_generations > 0 || run->limit_generated_tokens > 0)
-        coordinator_status (c, &status);
-    if (run->limit_seconds > 0 && (double)(now - c->started_ns) / 1e9 >= run->limit_seconds)
-        coordinator_stop (c, 2.0, "run.limits.seconds reached");
-    else if (run->limit_generations > 0 && status.generations >= (uint64_t)run->limit_generations)
-        coordinator_stop (c, 2.0, "run.limits.generations reached");
-    else if (run->limit_generated_tokens > 0 &&
-             status.generated_tokens >= (uint64_t)run->limit_generated_tokens)
-        coordinator_stop (c, 2.0, "run.limits.generated_tokens reached");
-    else if (dispatch_stranded_s (c->dispatch) > c->setup.dispatch->no_worker_s)
-        coordinator_stop (c, 0.0,
-                          dispatch_trouble (c->dispatch)[0]
-                              ? dispatch_trouble (c->dispatch)
-                              : "no able worker is left (dispatch.no_worker_s)");
-}
+/* ---- the end ---- */
 
 static void check_end (coordinator *c, uint64_t now)
 {
@@ -474,8 +443,8 @@ esp_err coordinator_pass (coordinator *c, bool *busy)
         return fail (c, err);
     if (now >= c->next_check_ns) {
         c->next_check_ns = now + 50000000; /* deadlines and limits need no finer clock */
-        check_limits (c, now);
-        if ((err = check_deadlines (c, now)) != ESP_OK)
+        limits_check (c, now);
+        if ((err = limits_deadlines (c, now)) != ESP_OK)
             return fail (c, err);
     }
     journal_flush (c->journal);
@@ -529,7 +498,7 @@ esp_err coordinator_command (coordinator *c, problem_key key, const command *cmd
         frontier_boost (c->frontier, key, cmd->value, is_below,
                         &b); /* send order only: no search sees it */
     }
-    if ((err = apply (c, p, &in)) == ESP_OK)
+    if ((err = apply_input (c, p, &in)) == ESP_OK)
         *number = c->inputs;
     if (err == ESP_ENOMEM)
         keep_error (c,

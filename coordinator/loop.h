@@ -71,6 +71,9 @@ void coordinator_destroy (coordinator *c); /* accepts NULL */
  * coordinator_error has the sentence. */
 esp_err coordinator_visit (void *c, const record *r);
 
+/* What finished problems of earlier starts have spent: run.limits count it.  Before coordinator_attach. */
+void coordinator_count_before (coordinator *c, const budget *spent);
+
 /* Start work: rows of problems that finished but were not committed are given to the journal, pending tasks to
  * the frontier.  The journal is borrowed. */
 ESP_MUST_CHECK esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finished,

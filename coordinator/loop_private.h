@@ -2,7 +2,7 @@
 #ifndef ESP_COORDINATOR_LOOP_PRIVATE_H
 #define ESP_COORDINATOR_LOOP_PRIVATE_H
 
-/* loop_private.h - the parts the loop holds; shared by loop.c and loop_resume.c */
+/* loop_private.h - the parts the loop holds; shared by loop*.c */
 
 #include "coordinator/frontier/frontier.h"
 #include "coordinator/loop.h"
@@ -51,7 +51,12 @@ struct coordinator {
     uint64_t done, solved, graded, failed, done_before; /* done_before: by earlier starts */
     budget finished_used;
     uint64_t finished_scored_steps;
-    uint64_t generations; /* samples that came in this start */
+    uint64_t generations;      /* samples that came in this start */
+    struct limits {            /* of the whole run (run.limits), all starts together */
+        uint64_t asked;        /* generations: finished, or out */
+        uint64_t tokens;       /* generated, or reserved for what is out */
+        const char *held_back; /* the last pass could not send a generation; NULL = it could */
+    } limits;
 };
 
 static inline uint64_t problem_hash (problem_key key)
@@ -68,6 +73,18 @@ open_problem *find_open (const coordinator *c, problem_key key);
 ESP_MUST_CHECK esp_err open_search (coordinator *c, problem_key key, open_problem **out);
 ESP_MUST_CHECK esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e);
 ESP_MUST_CHECK esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number);
+ESP_MUST_CHECK esp_err apply_input (coordinator *c, open_problem *p, const input *in);
 void count_finished (coordinator *c, const row_totals *t);
+
+/* ---- loop_limits.c ---- */
+
+/* After resume brought back what was asked; waiting: generations among it that will be sent again. */
+void limits_begin (coordinator *c, uint64_t waiting);
+bool limits_take (coordinator *c, const task *t); /* may it go out?  Then it is charged. */
+/* What was out came with so many tokens.  NULL = nobody waits for it: it stays charged in full. */
+void limits_settle (coordinator *c, const task *t, uint64_t tokens);
+void limits_again (coordinator *c, const task *t); /* it was lost, and waits to be sent again */
+void limits_check (coordinator *c, uint64_t now);  /* stop the run when one is reached */
+ESP_MUST_CHECK esp_err limits_deadlines (coordinator *c, uint64_t now); /* search.budget.seconds */
 
 #endif

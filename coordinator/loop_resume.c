@@ -121,10 +121,17 @@ static esp_err keep_admitted (coordinator *c, const key_range *finished, size_t 
 static esp_err queue_pending (coordinator *c)
 {
     esp_err err = ESP_OK;
-    for (size_t i = 0; i < c->open_cap && err == ESP_OK; i++)
-        if (c->open[i].p &&
-            (err = search_pending_tasks (c->open[i].p->search, &c->effects)) == ESP_OK)
-            err = queue_tasks (c, c->open[i].p, &c->effects);
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < c->open_cap && err == ESP_OK; i++) {
+        if (!c->open[i].p ||
+            (err = search_pending_tasks (c->open[i].p->search, &c->effects)) != ESP_OK)
+            continue;
+        for (size_t t = 0; t < c->effects.task_count; t++) /* a lookahead is not asked for yet */
+            waiting +=
+                c->effects.tasks[t].kind == TASK_GENERATE && c->effects.tasks[t].child != NODE_NONE;
+        err = queue_tasks (c, c->open[i].p, &c->effects);
+    }
+    limits_begin (c, waiting);
     return err;
 }
 

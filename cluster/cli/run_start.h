@@ -34,6 +34,9 @@ typedef struct run_arguments {
 int run_parts_open (run_parts *p, const run_arguments *a, ranks *r);
 void run_parts_close (run_parts *p);
 
+/* What the problems in answers.jsonl have spent. */
+budget run_rows_spent (const char *output);
+
 /* summary.json from the rows and the figures of this start; with done also the `done` marker.  Errors: sentence. */
 ESP_MUST_CHECK esp_err run_write_summary (const run_parts *p, const char *mpi, bool done,
                                           esp_error *error);

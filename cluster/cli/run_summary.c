@@ -65,6 +65,13 @@ static void read_rows (const char *output, tally *t)
     fclose (in);
 }
 
+budget run_rows_spent (const char *output)
+{
+    tally t = {0};
+    read_rows (output, &t);
+    return (budget){t.generations, t.steps, t.generated_tokens, t.scored_tokens};
+}
+
 static json_t *rows_part (const tally *t)
 {
     json_t *reasons = json_object ();

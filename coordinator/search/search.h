@@ -76,6 +76,9 @@ esp_err search_error (const search *s);    /* first permanent failure of a task,
 uint32_t search_pending (const search *s); /* tasks planned and not answered */
 uint64_t search_digest (const search *s);  /* over everything it ever planned */
 budget search_used (const search *s);      /* charged, over all lanes */
+budget search_asked (const search *s);     /* and by what is still open: asked so far */
+/* A task that was planned and not answered, borrowed until the next search_apply; NULL: none with this number. */
+const task *search_task (const search *s, uint32_t number);
 uint64_t search_scored_steps (const search *s);
 /* Candidates in the strategy's order; as strategy.answers. */
 size_t search_answers (const search *s, node_ref *out, size_t max);

@@ -226,6 +226,24 @@ budget search_used (const search *s)
     return sum;
 }
 
+budget search_asked (const search *s)
+{
+    budget sum = search_used (s);
+    for (uint32_t l = 0; l < s->lane_count; l++)
+        for (const join *j = s->lanes[l].first; j; j = j->next)
+            for (size_t i = 0; i < j->count; i++) {
+                budget asked = charge_of_ask (s, &j->asks[i]);
+                sum = budget_sum (&sum, &asked);
+            }
+    return sum;
+}
+
+const task *search_task (const search *s, uint32_t number)
+{
+    const task_slot *slot = find_slot (s, number);
+    return slot ? &s->planned[slot->cell].task : NULL;
+}
+
 uint64_t search_scored_steps (const search *s)
 {
     return s->scored_steps;
