@@ -31,6 +31,7 @@
 
 #include "proto/link/link_mpi.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <mpi.h>
 #if defined(OPEN_MPI) && OPEN_MPI
 #include <mpi-ext.h> /* Debian's 4.1.4 has it too, without ULFM; MPICH has not */
@@ -62,7 +63,9 @@ enum {
     SPINS_MIN = 3, /* where one look takes long (TCP): one to move, one to see, one to spare */
     SERVED_PER_LOOK = 8, /* active peers in one poll; each may cost a turn of MPI's progress */
     SETTLE_S = 2,        /* a clean close waits so long for transfers to end */
-    WATCHDOG_S = 10      /* MPI_Finalize longer than this hangs */
+    WATCHDOG_S = 10,     /* MPI_Finalize longer than this hangs */
+    START_S = 300,       /* until all ranks have come up; large jobs need a minute */
+    START_FAILED = 4     /* exit status then: cannot go on */
 };
 enum { TAG_WHOLE = 1, TAG_NOTICE = 2, TAG_LARGE = 3 };
 
@@ -551,16 +554,21 @@ static void give_up (int signal_number)
     _exit (0);
 }
 
-/* MPI_Finalize waits for the other ranks; where one has died unseen it would wait for ever. */
-static void finalize (void)
+static void wait_at_most (unsigned seconds, void (*handler) (int))
 {
-    struct sigaction act = {.sa_handler = give_up};
+    struct sigaction act = {.sa_handler = handler};
     sigset_t alarm_only;
     sigemptyset (&alarm_only);
     sigaddset (&alarm_only, SIGALRM);
     sigaction (SIGALRM, &act, NULL);
     pthread_sigmask (SIG_UNBLOCK, &alarm_only, NULL);
-    alarm (WATCHDOG_S);
+    alarm (seconds);
+}
+
+/* MPI_Finalize waits for the other ranks; where one has died unseen it would wait for ever. */
+static void finalize (void)
+{
+    wait_at_most (WATCHDOG_S, give_up);
     MPI_Finalize ();
     alarm (0);
 }
@@ -640,6 +648,24 @@ static void describe (struct mpi_end *e)
     snprintf (e->description, sizeof (e->description), "%.80s, failures are %s", version,
               e->base.reports_deaths ? "reported (ULFM)" : "found by heartbeats");
     e->base.description = e->description;
+}
+
+static void not_all_came (int signal_number)
+{
+    static const char text[] = "espalier: MPI has waited too long for all ranks to come up "
+                               "(ESP_RANK_START_S); look at what keeps one of them, or "
+                               "its node, from starting\n";
+    ssize_t told = write (STDERR_FILENO, text, sizeof (text) - 1);
+    (void)signal_number, (void)told;
+    _exit (START_FAILED);
+}
+
+/* MPI_Init waits for all ranks, for ever if need be. */
+static unsigned start_seconds (void)
+{
+    const char *text = getenv ("ESP_RANK_START_S");
+    long seconds = text ? strtol (text, NULL, 10) : 0;
+    return seconds > 0 && seconds < INT_MAX ? (unsigned)seconds : START_S;
 }
 
 static esp_err start_mpi (int *argc, char ***argv, int *rank, int *size, esp_error *error)
@@ -764,6 +790,7 @@ esp_err link_mpi_open (int *argc, char ***argv, uint64_t version, link_end **out
     esp_err err, made = ESP_OK;
     if (!argc || !argv || !out)
         return ESP_EINVAL;
+    wait_at_most (start_seconds (), not_all_came);
     if ((err = start_mpi (argc, argv, &rank, &size, error)) != ESP_OK)
         return err;
     err = check_versions (rank, version, error);
@@ -771,6 +798,7 @@ esp_err link_mpi_open (int *argc, char ***argv, uint64_t version, link_end **out
         err = esp_error_set (error, ESP_EIO, "MPI failed while the ranks found each other");
     else if (made != ESP_OK)
         err = esp_error_set (error, made, "a rank cannot open its link: %s", esp_err_text (made));
+    alarm (0);
     if (err == ESP_EVERSION || made != ESP_OK)
         finalize (); /* every rank is here, so it ends */
     if (err == ESP_OK)

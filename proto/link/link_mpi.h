@@ -10,13 +10,14 @@
  * (ringer.h).  Open MPI 5 under mpirun --with-ft ulfm reports deaths; all others do not.
  *
  * Environment: ESP_DOORBELL_IF names the interface for the rings when ranks are on
- * several hosts (default: the first one that leads out of the host).
+ * several hosts (default: the first one that leads out of the host).  ESP_RANK_START_S: seconds until all ranks
+ * must have come up (300); MPI itself would wait for ever.
  */
 
 #include "proto/link/link.h"
 
-/* Start MPI and open the end of this rank; collective over all ranks, once in a process.  It waits for all of them
- * without limit (MPI_Init does): srun and mpirun have their own limits.  Every rank states `version` (a hash of
+/* Start MPI and open the end of this rank; collective over all ranks, once in a process.  When they do
+ * not all come up in time, the process says so and ends with status 4.  Every rank states `version` (a hash of
  * program and wire version); when ranks differ, all get ESP_EVERSION, and the sentence names the first rank that
  * differs from rank 0 and both values.
  * Errors: ESP_EINVAL, ESP_EIO (MPI fails, or mpirun belongs to another MPI), ESP_EVERSION, ESP_ENOMEM. */

@@ -136,6 +136,28 @@ def a_wrong_run_file_under_mpirun_ends_all_ranks():
 
 
 @case
+def a_rank_that_never_starts_ends_the_others():
+    if not shutil.which("mpirun"):
+        raise Skip("no mpirun")
+    folder()
+    write("rank", f"""#!/bin/sh
+echo $$ > pid.$OMPI_COMM_WORLD_RANK
+[ "$OMPI_COMM_WORLD_RANK" = 2 ] && exec sleep 600
+exec {ESPALIER} run run.yaml
+""")
+    os.chmod("rank", 0o755)
+    p = start("-n", "3", "./rank", command=[MPIRUN], env={"ESP_RANK_START_S": "4"})
+    waited = time.monotonic() + 60
+    while not os.path.exists("pid.0") or os.path.exists("/proc/" + open("pid.0").read().strip()):
+        time.sleep(0.1)
+        if time.monotonic() > waited:
+            raise Wrong("rank 0 still waits")
+    p.terminate()
+    if "all ranks" not in end(p)[2]:
+        raise Wrong("nothing was said")
+
+
+@case
 def more_ranks_than_tasks():
     folder(n=1)
     undisturbed()
