@@ -126,6 +126,7 @@ case_requeue_at_the_time_limit()
     submit requeue search.sbatch -n 4 -t 1 --signal=B:USR1@50 -- generator.delay_us=180000 || return 1
     ended_well "$job" || return 1
     said "$log" "got SIGUSR1: the search drains" || wrong "the search got no signal" || return 1
+    said "$log" "RUN-STOPPING" || wrong "rank 0 did not drain" || return 1
     [ "$(job_field "$job" Restarts)" -ge 1 ] || wrong "the job was never requeued"
 }
 
