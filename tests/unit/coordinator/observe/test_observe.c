@@ -2,72 +2,14 @@
 /* test_observe.c - what coordinator/observe and proto/client promise, over ipc in one process */
 // LINK: esp_client nng::nng Threads::Threads
 
-#include "tests/unit/coordinator/observe/given.h"
+#include "tests/unit/coordinator/observe/others.h"
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
 #include <nng/protocol/reqrep0/req.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
 #include "proto/client/control_file.h"
-
-/* ---- helpers ---- */
-
-static void nap (void)
-{
-    usleep (200);
-}
-
-typedef struct asking { /* one client_ask in a thread of its own */
-    const char *output;
-    control_message ask;
-    pthread_t thread;
-    atomic_bool ended;
-    esp_err err;
-    esp_error error;
-    uint64_t number;
-    run_status status;
-} asking;
-
-static void *asking_run (void *arg)
-{
-    asking *a = arg;
-    client *c;
-    control_message answer;
-    a->err = client_open (a->output, &c, &a->error);
-    if (a->err == ESP_OK) {
-        a->err = client_ask (c, &a->ask, 20000, &answer, &a->error);
-        if (a->err == ESP_OK) {
-            a->number = answer.number;
-            a->status = answer.status;
-        }
-        client_close (c);
-    }
-    atomic_store (&a->ended, true);
-    return NULL;
-}
-
-static void ask_start (asking *a, const char *output)
-{
-    a->output = output;
-    pthread_create (&a->thread, NULL, asking_run, a);
-}
-
-static void ask_to_the_end (given *g, asking *a)
-{
-    while (!atomic_load (&a->ended)) {
-        observe_pass (g->o);
-        nap ();
-    }
-    pthread_join (a->thread, NULL);
-}
-
-static void ask_now (given *g, asking *a)
-{
-    ask_start (a, g->output);
-    ask_to_the_end (g, a);
-}
 
 /* ---- bad calls ---- */
 
@@ -140,7 +82,7 @@ static void only_this_user_can_reach_the_sockets (void)
         snprintf (path, sizeof (path), "%.*s", (int)(strrchr (file, '/') - file), file);
         CHECK (stat (path, &s) == 0 && (s.st_mode & 0777) == 0700 && s.st_uid == geteuid ());
     }
-    observe_close (g.o);
+    given_close (&g);
     CHECK (access (f.events + strlen ("ipc://"), F_OK) != 0 &&
            access (f.control + strlen ("ipc://"), F_OK) != 0);
     FAILS (control_file_read (g.output, &f, &error), ESP_ENOENT);
@@ -196,7 +138,7 @@ static void control_file_of_a_dead_run_is_overwritten (void)
     given_open (&g, NULL);
     PASS (client_open (g.output, &c, &error));
     client_close (c);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 static void closes_and_opens_again_and_the_client_sees_the_end (void)
@@ -220,7 +162,7 @@ static void closes_and_opens_again_and_the_client_sees_the_end (void)
     PASS (client_open (g.output, &again, &error));
     client_close (again);
     client_close (c);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 /* ---- events ---- */
@@ -233,21 +175,21 @@ static unsigned long long state_of (const given *g)
 static void follow_to_the_end (given *g, unsigned inputs)
 {
     observer o;
-    observer_start (&o, g, "follow", g->number + inputs);
+    observer_start (&o, g, "follow", g->number + inputs + 1);
     for (unsigned i = 0; i < inputs; i++) {
         given_input (g, 1 + i % 16);
         if (i % 8 == 0)
             observe_pass (g->o);
         if (i % 64 == 0)
-            nap ();
+            usleep (200);
         if (i == inputs / 2) /* half of it at the latest is live */
             observer_wait_up (&o, g);
     }
+    given_input (g, 1);
     observer_result (&o, g);
-    CU_ASSERT_STRING_EQUAL (o.err, "OK");
     CHECK (o.gaps >= 1 && o.messages >= 1);
     CHECK (o.hash == state_of (g));
-    observer_end (&o);
+    observer_end (&o, g);
 }
 
 static void snapshot_then_live_without_loss (void)
@@ -257,39 +199,42 @@ static void snapshot_then_live_without_loss (void)
     for (int i = 0; i < 3000; i++)
         given_input (&g, 5);
     follow_to_the_end (&g, 20000);
-    observe_close (g.o);
+    given_close (&g);
 }
 
+/* Here and below, what ends an observer is in the newest message: queues drop the oldest. */
 static void a_gap_is_seen_and_repaired (void)
 {
     static given g = {.jump_ns = 60000000}; /* every pass publishes */
     observer o;
     given_open (&g, NULL);
-    observer_start (&o, &g, "listen", 0);
+    observer_start (&o, &g, "listen", 4001);
     observer_wait_up (&o, &g);
     for (int i = 0; i < 4000; i++) { /* more messages than anybody queues */
         given_input (&g, 4);
         observe_pass (g.o);
     }
-    fputs ("go\n", o.to);
-    fflush (o.to);
+    observer_go (&o);
+    given_input (&g, 1);
+    observe_pass (g.o);
     g.jump_ns = 1; /* now the clock stands: nothing more is published */
     observer_result (&o, &g);
     CHECK (o.gaps >= 2); /* the first message is one, too */
     CHECK (o.events < 16000);
-    observer_end (&o);
+    observer_end (&o, &g);
     g.jump_ns = 0;
     follow_to_the_end (&g, 3000);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 static void events_that_wait_too_long_are_dropped_with_a_gap (void)
 {
     static given g = {.jump_ns = 300000000};
     static event many[1000];
+    event last = {.number = 101, .kind = EVENT_PLANNED, .value = NAN};
     observer o;
     given_open (&g, NULL);
-    observer_start (&o, &g, "listen", 0);
+    observer_start (&o, &g, "listen", last.number);
     observer_wait_up (&o, &g);
     for (int i = 0; i < 100; i++) {
         for (int k = 0; k < 1000; k++)
@@ -299,17 +244,16 @@ static void events_that_wait_too_long_are_dropped_with_a_gap (void)
                               .value = NAN};
         observe_events (g.o, many, 1000);
     }
-    fputs ("go\n", o.to);
-    fflush (o.to);
-    for (int i = 0; i < 100; i++) {
-        observe_pass (g.o);
-        nap ();
-    }
+    observer_go (&o);
+    for (int i = 0; i < 100; i++)
+        given_pass (&g);
+    observe_events (g.o, &last, 1);
+    observe_pass (g.o);
     g.jump_ns = 1;
     observer_result (&o, &g);
     CHECK (o.gaps >= 2 && o.events > 0 && o.events < 100000);
-    observer_end (&o);
-    observe_close (g.o);
+    observer_end (&o, &g);
+    given_close (&g);
 }
 
 static void ten_observers_that_never_read_do_not_hold_the_run_up (void)
@@ -333,8 +277,8 @@ static void ten_observers_that_never_read_do_not_hold_the_run_up (void)
     }
     CHECK (esp_alloc_live () <= live + 8); /* and nothing piles up */
     for (int i = 0; i < 10; i++)
-        observer_end (&o[i]);
-    observe_close (g.o);
+        other_end (&o[i].program);
+    given_close (&g);
 }
 
 static void odd_events_do_not_stop_the_others (void)
@@ -342,27 +286,28 @@ static void odd_events_do_not_stop_the_others (void)
     static given g = {.jump_ns = 60000000};
     static char big[200000];
     observer o;
+    event last = {.number = 2, .kind = EVENT_SCORED, .value = 0.5};
     event odd[3] = {{.number = 1, .kind = EVENT_SCORED, .value = INFINITY},
                     {.number = 1, .kind = EVENT_TEXT, .value = NAN},
                     {.number = 1, .kind = EVENT_SCORED, .value = 0.5}};
     memset (big, 'x', sizeof (big));
     odd[1].text = span_make (big, sizeof (big));
     given_open (&g, NULL);
-    observer_start (&o, &g, "listen", 0);
+    observer_start (&o, &g, "listen", last.number);
     observer_wait_up (&o, &g);
-    fputs ("go\n", o.to);
-    fflush (o.to);
+    observer_go (&o);
     for (int i = 0; i < 20; i++) {
         observe_events (g.o, odd, 3);
         observe_progress (g.o, (task_id){7, 9}, span_of ("so far"));
-        observe_pass (g.o);
-        nap ();
+        given_pass (&g);
     }
+    observe_events (g.o, &last, 1);
+    observe_pass (g.o);
     g.jump_ns = 1;
     observer_result (&o, &g);
     CU_ASSERT_EQUAL (o.bits, 15);
-    observer_end (&o);
-    observe_close (g.o);
+    observer_end (&o, &g);
+    given_close (&g);
 }
 
 /* ---- control ---- */
@@ -378,7 +323,6 @@ static void a_wrong_token_is_refused (void)
     PASS (control_file_read (g.output, &f, &error));
     f.token[31] = f.token[31] == '0' ? '1' : '0';
     snprintf (path, sizeof (path), "%s", suite_folder ());
-    a.output = path;
     snprintf (text, sizeof (text),
               "{\"events\":\"%s\",\"control\":\"%s\",\"token\":\"%s\",\"pid\":%ld,\"host\":\"%s\"}",
               f.events, f.control, f.token, f.pid, f.host);
@@ -387,12 +331,12 @@ static void a_wrong_token_is_refused (void)
         snprintf (file, sizeof (file), "%s/control.json", path);
         PASS (esp_file_write (file, span_of (text), 0600, &error));
     }
-    ask_start (&a, path);
-    ask_to_the_end (&g, &a);
+    asking_start (&a, path);
+    asking_result (&a, &g);
     CU_ASSERT_EQUAL (a.err, ESP_ECONFLICT);
-    CHECK (strstr (a.error.text, "token") != NULL);
+    CHECK (strstr (a.error, "token") != NULL);
     CU_ASSERT_EQUAL (g.stops, 0);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 static void garbage_gets_an_answer_and_harms_nothing (void)
@@ -413,16 +357,15 @@ static void garbage_gets_an_answer_and_harms_nothing (void)
         int got = NNG_EAGAIN;
         CHECK (nng_send (req, (void *)(uintptr_t)garbage[i], strlen (garbage[i]), 0) == 0);
         for (int k = 0; k < 20000 && got == NNG_EAGAIN; k++) {
-            observe_pass (g.o);
+            given_pass (&g);
             got = nng_recv (req, answer, &len, NNG_FLAG_NONBLOCK);
-            nap ();
         }
         CHECK (got == 0 && len > 0);
     }
     nng_close (req);
-    ask_now (&g, &a);
-    CHECK (a.err == ESP_OK && a.status.problems_total == PROBLEMS);
-    observe_close (g.o);
+    asking_now (&a, &g);
+    CHECK (a.err == ESP_OK && a.problems_total == PROBLEMS);
+    given_close (&g);
 }
 
 static void a_command_is_answered_when_it_is_on_disk (void)
@@ -432,22 +375,17 @@ static void a_command_is_answered_when_it_is_on_disk (void)
     a.ask.command = (command){
         .kind = COMMAND_ADD_STEP, .node = 7, .value = 0, .text = span_of ("a human step")};
     given_open (&g, NULL);
-    ask_start (&a, g.output);
-    while (g.commands == 0) {
-        observe_pass (g.o);
-        nap ();
-    }
-    for (int i = 0; i < 200; i++) {
-        observe_pass (g.o);
-        nap ();
-    }
-    CHECK (!atomic_load (&a.ended));
-    atomic_store (&g.durable, 42);
-    ask_to_the_end (&g, &a);
+    asking_start (&a, g.output);
+    asking_wait_command (&a, &g);
+    for (int i = 0; i < 200; i++)
+        given_pass (&g);
+    CHECK (!other_has_spoken (&a.program));
+    g.durable = 42;
+    asking_result (&a, &g);
     CHECK (a.err == ESP_OK && a.number == 42 && g.commands == 1);
     CHECK (g.last.kind == COMMAND_ADD_STEP && g.last.node == 7 &&
            strcmp (g.last_text, "a human step") == 0);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 static void a_command_for_a_problem_that_is_not_open_is_refused (void)
@@ -456,11 +394,11 @@ static void a_command_for_a_problem_that_is_not_open_is_refused (void)
     asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 77}},
            b = {.ask = {.kind = CONTROL_SNAPSHOT, .problem = 77}};
     given_open (&g, NULL);
-    ask_now (&g, &a);
-    CHECK (a.err == ESP_ECONFLICT && strstr (a.error.text, "not open") != NULL);
-    ask_now (&g, &b);
-    CHECK (b.err == ESP_ECONFLICT && strstr (b.error.text, "not open") != NULL);
-    observe_close (g.o);
+    asking_now (&a, &g);
+    CHECK (a.err == ESP_ECONFLICT && strstr (a.error, "not open") != NULL);
+    asking_now (&b, &g);
+    CHECK (b.err == ESP_ECONFLICT && strstr (b.error, "not open") != NULL);
+    given_close (&g);
 }
 
 static void commands_that_wait_at_the_end_are_refused (void)
@@ -468,14 +406,11 @@ static void commands_that_wait_at_the_end_are_refused (void)
     given g = {.number = 0};
     asking a = {.ask = {.kind = CONTROL_COMMAND, .problem = 1}};
     given_open (&g, NULL);
-    ask_start (&a, g.output);
-    while (g.commands == 0) {
-        observe_pass (g.o);
-        nap ();
-    }
+    asking_start (&a, g.output);
+    asking_wait_command (&a, &g);
     observe_close (g.o);
-    pthread_join (a.thread, NULL);
-    CHECK (a.err == ESP_ECONFLICT && strstr (a.error.text, "ending") != NULL);
+    asking_result (&a, NULL);
+    CHECK (a.err == ESP_ECONFLICT && strstr (a.error, "ending") != NULL);
 }
 
 static void stop_and_status_are_answered_at_once (void)
@@ -484,40 +419,39 @@ static void stop_and_status_are_answered_at_once (void)
     asking a = {.ask = {.kind = CONTROL_STATUS}}, b = {.ask = {.kind = CONTROL_STOP}};
     asking c = {.ask = {.kind = CONTROL_OK}};
     given_open (&g, NULL);
-    ask_now (&g, &a);
-    CHECK (a.err == ESP_OK && a.status.inputs == 5 && isnan (a.status.eta_s));
-    ask_now (&g, &b);
+    asking_now (&a, &g);
+    CHECK (a.err == ESP_OK && a.inputs == 5 && !a.eta_is_known);
+    asking_now (&b, &g);
     CHECK (b.err == ESP_OK && g.stops == 1);
-    ask_now (&g, &c);
+    asking_now (&c, &g);
     CHECK (c.err == ESP_ECONFLICT);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 static void many_observers_ask_at_once (void)
 {
     static given g;
     static asking a[24];
-    bool all = false;
+    int answered = 0;
     given_open (&g, NULL);
     for (int i = 0; i < 24; i++) {
         a[i] = (asking){.ask = {.kind = CONTROL_COMMAND, .problem = 2}};
-        ask_start (&a[i], g.output);
+        asking_start (&a[i], g.output);
     }
-    while (!all) {
-        observe_pass (g.o);
+    while (answered < 24) {
+        given_pass (&g);
         if (g.commands % 8 == 0)
-            atomic_store (&g.durable, g.number);
-        nap ();
-        all = true;
+            g.durable = g.number;
+        answered = 0;
         for (int i = 0; i < 24; i++)
-            all = all && atomic_load (&a[i].ended);
+            answered += other_has_spoken (&a[i].program);
     }
     for (int i = 0; i < 24; i++) {
-        pthread_join (a[i].thread, NULL);
+        asking_result (&a[i], &g);
         CHECK (a[i].err == ESP_OK && a[i].number >= 1 && a[i].number <= 24);
     }
     CU_ASSERT_EQUAL (g.commands, 24);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 static void a_request_rings_the_bell (void)
@@ -525,16 +459,18 @@ static void a_request_rings_the_bell (void)
     given g = {.number = 0};
     asking a = {.ask = {.kind = CONTROL_STATUS}};
     uint64_t count;
-    int tries = 0;
+    bool rung = false;
     given_open (&g, NULL);
     CHECK (read (observe_fd (g.o), &count, sizeof (count)) < 0);
-    ask_start (&a, g.output);
-    while (read (observe_fd (g.o), &count, sizeof (count)) < 0 && ++tries < 50000)
-        nap ();
-    CHECK (tries < 50000);
-    ask_to_the_end (&g, &a);
+    asking_start (&a, g.output);
+    while (!rung && !other_has_spoken (&a.program)) { /* no pass that might answer it */
+        rung = read (observe_fd (g.o), &count, sizeof (count)) > 0;
+        usleep (200);
+    }
+    CHECK (rung);
+    asking_result (&a, &g);
     CHECK (a.err == ESP_OK);
-    observe_close (g.o);
+    given_close (&g);
 }
 
 /* ---- over the network ---- */
@@ -561,7 +497,10 @@ static void tcp_serves_both_sockets_on_one_port_and_hides_events_behind_the_toke
     CHECK (nng_dial (stranger, url, NULL, 0) != 0);
     nng_close (stranger);
     follow_to_the_end (&g, 2000);
-    observe_close (g.o);
+    while (door_watched (
+        g.o->door)) /* nng 1.5 never frees what was on its way to a WebSocket that is gone */
+        usleep (200);
+    given_close (&g);
 }
 
 static void an_address_that_cannot_be_had_is_said (void)
@@ -608,7 +547,7 @@ int main (int argc, char **argv)
         {"an address that cannot be had is said", an_address_that_cannot_be_had_is_said},
         {NULL, NULL},
     };
-    if (argc == 4)
-        return observer_main (argv[1], argv[2], strtoull (argv[3], NULL, 10));
+    if (argc > 1)
+        return others_main (argv);
     return suite_main ("observe", cases);
 }
