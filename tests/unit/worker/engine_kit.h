@@ -95,9 +95,8 @@ static inline void kit_do (struct kit *k, task t, const char *json, const char *
 static inline const char *kit_shared (const char *name)
 {
     static char path[PATH_MAX];
-    const char *here = __FILE__, *end = strstr (here, "/tests/unit/worker/");
     FILE *f;
-    snprintf (path, sizeof (path), "%.*s/../shared/%s", end ? (int)(end - here) : 0, here, name);
+    snprintf (path, sizeof (path), "%s/../../../shared/%s", ESP_TESTS_UNIT, name);
     if (!(f = fopen (path, "r"))) {
         printf ("    skipped: no %s\n", path);
         return NULL;

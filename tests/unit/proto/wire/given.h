@@ -171,14 +171,13 @@ static inline bool same_command (const command *a, const command *b)
 
 /* ---- golden files ---- */
 
-/* Compare with golden/NAME.bin beside the test, or write it. */
+/* Compare with golden/NAME.bin beside this file, or write it. */
 static inline void golden (bool write, const char *name, span bytes)
 {
     char path[4096];
-    const char *slash = strrchr (__FILE__, '/');
     esp_buf stored = {0};
     esp_error error = {0};
-    snprintf (path, sizeof (path), "%.*s/golden/%s.bin", (int)(slash - __FILE__), __FILE__, name);
+    snprintf (path, sizeof (path), "%s/proto/wire/golden/%s.bin", ESP_TESTS_UNIT, name);
     if (write)
         PASS (esp_file_write (path, bytes, 0644, &error));
     PASS (esp_file_read (path, 1 << 20, &stored, &error));
