@@ -5,25 +5,28 @@
     test_runs.py ESPALIER [MPIRUN]          MPIRUN: command with its flags, or cluster/local/mpirun
     --rounds N   kill-and-resume rounds (20)     --quick   fewer strategies and rounds
 
-Every comparison says which pair it compared.  Processes are ended by their own ids only.
+Every comparison says which pair it compared.  Processes are ended by their own ids only.  Most of a case is waiting, so
+several run side by side; each has its own output folder, processes and folder for MPI's files.
 """
 import argparse
+import concurrent.futures
 import json
 import os
-import random
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+SIDE_BY_SIDE = 3  # jobs at a time
 HERE = os.path.dirname(os.path.abspath(__file__))
 STRATEGIES = [
     ("best_of_n", ["search.strategy=best_of_n", "search.n=16"]),
     ("beam", ["search.strategy=beam", "search.keep=4", "search.expand=4"]),
-    ("beam fixed", ["search.strategy=beam", "search.rule=fixed", "search.max_steps=6"]),
-    ("beam heap", ["search.strategy=beam", "search.rule=heap"]),
+    ("beam-fixed", ["search.strategy=beam", "search.rule=fixed", "search.max_steps=6"]),
+    ("beam-heap", ["search.strategy=beam", "search.rule=heap"]),
     ("dvts", ["search.strategy=dvts", "search.lookahead=1"]),
     ("rebase", ["search.strategy=rebase", "search.width=16"]),
     ("particle", ["search.strategy=particle", "search.particles=8"]),
@@ -49,6 +52,7 @@ class Test:
         self.espalier, self.folder = os.path.abspath(args.espalier), folder
         self.mpirun = shlex.split(args.mpirun)
         self.passed = self.failed = self.skipped = 0
+        self.lock = threading.Lock()  # for the three and the output
         problems = os.path.join(folder, "problems.jsonl")
         with open(problems, "w") as out:
             for i in range(40):
@@ -58,9 +62,22 @@ class Test:
             out.write(RUN.replace("PROBLEMS", problems))
 
     def check(self, ok, what):
-        print(("ok      " if ok else "FAILED  ") + what, flush=True)
-        self.passed += ok
-        self.failed += not ok
+        with self.lock:
+            print(("ok      " if ok else "FAILED  ") + what, flush=True)
+            self.passed += ok
+            self.failed += not ok
+
+    def side_by_side(self, jobs):
+        """Call each (label, function, arguments ...), SIDE_BY_SIDE at a time; prints the seconds, returns what they gave."""
+        with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            return list(pool.map(self.timed, jobs))
+
+    def timed(self, job):
+        start = time.monotonic()
+        gave = job[1](self, *job[2:])
+        with self.lock:
+            print(f"        {job[0]}: {time.monotonic() - start:.1f} s", flush=True)
+        return gave
 
     def out(self, name):
         return os.path.join(self.folder, name)
@@ -80,32 +97,31 @@ class Test:
         return p.returncode, (err or b'').decode(errors="replace")
 
     def start(self, ranks, words):
-        return subprocess.Popen(self.command(ranks, words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        """In a session of its own, by which family () finds the ranks; in a TMPDIR of its own: one mpirun's end removes folders
+        that another one has just found."""
+        own = dict(os.environ, TMPDIR=tempfile.mkdtemp(dir=self.folder))
+        return subprocess.Popen(self.command(ranks, words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=own,
                                 start_new_session=True)
 
     def family(self, p):
-        """Ids of the program's ranks that descend from this process, by rank where MPI says it."""
+        """Ids of the program's processes in this session, by rank."""
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/stat") as f:
                     session = int(f.read().rsplit(")", 1)[1].split()[3])
+                if session != p.pid or os.readlink(f"/proc/{pid}/exe") != self.espalier:
+                    continue
                 with open(f"/proc/{pid}/environ", "rb") as f:
                     env = dict(x.split(b"=", 1) for x in f.read().split(b"\0") if b"=" in x)
-                if os.readlink(f"/proc/{pid}/exe") != self.espalier:
-                    continue
             except (OSError, ValueError, IndexError):
                 continue
-            if session == p.pid or env.get(b"ESP_TEST_RUN") == str(p.args).encode()[:60]:
-                found[int(env.get(b"OMPI_COMM_WORLD_RANK", env.get(b"PMI_RANK", b"0")))] = int(pid)
+            found[int(env.get(b"OMPI_COMM_WORLD_RANK", b"0"))] = int(pid)
         return found
 
     def end(self, p):
         for pid in list(self.family(p).values()) + [p.pid]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            send(pid, signal.SIGKILL)
         try:
             p.communicate(timeout=20)
         except subprocess.TimeoutExpired:
@@ -117,92 +133,89 @@ class Test:
         except OSError as error:
             return [str(error)]
 
-    def inputs(self, name):
-        with open(os.path.join(self.out(name), "summary.json")) as f:
-            return json.load(f)["this_start"]["inputs"]
+    def wait(self, p, until, seconds):
+        """Until it holds, the process has ended, or so long."""
+        end = time.monotonic() + seconds
+        while not until() and p.poll() is None and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def written(self, name, one):
+        """Percent of the other's journal."""
+        return 100 * journal_bytes(self.out(name)) / max(1, journal_bytes(self.out(one)))
 
     def words(self, name, keys, delay=0):
         return ["run", self.run_file, f"run.output={self.out(name)}", f"generator.delay_us={delay}"] + keys
+
+
+def send(pid, number):
+    """False: that process has ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def known(test, keys):
     return subprocess.run([test.espalier, "check", test.run_file] + keys, capture_output=True).returncode == 0
 
 
-def same_on_any_number_of_ranks(test, strategies):
-    for label, keys in strategies:
-        one = "one-" + label.replace(" ", "-")
-        status, err = test.run(1, test.words(one, keys))
-        test.check(status == 0, f"{label}: one process ends with 0" + ("" if status == 0 else f" (got {status}: {err[-300:]})"))
-        for ranks in (2, 4, 9):
-            name = f"r{ranks}-" + label.replace(" ", "-")
-            status, err = test.run(ranks, test.words(name, keys, 2000))
-            same = test.rows(one) == test.rows(name)
-            test.check(status == 0 and same and os.path.exists(test.out(name) + "/done"),
-                       f"{label}: one process = {ranks} ranks" + ("" if same and status == 0 else f" (status {status}: {err[-300:]})"))
+def one_process(test, label, keys):
+    status, err = test.run(1, test.words("one-" + label, keys))
+    test.check(status == 0, f"{label}: one process ends with 0" + ("" if status == 0 else f" (got {status}: {err[-300:]})"))
 
 
-def workers_die(test, keys, one):
-    for how, sig in (("SIGKILL", signal.SIGKILL), ("SIGSTOP", signal.SIGSTOP)):
-        name = f"worker-{how}"
-        p = test.start(4, test.words(name, keys, 60000))
-        until = time.time() + 30
-        while time.time() < until and not os.path.exists(test.out(name) + "/run.yaml"):
-            time.sleep(0.02)
-        time.sleep(0.4)
-        victim = test.family(p).get(2)
-        if victim:
-            os.kill(victim, sig)
-        try:
-            p.communicate(timeout=180)
-        except subprocess.TimeoutExpired:
-            pass
-        done = os.path.exists(test.out(name) + "/done")
-        if sig == signal.SIGSTOP and victim:
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        if p.poll() is None:
-            test.end(p)
-        test.check(bool(victim) and done and test.rows(one) == test.rows(name),
-                   f"one process = 4 ranks with rank 2 ended by {how} (found {victim}, done marker {done})")
+def same_on_ranks(test, label, keys):
+    for ranks in (2, 4, 9):
+        name = f"r{ranks}-{label}"
+        status, err = test.run(ranks, test.words(name, keys, 2000))
+        same = test.rows("one-" + label) == test.rows(name)
+        test.check(status == 0 and same and os.path.exists(test.out(name) + "/done"),
+                   f"{label}: one process = {ranks} ranks" + ("" if same and status == 0 else f" (status {status}: {err[-300:]})"))
 
 
-def killed_and_resumed(test, keys, one, rounds):
-    total = test.inputs(one)
-    name, equal, positions = "killed", 0, []
-    for n in range(rounds):
-        name = f"killed-{n}"
-        goal = total * (5 + 90 * n / max(1, rounds - 1)) / 100
-        p = test.start(4, test.words(name, keys, 20000))
-        journal = os.path.join(test.out(name), "journal", "00")
-        until = time.time() + 60
-        size, whole = 0, os.path.getsize(first_log(test.out(one))) if first_log(test.out(one)) else 1
-        while time.time() < until and p.poll() is None and size < whole * goal / total:
-            log = first_log(test.out(name))
-            size = os.path.getsize(log) if log else 0
-            time.sleep(0.005)
+def worker_dies(test, keys, one, number):
+    """Rank 2 gets the signal when a fifth of the journal is there.  A stopped rank holds up mpirun until it is killed, after the
+    run."""
+    name, done = "worker-" + number.name, lambda: os.path.exists(test.out(name) + "/done")
+    p = test.start(4, test.words(name, keys, 60000))
+    test.wait(p, lambda: test.written(name, one) >= 20, 60)
+    victim, at = test.family(p).get(2), test.written(name, one)
+    hit = victim is not None and send(victim, number)
+    test.wait(p, done, 180)
+    if hit:
+        send(victim, signal.SIGKILL)
+    try:
+        p.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
         test.end(p)
-        positions.append(round(100 * size / whole))
-        status, err = test.run((1, 2, 3, 4)[n % 4], ["resume", test.out(name), "generator.delay_us=0"])
-        same = status in (0, 1) and test.rows(one) == test.rows(name)
-        equal += same
-        if not same:
-            print(f"        round {n}: status {status}: {err[-300:]}", flush=True)
-        del journal
-    print("        killed at % of the journal: " + " ".join(map(str, positions)), flush=True)
-    test.check(equal == rounds, f"{equal} of {rounds} kill-and-resume rounds (4 ranks, resumed on 1-4) gave the rows of one process")
+    test.check(hit and done() and test.rows(one) == test.rows(name),
+               f"one process = 4 ranks with rank 2 ended by {number.name} (hit {hit} at {at:.0f} % of the journal, done marker {done()})")
 
 
-def first_log(folder):
+def killed_and_resumed(test, keys, one, n, rounds):
+    """One round: all ranks are killed, the rows after resume are those of one process.  Gives the position and whether so."""
+    name, goal = f"killed-{n}", 5 + 90 * n / max(1, rounds - 1)
+    p = test.start(4, test.words(name, keys, 20000))
+    test.wait(p, lambda: test.written(name, one) >= goal, 60)
+    test.end(p)
+    at = test.written(name, one)
+    status, err = test.run((1, 2, 3, 4)[n % 4], ["resume", test.out(name), "generator.delay_us=0"])
+    same = status in (0, 1) and test.rows(one) == test.rows(name)
+    return at, same, "" if same else f"        round {n}: status {status}: {err[-300:]}\n"
+
+
+def journal_bytes(folder):
+    """Of its first log."""
     for place in ("journal/00", "journal/00/closed"):
         path = os.path.join(folder, place)
-        if os.path.isdir(path):
+        try:
             for name in sorted(os.listdir(path)):
                 if name.endswith(".log"):
-                    return os.path.join(path, name)
-    return None
+                    return os.path.getsize(os.path.join(path, name))
+        except OSError:
+            pass  # not there yet, or closed just now
+    return 0
 
 
 def bad_starts(test):
@@ -212,6 +225,13 @@ def bad_starts(test):
     test.check("kepe" in err, f"an unknown key ends all ranks with a sentence (status {status}: {err.strip()[:200]!r})")
     status, err = test.run(8, test.words("few", ["search.strategy=best_of_n", "search.n=1", "problems.limit=1"]))
     test.check(status == 0, "more ranks than tasks")
+
+
+def report(test, gave):
+    print("".join(x[2] for x in gave) + "        killed at % of the journal: " + " ".join(f"{x[0]:.0f}" for x in gave), flush=True)
+    equal = sum(x[1] for x in gave)
+    test.check(equal == len(gave),
+               f"{equal} of {len(gave)} kill-and-resume rounds (4 ranks, resumed on 1-4) gave the rows of one process")
 
 
 def main():
@@ -228,15 +248,17 @@ def main():
             if label not in [x[0] for x in strategies]:
                 print(f"skipped {label}: not in this build")
                 test.skipped += 1
-        same_on_any_number_of_ranks(test, strategies[:2] if args.quick else strategies)
-        keys = STRATEGIES[1][1]
-        workers_die(test, keys, "one-beam")
-        killed_and_resumed(test, keys + ["journal.commit_ms=5"], "one-beam", 4 if args.quick else args.rounds)
-        bad_starts(test)
+        strategies = strategies[:2] if args.quick else strategies
+        rounds, keys, one = 4 if args.quick else args.rounds, STRATEGIES[1][1] + ["journal.commit_ms=5"], "one-beam"
+        test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
+        deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
+        equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
+        test.side_by_side(deaths + [("bad starts", bad_starts)] + equal)
+        kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
+        report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")
     return 1 if test.failed else 0
 
 
 if __name__ == "__main__":
-    random.seed(1)
     sys.exit(main())
