@@ -268,6 +268,16 @@ static void ten_thousand_workers_give_the_same_rows (void)
     esp_buf_free (&got);
 }
 
+/* A run file whose budget does not pay for one level is refused: below 16 these plans cannot be run. */
+static bool is_refused (const struct plan *p, int cap)
+{
+    static const char *const by_level[] = {"beam", "dvts", "rebase", "particle"};
+    for (size_t i = 0; i < sizeof (by_level) / sizeof (by_level[0]); i++)
+        if (strcmp (p->name, by_level[i]) == 0)
+            return cap < 16;
+    return false;
+}
+
 static void a_budget_is_never_exceeded (void)
 {
     char base[512], folder[600], yaml[2000], problems[600];
@@ -284,7 +294,7 @@ static void a_budget_is_never_exceeded (void)
                             .sigma = 0.7,
                             .reverse = true};
             sim_outcome o;
-            if (strstr (plan_at (i)->search, "budget"))
+            if (strstr (plan_at (i)->search, "budget") || is_refused (plan_at (i), cap))
                 continue;
             snprintf (keys, sizeof (keys), "%s, budget.generations: %d", plan_at (i)->search, cap);
             snprintf (folder, sizeof (folder), "%s/b%d-%d", base, cap, i);
