@@ -5,8 +5,10 @@
     test_bad.py [ESPALIER] [WORD ...]      only the cases whose name holds one of the words
 
 Each case runs the program in a folder of its own and looks at the exit status (0 done, 1 with errors, 2 nothing started,
-3 resumable, 4 cannot go on), at the sentence, and that nothing was lost.  Standard library only.
+3 resumable, 4 cannot go on), at the sentence, and that nothing was lost.  Standard library only.  Many cases mostly wait, so
+several run side by side, each in a process of its own: a case changes the current folder and the environment.
 """
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -20,29 +22,37 @@ import bad_runs  # noqa: F401
 from bad_kit import CASES, Skip, Wrong
 
 ONLY = sys.argv[2:]
+SIDE_BY_SIDE = 3  # cases at a time
+
+
+def perform(f):
+    """(how it went, the line about it)"""
+    with tempfile.TemporaryDirectory(prefix="esp-bad-") as base:
+        work = os.path.join(base, "work")
+        os.mkdir(work)
+        os.chdir(work)
+        os.environ["TMPDIR"] = base  # one mpirun's end removes folders that another one has just found
+        begun, said = time.monotonic(), ""
+        try:
+            f()
+            how = "ok"
+        except Skip as s:
+            how, said = "skipped", str(s)
+        except (Wrong, OSError, subprocess.SubprocessError, KeyError, ValueError) as w:
+            how, said = "FAILED", f"{type(w).__name__}: {w}"
+        os.chdir("/")
+        if os.environ.get("ESP_BAD_KEEP") and how == "FAILED":
+            shutil.copytree(work, os.path.join(os.environ["ESP_BAD_KEEP"], f.__name__), dirs_exist_ok=True)
+    return how, f"{how:7} {time.monotonic() - begun:6.1f} s  {f.__name__.replace('_', ' ')}{': ' + said if said else ''}"
 
 
 def main():
     count = {"ok": 0, "FAILED": 0, "skipped": 0}
-    for f in CASES:
-        name = f.__name__.replace("_", " ")
-        if ONLY and not any(w in name for w in ONLY):
-            continue
-        with tempfile.TemporaryDirectory(prefix="esp-bad-") as work:
-            os.chdir(work)
-            begun, said = time.monotonic(), ""
-            try:
-                f()
-                how = "ok"
-            except Skip as s:
-                how, said = "skipped", str(s)
-            except (Wrong, OSError, subprocess.SubprocessError, KeyError, ValueError) as w:
-                how, said = "FAILED", f"{type(w).__name__}: {w}"
-            os.chdir("/")
-            if os.environ.get("ESP_BAD_KEEP") and how == "FAILED":
-                shutil.copytree(work, os.path.join(os.environ["ESP_BAD_KEEP"], f.__name__), dirs_exist_ok=True)
-        count[how] += 1
-        print(f"{how:7} {time.monotonic() - begun:6.1f} s  {name}{': ' + said if said else ''}", flush=True)
+    chosen = [f for f in CASES if not ONLY or any(w in f.__name__.replace("_", " ") for w in ONLY)]
+    with concurrent.futures.ProcessPoolExecutor(SIDE_BY_SIDE) as pool:
+        for how, line in pool.map(perform, chosen):
+            count[how] += 1
+            print(line, flush=True)
     print(f"{count['ok']} passed, {count['FAILED']} failed, {count['skipped']} skipped")
     return 1 if count["FAILED"] else 0
 

@@ -8,6 +8,7 @@ The sources are copied into BUILD_FOLDER/src; each fault is put in there in turn
 the first one that fails is named.  A fault that nothing catches fails this ring; so does one whose line is not there any more.
 """
 import argparse
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -124,9 +125,13 @@ def run_test(folder, test):
 def whole_tests(folder, tests):
     """The tests that pass while no fault is in; the others would catch anything."""
     good = set()
-    for test in tests:
-        made = build(folder, [test[0]])
-        code = run_test(folder, test) if made.returncode == 0 else "does not build"
+    made = build(folder, [test[0] for test in tests])
+    if made.returncode != 0:
+        print(f"FAILED  does not build without any fault: {made.stdout[-300:]}", flush=True)
+        return good
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        codes = list(pool.map(lambda test: run_test(folder, test), tests))
+    for test, code in zip(tests, codes):
         if code == 0:
             good.add(test)
         else:

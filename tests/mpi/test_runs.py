@@ -97,9 +97,10 @@ class Test:
         return p.returncode, (err or b'').decode(errors="replace")
 
     def start(self, ranks, words):
-        """In a session of its own, by which family () finds the ranks; in a TMPDIR of its own: one mpirun's end removes folders
-        that another one has just found."""
-        own = dict(os.environ, TMPDIR=tempfile.mkdtemp(dir=self.folder))
+        """In a session of its own, by which family () finds the ranks; with temporary files in a folder of its own: one mpirun's
+        end removes folders that another one has just found, and a killed one leaves its shared memory behind."""
+        own = tempfile.mkdtemp(dir=self.folder)
+        own = dict(os.environ, TMPDIR=own, OMPI_MCA_btl_vader_backing_directory=own, OMPI_MCA_btl_sm_backing_directory=own)
         return subprocess.Popen(self.command(ranks, words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=own,
                                 start_new_session=True)
 
