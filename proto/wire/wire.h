@@ -13,13 +13,13 @@
  * where the struct says so).
  *
  * Threads: a codec belongs to one thread.
- * Versions: docs/protocol.md; a change raises WIRE_VERSION, adds a golden file and a row there.
+ * Versions: docs/protocol.md; a change raises WIRE_VERSION, renews the golden files and adds a row there.
  */
 
 #include "proto/model/event.h"
 #include "proto/model/record.h"
 
-enum { WIRE_VERSION = 1 };
+enum { WIRE_VERSION = 2 };
 
 /* What one message or record may hold; encoding more is ESP_ETOOBIG, decoding more is ESP_EFORMAT. */
 enum {
@@ -43,7 +43,6 @@ enum wire_kind {
     WIRE_WELCOME, /* the run file; the worker opens its engines */
     WIRE_BATCH,   /* problems it lacks, prefixes, tasks */
     WIRE_CANCEL,  /* tasks that are no longer wanted */
-    WIRE_FORGET,  /* problems that ended: drop their texts */
     WIRE_PING,    /* heartbeat */
     WIRE_DRAIN,   /* finish what is there, take nothing new */
     WIRE_STOP,    /* leave */
@@ -105,10 +104,6 @@ typedef struct wire_message {
             const task_id *ids;
             size_t count;
         } ids; /* CANCEL, MISSING */
-        struct {
-            const problem_key *keys;
-            size_t count;
-        } forget;
         struct {
             uint64_t sequence;
             uint32_t in_flight[TASK_KINDS]; /* PONG only */

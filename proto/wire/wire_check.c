@@ -131,8 +131,6 @@ esp_err wire_check_message (const wire_message *m)
     case WIRE_CANCEL:
     case WIRE_MISSING:
         return m->u.ids.count > WIRE_ITEMS_MAX ? ESP_ETOOBIG : ESP_OK;
-    case WIRE_FORGET:
-        return m->u.forget.count > WIRE_ITEMS_MAX ? ESP_ETOOBIG : ESP_OK;
     case WIRE_PING:
     case WIRE_PONG:
     case WIRE_DRAIN:

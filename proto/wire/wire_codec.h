@@ -43,9 +43,6 @@ void *wire_unpack (wire_codec *codec, const ProtobufCMessageDescriptor *type, sp
 /* ESP_OK when the bytes open with field 1 = WIRE_VERSION, ESP_EVERSION for another, ESP_EFORMAT for no such field. */
 ESP_MUST_CHECK esp_err wire_version (span bytes);
 
-/* Field numbers of a oneof `body` follow our enums: number = WIRE_FIRST_BODY + kind. */
-enum { WIRE_FIRST_BODY = 10 };
-
 static inline ProtobufCBinaryData wire_bytes (span text)
 {
     return (ProtobufCBinaryData){text.len, (uint8_t *)(uintptr_t)text.ptr};

@@ -5,9 +5,11 @@
 #include "proto/wire/wire_check.h"
 #include "proto/wire/wire_parts.h"
 
-_Static_assert(ESPALIER__RECORD__BODY_HEADER == WIRE_FIRST_BODY + RECORD_HEADER &&
-                   ESPALIER__RECORD__BODY_INPUT == WIRE_FIRST_BODY + RECORD_INPUT &&
-                   ESPALIER__RECORD__BODY_FOOTER == WIRE_FIRST_BODY + RECORD_KINDS - 1 &&
+enum { FIRST_BODY = 10 }; /* field number of a body: FIRST_BODY + kind */
+
+_Static_assert(ESPALIER__RECORD__BODY_HEADER == FIRST_BODY + RECORD_HEADER &&
+                   ESPALIER__RECORD__BODY_INPUT == FIRST_BODY + RECORD_INPUT &&
+                   ESPALIER__RECORD__BODY_FOOTER == FIRST_BODY + RECORD_KINDS - 1 &&
                    ESPALIER__INPUT_KIND__INPUT_KIND_OPEN == INPUT_OPEN + 1 &&
                    (int)ESPALIER__INPUT_KIND__INPUT_KIND_COMMAND == INPUT_KINDS,
                "the schema stands in the order of our enums");
@@ -284,7 +286,7 @@ esp_err wire_record_encode (wire_codec *codec, const record *r, esp_buf *out)
     if ((err = bodies[r->kind].put (codec, r, &body)) != ESP_OK)
         return err;
     e.number = r->number;
-    e.body_case = (Espalier__Record__BodyCase)(WIRE_FIRST_BODY + r->kind);
+    e.body_case = (Espalier__Record__BodyCase)(FIRST_BODY + r->kind);
     e.header = &body.header; /* all bodies share one pointer */
     return wire_pack (&e.base, out);
 }
@@ -298,7 +300,7 @@ esp_err wire_record_decode (wire_codec *codec, span bytes, record *out)
         return ESP_EINVAL;
     if (!(e = wire_unpack (codec, &espalier__record__descriptor, bytes)))
         return codec->failure;
-    if (!wire_get_enum ((int)e->body_case - WIRE_FIRST_BODY + 1, RECORD_KINDS, &r.kind))
+    if (!wire_get_enum ((int)e->body_case - FIRST_BODY + 1, RECORD_KINDS, &r.kind))
         return ESP_EFORMAT;
     r.number = e->number;
     if ((err = bodies[r.kind].get (codec, e->header, &r)) != ESP_OK)

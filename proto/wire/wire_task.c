@@ -5,22 +5,15 @@
 #include <string.h>
 #include "proto/wire/wire_check.h"
 
-_Static_assert(ESPALIER__ENVELOPE__BODY_WELCOME == WIRE_FIRST_BODY + WIRE_WELCOME &&
-                   ESPALIER__ENVELOPE__BODY_STOP == WIRE_FIRST_BODY + WIRE_STOP &&
-                   ESPALIER__ENVELOPE__BODY_RESULTS == WIRE_FIRST_BODY + WIRE_RESULTS &&
-                   ESPALIER__ENVELOPE__BODY_PONG == WIRE_FIRST_BODY + WIRE_KINDS - 1,
-               "bodies stand in the order of the kinds");
-
 const char *const wire_kind_names[WIRE_KINDS] = {
-    "welcome", "batch", "cancel",  "forget",  "ping",    "drain",    "stop",
-    "hello",   "ready", "refused", "results", "missing", "progress", "pong"};
+    "welcome", "batch",   "cancel",  "ping",    "drain",    "stop", "hello",
+    "ready",   "refused", "results", "missing", "progress", "pong"};
 
 union body { /* room for the outer object of any kind, on the stack of wire_encode */
     Espalier__Nothing nothing;
     Espalier__Welcome welcome;
     Espalier__Batch batch;
     Espalier__TaskIds ids;
-    Espalier__ProblemKeys keys;
     Espalier__Ping ping;
     Espalier__Hello hello;
     Espalier__Ready ready;
@@ -105,25 +98,6 @@ static esp_err get_ids (wire_codec *codec, const void *body, wire_message *out)
     out->u.ids.ids = list;
     out->u.ids.count = ids->n_problems;
     return ESP_OK;
-}
-
-static esp_err put_forget (wire_codec *codec, const wire_message *m, void *body)
-{
-    Espalier__ProblemKeys *keys = body;
-    (void)codec;
-    *keys = (Espalier__ProblemKeys)ESPALIER__PROBLEM_KEYS__INIT;
-    keys->n_keys = m->u.forget.count;
-    keys->keys = (uint64_t *)(uintptr_t)m->u.forget.keys;
-    return ESP_OK;
-}
-
-static esp_err get_forget (wire_codec *codec, const void *body, wire_message *out)
-{
-    const Espalier__ProblemKeys *keys = body;
-    (void)codec;
-    out->u.forget.keys = keys->keys;
-    out->u.forget.count = keys->n_keys;
-    return wire_known (&keys->base) ? ESP_OK : ESP_EFORMAT;
 }
 
 static esp_err put_ping (wire_codec *codec, const wire_message *m, void *body)
@@ -273,24 +247,35 @@ static esp_err get_progress (wire_codec *codec, const void *body, wire_message *
 }
 
 static const struct {
+    Espalier__Envelope__BodyCase field;
     esp_err (*put) (wire_codec *, const wire_message *, void *body); /* body: one of union body */
     esp_err (*get) (wire_codec *, const void *body, wire_message *); /* kind is set before */
 } bodies[WIRE_KINDS] = {
-    [WIRE_WELCOME] = {put_welcome, get_welcome},
-    [WIRE_BATCH] = {put_batch, get_batch},
-    [WIRE_CANCEL] = {put_ids, get_ids},
-    [WIRE_FORGET] = {put_forget, get_forget},
-    [WIRE_PING] = {put_ping, get_ping},
-    [WIRE_DRAIN] = {put_nothing, get_nothing},
-    [WIRE_STOP] = {put_nothing, get_nothing},
-    [WIRE_HELLO] = {put_hello, get_hello},
-    [WIRE_READY] = {put_ready, get_ready},
-    [WIRE_REFUSED] = {put_refused, get_refused},
-    [WIRE_RESULTS] = {put_results, get_results},
-    [WIRE_MISSING] = {put_ids, get_ids},
-    [WIRE_PROGRESS] = {put_progress, get_progress},
-    [WIRE_PONG] = {put_ping, get_ping},
+    [WIRE_WELCOME] = {ESPALIER__ENVELOPE__BODY_WELCOME, put_welcome, get_welcome},
+    [WIRE_BATCH] = {ESPALIER__ENVELOPE__BODY_BATCH, put_batch, get_batch},
+    [WIRE_CANCEL] = {ESPALIER__ENVELOPE__BODY_CANCEL, put_ids, get_ids},
+    [WIRE_PING] = {ESPALIER__ENVELOPE__BODY_PING, put_ping, get_ping},
+    [WIRE_DRAIN] = {ESPALIER__ENVELOPE__BODY_DRAIN, put_nothing, get_nothing},
+    [WIRE_STOP] = {ESPALIER__ENVELOPE__BODY_STOP, put_nothing, get_nothing},
+    [WIRE_HELLO] = {ESPALIER__ENVELOPE__BODY_HELLO, put_hello, get_hello},
+    [WIRE_READY] = {ESPALIER__ENVELOPE__BODY_READY, put_ready, get_ready},
+    [WIRE_REFUSED] = {ESPALIER__ENVELOPE__BODY_REFUSED, put_refused, get_refused},
+    [WIRE_RESULTS] = {ESPALIER__ENVELOPE__BODY_RESULTS, put_results, get_results},
+    [WIRE_MISSING] = {ESPALIER__ENVELOPE__BODY_MISSING, put_ids, get_ids},
+    [WIRE_PROGRESS] = {ESPALIER__ENVELOPE__BODY_PROGRESS, put_progress, get_progress},
+    [WIRE_PONG] = {ESPALIER__ENVELOPE__BODY_PONG, put_ping, get_ping},
 };
+
+static bool kind_of (Espalier__Envelope__BodyCase field, uint8_t *out)
+{
+    uint8_t kind = 0;
+    while (kind < WIRE_KINDS && bodies[kind].field != field)
+        kind++;
+    if (kind == WIRE_KINDS)
+        return false;
+    *out = kind;
+    return true;
+}
 
 esp_err wire_encode (wire_codec *codec, const wire_message *message, esp_buf *out)
 {
@@ -306,7 +291,7 @@ esp_err wire_encode (wire_codec *codec, const wire_message *message, esp_buf *ou
         return err;
     e.wire_version = WIRE_VERSION;
     e.run_id = message->run_id;
-    e.body_case = (Espalier__Envelope__BodyCase)(WIRE_FIRST_BODY + message->kind);
+    e.body_case = bodies[message->kind].field;
     e.drain = &body.nothing; /* all bodies share one pointer */
     return wire_pack (&e.base, out);
 }
@@ -324,7 +309,7 @@ esp_err wire_decode (wire_codec *codec, span bytes, wire_message *out)
         return codec->failure;
     memset (&m, 0, sizeof (m));
     if (!wire_known (&e->base) || e->wire_version != WIRE_VERSION ||
-        !wire_get_enum ((int)e->body_case - WIRE_FIRST_BODY + 1, WIRE_KINDS, &m.kind))
+        !kind_of (e->body_case, &m.kind))
         return ESP_EFORMAT;
     m.run_id = e->run_id;
     if ((err = bodies[m.kind].get (codec, e->drain, &m)) != ESP_OK)

@@ -91,9 +91,6 @@ static inline void fill_small (struct given *g, wire_message *m)
         m->u.welcome.run_file = some_text (g);
         m->u.welcome.silence_ms = some_u32 (g);
         return;
-    case WIRE_FORGET:
-        m->u.forget.keys = some_keys (g, &m->u.forget.count);
-        return;
     case WIRE_PONG:
         for (int i = 0; i < TASK_KINDS; i++)
             m->u.ping.in_flight[i] = some_u32 (g); /* fall through */
@@ -182,8 +179,6 @@ static inline bool same_batch (const wire_message *a, const wire_message *b)
 static inline bool same_lists (const wire_message *a, const wire_message *b)
 {
     bool same;
-    if (a->kind == WIRE_FORGET)
-        return same_keys (a->u.forget.keys, a->u.forget.count, b->u.forget.keys, b->u.forget.count);
     if (a->kind == WIRE_RESULTS) {
         same = a->u.results.count == b->u.results.count;
         for (size_t i = 0; same && i < a->u.results.count; i++)
@@ -211,7 +206,6 @@ static inline bool same_message (const wire_message *a, const wire_message *b)
         return same_batch (a, b);
     case WIRE_CANCEL:
     case WIRE_MISSING:
-    case WIRE_FORGET:
     case WIRE_RESULTS:
         return same_lists (a, b);
     case WIRE_PING:

@@ -297,26 +297,44 @@ static void control_and_events_are_checked (void)
     REFUSED (e, v.value, -INFINITY);
 }
 
-/* Two bytes a result on the wire, hundreds in memory. */
-static void counts_over_the_limit_are_refused (void)
+static void put_size (esp_buf *buf, uint32_t size) /* below 2^21, in three bytes */
 {
-    enum { COUNT = WIRE_ITEMS_MAX + 1 };
+    char bytes[] = {(char)(size | 0x80), (char)(size >> 7 | 0x80), (char)(size >> 14 & 0x7f)};
+    PASS (esp_buf_append (buf, bytes, 3));
+}
+
+static void put_column (esp_buf *buf, const char *tag, uint32_t count)
+{
+    PASS (esp_buf_append (buf, tag, 1));
+    put_size (buf, count);
+    PASS (esp_buf_reserve (buf, count));
+    memset (buf->data + buf->len, 1, count);
+    buf->len += count;
+}
+
+/* A cancel of `count` tasks, two bytes each. */
+static esp_err cancel_of (uint32_t count)
+{
     esp_buf buf = {0};
     wire_codec *codec = NULL;
     wire_message out;
-    PASS (esp_buf_append (&buf, "\x08\x01\x6a\x85\x80\x04\x0a\x81\x80\x04",
-                          10)); /* forget: 65,537 keys of a byte */
-    PASS (esp_buf_reserve (&buf, COUNT));
-    memset (buf.data + buf.len, 1, COUNT);
-    buf.len += COUNT;
+    esp_err err;
+    PASS (esp_buf_append (&buf, "\x08\x02\x62", 3));
+    put_size (&buf, 2 * (4 + count));
+    put_column (&buf, "\x0a", count);
+    put_column (&buf, "\x12", count);
     PASS (wire_codec_create (&codec));
-    FAILS (wire_decode (codec, esp_buf_span (&buf), &out), ESP_EFORMAT);
-    buf.data[3]--; /* one key less: allowed, so it was the count */
-    buf.data[7]--;
-    PASS (wire_decode (codec, span_make (buf.data, buf.len - 1), &out));
-    CHECK (out.u.forget.count == WIRE_ITEMS_MAX);
+    err = wire_decode (codec, esp_buf_span (&buf), &out);
+    CHECK (err != ESP_OK || out.u.ids.count == count);
     esp_buf_free (&buf);
     wire_codec_destroy (codec);
+    return err;
+}
+
+static void counts_over_the_limit_are_refused (void)
+{
+    PASS (cancel_of (WIRE_ITEMS_MAX));
+    FAILS (cancel_of (WIRE_ITEMS_MAX + 1), ESP_EFORMAT);
 }
 
 static long peak_mb (void)
@@ -334,7 +352,7 @@ static void what_would_fill_the_memory_is_refused (void)
     wire_codec *codec = NULL;
     wire_message out;
     long before;
-    PASS (esp_buf_append (&buf, "\x08\x01\xa2\x01\x80\x80\x80\x08", 8)); /* results: 16 MiB */
+    PASS (esp_buf_append (&buf, "\x08\x02\xa2\x01\x80\x80\x80\x08", 8)); /* results: 16 MiB */
     PASS (esp_buf_reserve (&buf, 2 * COUNT));
     for (size_t i = 0; i < COUNT; i++) {
         buf.data[buf.len++] = '\x0a'; /* field 1, length 0 */
@@ -355,16 +373,17 @@ static void unknown_fields_are_refused (void)
         const char *bytes;
         size_t len;
     } messages[] = {
-        {"\x08\x01\xf8\x07\x01\x7a\x00", 7},         /* envelope */
-        {"\x08\x01\x7a\x03\xf8\x07\x01", 7},         /* drain */
-        {"\x08\x01\x52\x03\xf8\x07\x01", 7},         /* welcome */
-        {"\x08\x01\x5a\x05\x0a\x03\xf8\x07\x01", 9}, /* batch, problem */
-        {"\x08\x01\x5a\x05\x12\x03\xf8\x07\x01", 9}, /* batch, prefix */
+        {"\x08\x02\xf8\x07\x01\x7a\x00", 7},         /* envelope */
+        {"\x08\x02\x6a\x00", 4},                     /* field 13: forget, in version 1 */
+        {"\x08\x02\x7a\x03\xf8\x07\x01", 7},         /* drain */
+        {"\x08\x02\x52\x03\xf8\x07\x01", 7},         /* welcome */
+        {"\x08\x02\x5a\x05\x0a\x03\xf8\x07\x01", 9}, /* batch, problem */
+        {"\x08\x02\x5a\x05\x12\x03\xf8\x07\x01", 9}, /* batch, prefix */
     };
     wire_codec *codec = NULL;
     wire_message out;
     PASS (wire_codec_create (&codec));
-    PASS (wire_decode (codec, span_make ("\x08\x01\x7a\x00", 4), &out));
+    PASS (wire_decode (codec, span_make ("\x08\x02\x7a\x00", 4), &out));
     CHECK (out.kind == WIRE_DRAIN);
     for (size_t i = 0; i < sizeof (messages) / sizeof (*messages); i++)
         FAILS (wire_decode (codec, span_make (messages[i].bytes, messages[i].len), &out),
