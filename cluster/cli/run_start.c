@@ -97,59 +97,61 @@ static int load_resolved (run_parts *p, const run_arguments *a)
 
 /* ---- the output folder ---- */
 
+static int refuse (const char *output, const char *why)
+{
+    fprintf (stderr, "espalier: %s %s\n", output, why);
+    return EXIT_USAGE;
+}
+
+/* Is what the folder holds this run, and may it go on with this run file?  0: yes. */
+static int may_go_on (const run_parts *p, const record_header *header)
+{
+    const strategy *how = p->config->search.strategy;
+    const char *output = p->config->run.output;
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    run_config *before;
+    esp_err err = run_config_parse (header->run_file, NULL, 0, &before, &mistakes, &error);
+    if (err != ESP_OK)
+        fprintf (stderr,
+                 "espalier: %s was started by another version of the program, whose run file this "
+                 "one cannot read: %s\n",
+                 output, mistakes.len ? esp_buf_text (&mistakes) : error.text);
+    esp_buf_free (&mistakes);
+    if (err != ESP_OK)
+        return EXIT_USAGE;
+    err = config_may_resume (before->yaml, p->config->yaml, &error);
+    run_config_destroy (before);
+    if (err != ESP_OK)
+        return complain (EXIT_USAGE, &error);
+    if (header->semantics == how->semantics)
+        return 0;
+    fprintf (
+        stderr,
+        "espalier: %s was started with semantics %u of strategy %s, this program has %u; resume "
+        "with the program that started it\n",
+        output, header->semantics, how->name, how->semantics);
+    return EXIT_USAGE;
+}
+
 /* 0: ready; *old: the folder holds this run already, its header is in *header. */
 static int look_at_output (run_parts *p, const run_arguments *a, record_header *header, bool *old)
 {
     const char *output = p->config->run.output;
     esp_error error = {0};
-    run_config *before;
-    esp_buf mistakes = {0};
     esp_err err = journal_peek (output, header, &p->header_memory, &error);
     *old = err == ESP_OK;
-    if (err == ESP_ENOENT && !a->run_file) {
-        fprintf (
-            stderr,
-            "espalier: %s holds no run to go on with; start one with 'espalier run RUN.yaml'\n",
-            output);
-        return EXIT_USAGE;
-    }
     if (err == ESP_ENOENT)
-        return 0;
+        return a->run_file ? 0
+                           : refuse (output, "holds no run to go on with; start one with 'espalier "
+                                             "run RUN.yaml'");
     if (err != ESP_OK)
         return complain (err == ESP_EVERSION || err == ESP_ETOOBIG ? EXIT_USAGE : EXIT_BROKEN,
                          &error);
-    if (a->run_file && !a->may_resume) {
-        fprintf (stderr,
-                 "espalier: %s holds a run already; go on with it by 'espalier resume %s', or "
-                 "choose another "
-                 "run.output\n",
-                 output, output);
-        return EXIT_USAGE;
-    }
-    if ((err = run_config_parse (header->run_file, NULL, 0, &before, &mistakes, &error)) !=
-        ESP_OK) {
-        fprintf (stderr,
-                 "espalier: %s was started by another version of the program, whose run file this "
-                 "one cannot "
-                 "read: %s\n",
-                 output, mistakes.len ? esp_buf_text (&mistakes) : error.text);
-        esp_buf_free (&mistakes);
-        return EXIT_USAGE;
-    }
-    err = config_may_resume (before->yaml, p->config->yaml, &error);
-    run_config_destroy (before);
-    if (err != ESP_OK)
-        return complain (EXIT_USAGE, &error);
-    if (header->semantics != p->config->search.strategy->semantics) {
-        fprintf (stderr,
-                 "espalier: %s was started with semantics %u of strategy %s, this program has %u; "
-                 "resume with "
-                 "the program that started it\n",
-                 output, header->semantics, p->config->search.strategy->name,
-                 p->config->search.strategy->semantics);
-        return EXIT_USAGE;
-    }
-    return 0;
+    if (a->run_file && !a->may_resume)
+        return refuse (output, "holds a run already; go on with it by 'espalier resume', or choose "
+                               "another run.output");
+    return may_go_on (p, header);
 }
 
 static int open_output (const run_parts *p)
