@@ -54,7 +54,7 @@ ESP_MUST_CHECK esp_err journal_create (const char *folder, const journal_options
                                        size_t row_file_count, journal **out, esp_error *error);
 
 /* What the newest header says, before anything is opened for writing (for config_may_resume).  Spans are owned by *memory, freed by esp_buf_free.
- * Errors: ESP_ENOENT (no run here), ESP_EVERSION (written by a newer program: names both), ESP_EDAMAGE. */
+ * Errors: ESP_ENOENT (no run here), ESP_EVERSION (written in another format: names both programs), ESP_EDAMAGE. */
 ESP_MUST_CHECK esp_err journal_peek (const char *folder, record_header *out, esp_buf *memory,
                                      esp_error *error);
 

@@ -191,17 +191,23 @@ esp_err journal_reader_next (journal_reader *r, record *out, uint64_t *start, es
     return r->has_header ? check_order (r, out, *start, error) : ESP_OK;
 }
 
-static esp_err newer (const journal_reader *r, const record *header, esp_error *error)
+/* The header at r->at is of another format. */
+static esp_err foreign (const journal_reader *r, esp_error *error)
 {
-    char format[32] = "a newer one";
-    span program = header ? header->u.header.program : span_of ("a newer espalier");
-    if (header)
-        (void)snprintf (format, sizeof (format), "%" PRIu32, header->u.header.format);
+    const char *frame = r->data.data + r->at;
+    span bytes = span_make (frame + JOURNAL_FRAME_HEAD, get_u32 (frame)), program;
+    uint32_t format;
+    esp_err err = wire_record_writer (r->codec, bytes, &format, &program);
+    if (err != ESP_OK)
+        return esp_error_set (error, err, "%s: %s", r->path, esp_err_text (err));
+    if (program.len == 0)
+        program = span_of ("another version");
     return esp_error_set (error, ESP_EVERSION,
-                          "%s: journal format %s, written by %.*s; this is espalier " ESP_VERSION
-                          ", which reads format %d: use the program that wrote it, or a newer one",
-                          r->path, format, (int)(program.len < 100 ? program.len : 100),
-                          program.ptr, RECORD_FORMAT);
+                          "%s: written by %.*s (journal format %" PRIu32
+                          "); this is espalier " ESP_VERSION
+                          " (format %d): use that version%s to resume",
+                          r->path, (int)program.len, program.ptr, format, RECORD_FORMAT,
+                          format > RECORD_FORMAT ? " or newer" : "");
 }
 
 esp_err journal_reader_header (journal_reader *r, uint32_t segment, record *out, esp_error *error)
@@ -209,13 +215,11 @@ esp_err journal_reader_header (journal_reader *r, uint32_t segment, record *out,
     uint64_t start;
     esp_err err = journal_reader_next (r, out, &start, error);
     if (err == ESP_EVERSION)
-        return newer (r, NULL, error);
+        return foreign (r, error);
     if (err == ESP_EEMPTY || err == ESP_EFORMAT || (err == ESP_OK && out->kind != RECORD_HEADER))
         return journal_reader_damage (r, 0, "no header", error);
     if (err != ESP_OK)
         return err;
-    if (out->u.header.format > RECORD_FORMAT)
-        return newer (r, out, error);
     if (out->u.header.segment != segment || out->u.header.first == 0)
         return journal_reader_damage (r, 0, "the header of another segment", error);
     r->has_header = true;

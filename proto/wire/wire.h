@@ -140,6 +140,10 @@ ESP_MUST_CHECK esp_err wire_decode (wire_codec *codec, span bytes, wire_message 
 /* The body of one journal frame.  Errors as above; ESP_EVERSION: a header of another RECORD_FORMAT. */
 ESP_MUST_CHECK esp_err wire_record_encode (wire_codec *codec, const record *r, esp_buf *out);
 ESP_MUST_CHECK esp_err wire_record_decode (wire_codec *codec, span bytes, record *out);
+/* Who wrote such a header: *program ("espalier 0.1.0") is empty where no printable ASCII of at most 100 bytes stands.
+ * Errors: ESP_EINVAL (NULL), ESP_EFORMAT (no header), ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err wire_record_writer (wire_codec *codec, span bytes, uint32_t *format,
+                                           span *program);
 
 /* ---- observers: events and control (nng) ---- */
 

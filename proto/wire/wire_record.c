@@ -5,7 +5,10 @@
 #include "proto/wire/wire_check.h"
 #include "proto/wire/wire_parts.h"
 
-enum { FIRST_BODY = 10 }; /* field number of a body: FIRST_BODY + kind */
+enum {
+    FIRST_BODY = 10,  /* field number of a body: FIRST_BODY + kind */
+    PROGRAM_MAX = 100 /* bytes of the name of a program that is told to people */
+};
 
 _Static_assert(ESPALIER__RECORD__BODY_HEADER == FIRST_BODY + RECORD_HEADER &&
                    ESPALIER__RECORD__BODY_INPUT == FIRST_BODY + RECORD_INPUT &&
@@ -308,5 +311,30 @@ esp_err wire_record_decode (wire_codec *codec, span bytes, record *out)
     if (!wire_known (&e->base) || wire_check_record (&r) != ESP_OK)
         return ESP_EFORMAT;
     *out = r;
+    return ESP_OK;
+}
+
+/* Hostile bytes must not reach a terminal. */
+static bool is_printable (span name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] < ' ' || name.ptr[i] > '~')
+            return false;
+    return name.len <= PROGRAM_MAX;
+}
+
+esp_err wire_record_writer (wire_codec *codec, span bytes, uint32_t *format, span *program)
+{
+    const Espalier__Record *e;
+    if (!codec || !format || !program)
+        return ESP_EINVAL;
+    if (!(e = wire_unpack (codec, &espalier__record__descriptor, bytes)))
+        return codec->failure;
+    if (e->body_case != ESPALIER__RECORD__BODY_HEADER)
+        return ESP_EFORMAT;
+    *format = e->header->format;
+    *program = wire_span (e->header->program);
+    if (!is_printable (*program))
+        *program = span_make ("", 0);
     return ESP_OK;
 }

@@ -323,33 +323,43 @@ static void other_files_in_the_folder_do_no_harm (void)
     journal_close (j);
 }
 
-static void a_newer_format_is_refused (void)
+/* The first `from` in the header of segment 1 becomes `to`, of the same length; the checksum is right. */
+static void change_header (const char *folder, const char *from, const char *to)
+{
+    esp_buf bytes = kit_read (kit_segment (folder, 1));
+    char *head = bytes.data + JOURNAL_FRAME_HEAD, *at;
+    size_t body = (size_t)(unsigned char)bytes.data[0] | (size_t)(unsigned char)bytes.data[1] << 8;
+    uint32_t crc;
+    CU_ASSERT_FATAL ((at = memmem (head, body, from, strlen (from))) != NULL);
+    memcpy (at, to, strlen (to));
+    crc = esp_crc32c (0, head, body);
+    for (int i = 0; i < 4; i++)
+        bytes.data[4 + i] = (char)(crc >> (8 * i));
+    kit_write (kit_segment (folder, 1), esp_buf_span (&bytes));
+    esp_buf_free (&bytes);
+}
+
+static void another_format_is_refused_and_its_writer_named (void)
 {
     const char *folder = suite_folder ();
     journal_options options = kit_options ();
     kit_seen seen = {0};
     esp_error error = {0};
     record_header header;
-    esp_buf bytes, memory = {0};
+    esp_buf memory = {0};
     journal *j = kit_create (folder, &options);
-    size_t at = JOURNAL_FRAME_HEAD, body;
-    uint32_t crc;
     PASS (kit_drive (j, 1, 4, 0));
     journal_close (j);
-    bytes = kit_read (kit_segment (folder, 1));
-    body = (size_t)(unsigned char)bytes.data[0] | (size_t)(unsigned char)bytes.data[1] << 8;
-    while (at < body && memcmp (bytes.data + at, "\x08\x01", 2) != 0) /* Header.format = 1 */
-        at++;
-    bytes.data[at + 1] = RECORD_FORMAT + 1;
-    crc = esp_crc32c (0, bytes.data + JOURNAL_FRAME_HEAD, body);
-    for (int i = 0; i < 4; i++)
-        bytes.data[4 + i] = (char)(crc >> (8 * i));
-    kit_write (kit_segment (folder, 1), esp_buf_span (&bytes));
+    change_header (folder, "\x08\x01\x11", "\x08\x02\x11"); /* Header.format, tag of run_id */
     FAILS (kit_resume (folder, &options, &seen, &j, &error), ESP_EVERSION);
-    CHECK (strstr (error.text, ESP_VERSION) != NULL && strstr (error.text, "000001.log") != NULL);
+    CHECK (strstr (error.text, "000001.log: written by espalier test (journal format 2); this is "
+                               "espalier " ESP_VERSION
+                               " (format 1): use that version or newer to resume") != NULL);
     FAILS (journal_peek (folder, &header, &memory, &error), ESP_EVERSION);
     FAILS (journal_walk (folder, UINT64_MAX, kit_visit, &seen, &error), ESP_EVERSION);
-    esp_buf_free (&bytes);
+    change_header (folder, "espalier test", "espalier\x1b[2Jt");
+    FAILS (journal_peek (folder, &header, &memory, &error), ESP_EVERSION);
+    CHECK (strstr (error.text, "written by another version (journal format 2)") != NULL);
     esp_buf_free (&memory);
 }
 
@@ -374,7 +384,8 @@ int main (void)
          an_old_process_that_is_still_alive_stops_itself},
         {"a segment of another run is refused", a_segment_of_another_run_is_refused},
         {"other files in the folder do no harm", other_files_in_the_folder_do_no_harm},
-        {"a newer format is refused", a_newer_format_is_refused},
+        {"another format is refused, and its writer named",
+         another_format_is_refused_and_its_writer_named},
         {NULL, NULL},
     };
     (void)!freopen ("/dev/null", "w", stderr);

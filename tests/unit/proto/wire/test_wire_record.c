@@ -339,18 +339,31 @@ static void cut_and_flipped_bytes_are_refused_or_read_never_worse (void)
     wire_codec_destroy (codec);
 }
 
-static void another_format_is_refused_by_name (void)
+static void another_format_is_refused_and_its_writer_known (void)
 {
+    static const char *const names[] = {"espalier 7.0", "", "a\nb", "\x1b[2J", "\x7f", "\xc2\x9b"};
     wire_codec *codec = NULL;
     record r = {.kind = RECORD_HEADER}, out = {.kind = 77};
     esp_buf buf = {0};
+    uint32_t format = 0;
+    span program;
     PASS (wire_codec_create (&codec));
-    r.u.header = golden_header ();
-    r.u.header.format = RECORD_FORMAT + 1;
-    PASS (wire_record_encode (codec, &r, &buf));
-    FAILS (wire_record_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
+    FAILS (wire_record_writer (NULL, span_make ("", 0), &format, &program), ESP_EINVAL);
+    FAILS (wire_record_writer (codec, span_make ("\x08\x01", 2), &format, &program), ESP_EFORMAT);
+    FAILS (wire_record_writer (codec, span_make ("\xff", 1), &format, &program), ESP_EFORMAT);
+    for (size_t i = 0; i < sizeof (names) / sizeof (names[0]); i++) {
+        r.u.header = golden_header ();
+        r.u.header.format = RECORD_FORMAT + 1;
+        r.u.header.program = span_of (names[i]);
+        esp_buf_clear (&buf);
+        PASS (wire_record_encode (codec, &r, &buf));
+        FAILS (wire_record_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
+        PASS (wire_record_writer (codec, esp_buf_span (&buf), &format, &program));
+        CHECK (format == RECORD_FORMAT + 1 && span_equal (program, span_of (i ? "" : names[0])));
+    }
     PASS (esp_buf_append (&buf, "\xf8\x07\x01", 3)); /* field 127: a later format may have more */
     FAILS (wire_record_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
+    PASS (wire_record_writer (codec, esp_buf_span (&buf), &format, &program));
     CHECK (out.kind == 77);
     esp_buf_free (&buf);
     wire_codec_destroy (codec);
@@ -463,7 +476,8 @@ int main (int argc, char **argv)
         {"bytes are those of the golden files", bytes_are_those_of_the_golden_files},
         {"cut and flipped bytes are refused or read, never worse",
          cut_and_flipped_bytes_are_refused_or_read_never_worse},
-        {"another format is refused by name", another_format_is_refused_by_name},
+        {"another format is refused, and its writer known",
+         another_format_is_refused_and_its_writer_known},
         {"files outside the output folder are refused",
          files_outside_the_output_folder_are_refused},
         {"ranges that wrap or are empty are refused", ranges_that_wrap_or_are_empty_are_refused},
