@@ -48,100 +48,11 @@ const esp_option run_option_rows[] = {
     ESP_OPTION_END,
 };
 
-static esp_err fail (coordinator *c, esp_err err)
+esp_err fail_loop (coordinator *c, esp_err err)
 {
     if (c->error.code == ESP_OK)
         esp_error_set (&c->error, err, "%s", esp_err_text (err));
     return err;
-}
-
-/* ---- open problems ---- */
-
-struct open_slot *find_slot_of (const coordinator *c, problem_key key)
-{
-    for (size_t i = c->open_cap ? open_home (c, key) : 0; c->open_cap && c->open[i].p;
-         i = (i + 1) & (c->open_cap - 1))
-        if (c->open[i].key == key)
-            return &c->open[i];
-    return NULL;
-}
-
-open_problem *find_open (const coordinator *c, problem_key key)
-{
-    const struct open_slot *slot = find_slot_of (c, key);
-    return slot ? slot->p : NULL;
-}
-
-static void place_open (struct open_slot *table, size_t cap, open_problem *p)
-{
-    size_t i = (size_t)(problem_hash (p->key) & (cap - 1));
-    while (table[i].p)
-        i = (i + 1) & (cap - 1);
-    table[i] = (struct open_slot){p->key, p->search, p};
-}
-
-static esp_err room_for_open (coordinator *c)
-{
-    size_t cap = c->open_cap ? 2 * c->open_cap : 64;
-    struct open_slot *grown;
-    if (2 * (c->open_count + 1) <= c->open_cap)
-        return ESP_OK;
-    if (!(grown = esp_calloc (cap, sizeof (*grown))))
-        return ESP_ENOMEM;
-    for (size_t i = 0; i < c->open_cap; i++)
-        if (c->open[i].p)
-            place_open (grown, cap, c->open[i].p);
-    esp_free (c->open);
-    c->open = grown;
-    c->open_cap = cap;
-    return ESP_OK;
-}
-
-static void free_open (open_problem *p)
-{
-    if (!p)
-        return;
-    search_destroy (p->search);
-    esp_buf_free (&p->memory);
-    esp_free (p);
-}
-
-static void remove_open (coordinator *c, open_problem *p)
-{
-    size_t mask = c->open_cap - 1, hole = open_home (c, p->key);
-    while (c->open[hole].p != p)
-        hole = (hole + 1) & mask;
-    for (size_t i = (hole + 1) & mask; c->open[i].p; i = (i + 1) & mask)
-        if (((i - open_home (c, c->open[i].key)) & mask) >= ((i - hole) & mask)) {
-            c->open[hole] = c->open[i];
-            hole = i;
-        }
-    c->open[hole] = (struct open_slot){0};
-    c->open_count--;
-}
-
-/* Read a problem and make its search; nothing is journaled yet. */
-esp_err open_search (coordinator *c, problem_key key, open_problem **out)
-{
-    open_problem *p = esp_calloc (1, sizeof (*p));
-    problem row;
-    esp_err err = ESP_ENOMEM;
-    if (!p || room_for_open (c) != ESP_OK)
-        goto fail;
-    p->key = key;
-    if ((err = problem_source_get (c->setup.source, problem_repeat (key), problem_number (key),
-                                   &p->memory, &row, &c->error)) != ESP_OK ||
-        (err = search_create (c->setup.search, &row, &p->search)) != ESP_OK)
-        goto fail;
-    p->priority = row.priority;
-    esp_buf_free (&p->memory); /* the search keeps its own copy */
-    place_open (c->open, c->open_cap, p);
-    c->open_count++;
-    *out = p;
-    return ESP_OK;
-fail:
-    free_open (p);
-    return fail (c, err);
 }
 
 /* ---- 5: apply one input ---- */
@@ -190,8 +101,7 @@ esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number)
     if ((err = journal_rows (c->journal, p->key, number, rows, ROW_FILES)) != ESP_OK)
         return err;
     count_finished (c, &totals);
-    remove_open (c, p);
-    free_open (p);
+    close_search (c, p);
     return ESP_OK;
 }
 
@@ -217,7 +127,7 @@ esp_err apply_input (coordinator *c, open_problem *p, const input *in)
 static void keep_error (coordinator *c, esp_err err)
 {
     if (err != ESP_OK && c->pass_error == ESP_OK)
-        c->pass_error = fail (c, err);
+        c->pass_error = fail_loop (c, err);
 }
 
 /* ---- what dispatch wants to know (dispatch_world) ---- */
@@ -315,9 +225,7 @@ void coordinator_destroy (coordinator *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->open_cap; i++)
-        free_open (c->open[i].p);
-    esp_free (c->open);
+    close_searches (c);
     esp_free (c->late_rows);
     esp_free (c->admitted);
     esp_free (c->passed_over);
@@ -435,17 +343,17 @@ esp_err coordinator_pass (coordinator *c, bool *busy)
     esp_err err;
     *busy = false;
     if (c->pass_error != ESP_OK) /* of a command between two passes */
-        return fail (c, c->pass_error);
+        return fail_loop (c, c->pass_error);
     if ((err = dispatch_receive (c->dispatch, MESSAGES_A_PASS, &taken)) != ESP_OK ||
         (err = c->pass_error) != ESP_OK || (err = admit_problems (c, busy)) != ESP_OK ||
         (err = send_tasks (c, busy)) != ESP_OK || (err = dispatch_tick (c->dispatch)) != ESP_OK ||
         (err = c->pass_error) != ESP_OK)
-        return fail (c, err);
+        return fail_loop (c, err);
     if (now >= c->next_check_ns) {
         c->next_check_ns = now + 50000000; /* deadlines and limits need no finer clock */
         limits_check (c, now);
         if ((err = limits_deadlines (c, now)) != ESP_OK)
-            return fail (c, err);
+            return fail_loop (c, err);
     }
     journal_flush (c->journal);
     if (journal_failure (c->journal, &c->error) != ESP_OK)

@@ -6,7 +6,6 @@
 
 #include "coordinator/frontier/frontier.h"
 #include "coordinator/loop.h"
-#include "proto/base/hash.h"
 
 typedef struct open_problem {
     problem_key key;
@@ -59,18 +58,17 @@ struct coordinator {
     } limits;
 };
 
-static inline uint64_t problem_hash (problem_key key)
-{
-    return esp_hash_fast (key, 0);
-}
-static inline size_t open_home (const coordinator *c, problem_key key)
-{
-    return (size_t)(problem_hash (key) & (c->open_cap - 1));
-}
-
+/* loop_open.c */
 struct open_slot *find_slot_of (const coordinator *c, problem_key key); /* NULL: not open */
 open_problem *find_open (const coordinator *c, problem_key key);
+void place_open (struct open_slot *table, size_t cap, open_problem *p);
+/* Read a problem and make its search; nothing is journaled yet. */
 ESP_MUST_CHECK esp_err open_search (coordinator *c, problem_key key, open_problem **out);
+void close_search (coordinator *c, open_problem *p); /* frees p; the table may move */
+void close_searches (coordinator *c);                /* all, and the table: the end */
+
+/* loop.c */
+esp_err fail_loop (coordinator *c, esp_err err); /* returns err, with a sentence if there is none */
 ESP_MUST_CHECK esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e);
 ESP_MUST_CHECK esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number);
 ESP_MUST_CHECK esp_err apply_input (coordinator *c, open_problem *p, const input *in);

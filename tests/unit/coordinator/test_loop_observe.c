@@ -58,12 +58,9 @@ static void given_searches (given *g)
         problem row = {.key = key_of (i),
                        .id = span_make (id, (size_t)snprintf (id, sizeof (id), "p%zu", i)),
                        .json = span_of ("{}")};
-        size_t at;
         p->key = row.key;
         PASS (search_create (&g->setup, &row, &p->search));
-        for (at = open_home (&g->c, p->key); g->table[at].p; at = (at + 1) & (TABLE - 1))
-            ;
-        g->table[at] = (struct open_slot){p->key, p->search, p};
+        place_open (g->table, TABLE, p);
         for (uint32_t n = 1; n < (i == BIG ? BIG_NODES : 3); n++)
             grow ((tree *)(uintptr_t)search_tree (p->search), n / 2, n);
     }
