@@ -120,8 +120,8 @@ class Test:
             found[int(env.get(b"OMPI_COMM_WORLD_RANK", b"0"))] = int(pid)
         return found
 
-    def end(self, p):
-        for pid in list(self.family(p).values()) + [p.pid]:
+    def end(self, p, ranks=None):
+        for pid in list((ranks or self.family(p)).values()) + [p.pid]:
             send(pid, signal.SIGKILL)
         try:
             p.communicate(timeout=20)
@@ -139,6 +139,11 @@ class Test:
         end = time.monotonic() + seconds
         while not until() and p.poll() is None and time.monotonic() < end:
             time.sleep(0.005)
+
+    def begun(self, p, name):
+        """The family, once the journal is there: looked for early, since looking takes a while."""
+        self.wait(p, lambda: journal_bytes(self.out(name)) > 0, 60)
+        return self.family(p)
 
     def written(self, name, one):
         """Percent of the other's journal."""
@@ -180,8 +185,9 @@ def worker_dies(test, keys, one, number):
     run."""
     name, done = "worker-" + number.name, lambda: os.path.exists(test.out(name) + "/done")
     p = test.start(4, test.words(name, keys, 60000))
+    victim = test.begun(p, name).get(2)
     test.wait(p, lambda: test.written(name, one) >= 20, 60)
-    victim, at = test.family(p).get(2), test.written(name, one)
+    at = test.written(name, one)
     hit = victim is not None and send(victim, number)
     test.wait(p, done, 180)
     if hit:
@@ -197,9 +203,10 @@ def worker_dies(test, keys, one, number):
 def killed_and_resumed(test, keys, one, n, rounds):
     """One round: all ranks are killed, the rows after resume are those of one process.  Gives the position and whether so."""
     name, goal = f"killed-{n}", 5 + 90 * n / max(1, rounds - 1)
-    p = test.start(4, test.words(name, keys, 20000))
+    p = test.start(4, test.words(name, keys, 60000))
+    ranks = test.begun(p, name)
     test.wait(p, lambda: test.written(name, one) >= goal, 60)
-    test.end(p)
+    test.end(p, ranks)
     at = test.written(name, one)
     status, err = test.run((1, 2, 3, 4)[n % 4], ["resume", test.out(name), "generator.delay_us=0"])
     same = status in (0, 1) and test.rows(one) == test.rows(name)
