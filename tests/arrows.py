@@ -144,8 +144,10 @@ def compile_flags(build):
     modules = ["libprotobuf-c", "jansson", "yaml-0.1", "ncursesw"]
     found = subprocess.run(["pkg-config", "--cflags", *modules], capture_output=True, text=True, check=False)
     flags += found.stdout.split()
-    for generated in sorted({header.parent for header in build.glob("proto/**/*.pb-c.h")}):
-        flags += ["-isystem", str(generated)]
+    mpi = re.findall(r"^MPI_C_(?:COMPILER_INCLUDE_DIRS|HEADER_DIR):\w+=(.+)$", (build / "CMakeCache.txt").read_text(), re.M)
+    folders = [folder for line in mpi for folder in line.split(";") if not folder.endswith("NOTFOUND")]
+    for folder in folders + sorted({str(header.parent) for header in build.glob("proto/**/*.pb-c.h")}):
+        flags += ["-isystem", folder]
     return flags
 
 
