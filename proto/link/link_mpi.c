@@ -287,8 +287,10 @@ esp_err link_mpi_open (int *argc, char ***argv, uint64_t version, link_end **out
     if (!argc || !argv || !out)
         return ESP_EINVAL;
     wait_at_most (start_seconds (), not_all_came);
-    if ((err = start_mpi (argc, argv, &rank, &size, error)) != ESP_OK)
+    if ((err = start_mpi (argc, argv, &rank, &size, error)) != ESP_OK) {
+        alarm (0);
         return err;
+    }
     err = check_versions (rank, version, error);
     if (err == ESP_OK && build (rank, size, &e, &made) != MPI_SUCCESS)
         err = esp_error_set (error, ESP_EIO, "MPI failed while the ranks found each other");
