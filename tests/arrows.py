@@ -47,7 +47,8 @@ LAYERS = {
     "coordinator/dispatch": PROTO + ["coordinator/frontier"],
     "coordinator": PROTO + ["coordinator/*"],
     "worker/prompt": PROTO,
-    "worker/engine": PROTO + ["worker/prompt"],
+    "worker/http": ["proto/base"],
+    "worker/engine": PROTO + ["worker/prompt", "worker/http"],
     "worker/verifier": PROTO + ["worker/prompt", "worker/engine"],
     "worker": PROTO + ["worker/*"],
     "cluster": PROTO + ["coordinator", "coordinator/*", "worker", "worker/*", "cluster/*"],
@@ -62,7 +63,7 @@ LIBRARIES = {
     r"mpi(-ext)?\.h": ["proto/link/link_mpi", "cluster/cli/"],
     r"nng/.*": ["coordinator/observe/", "proto/client/", "worker/engine/engine_external"],
     r".*\.pb-c\.h|protobuf-c/.*": ["proto/wire/"],
-    r"curl/.*": ["worker/engine/http"],
+    r"curl/.*": ["worker/http/"],
     r"yaml\.h": ["proto/config/"],
     r"n?curses.*\.h": ["cluster/console/"],
 }
