@@ -46,6 +46,8 @@ libmpfr-dev          | build | p:mpfr              | correctly rounded functions
 nettle-dev           | build | p:nettle            | SHA-256
 libncurses-dev       | build | p:ncursesw          | espalier watch
 libcunit1-dev        | build | p:cunit             | unit tests
+libmicrohttpd-dev    | build | p:libmicrohttpd     | servers of the unit tests
+openssl              | build | c:openssl           | certificates of the unit tests
 ccache               | test  | c:ccache            | the builds for other MPIs reuse what is equal
 gnuplot-nox          | test  | c:gnuplot           | plots of espalier report
 clang-14             | test  | c:clang-14          | second compiler, sanitizers, fuzzing
