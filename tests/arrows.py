@@ -142,7 +142,7 @@ def compile_flags(build):
     """Include folders of the libraries, and of the generated messages."""
     flags = ["-std=c11", "-D_GNU_SOURCE", f"-I{ROOT}", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion",
              "-Wstrict-prototypes", "-Wundef", "-Werror", "-fsyntax-only", "-x", "c"]
-    modules = ["libprotobuf-c", "jansson", "yaml-0.1", "ncursesw"]
+    modules = ["libprotobuf-c", "jansson", "yaml-0.1", "ncursesw", "libcurl"]
     found = subprocess.run(["pkg-config", "--cflags", *modules], capture_output=True, text=True, check=False)
     flags += found.stdout.split()
     mpi = re.findall(r"^MPI_C_(?:COMPILER_INCLUDE_DIRS|HEADER_DIR):\w+=(.+)$", (build / "CMakeCache.txt").read_text(), re.M)
