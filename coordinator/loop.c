@@ -183,10 +183,8 @@ static void world_again (void *ctx, const task *t)
 {
     coordinator *c = ctx;
     const open_problem *p = find_open (c, t->id.problem);
-    if (!p)
-        return;
-    limits_again (c, t);
-    keep_error (c, frontier_push (c->frontier, t, p->priority));
+    if (p)
+        keep_error (c, frontier_push (c->frontier, t, p->priority));
 }
 
 static void world_progress (void *ctx, task_id id, span text)

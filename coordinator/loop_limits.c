@@ -32,8 +32,8 @@ void limits_begin (coordinator *c, uint64_t waiting)
 bool limits_take (coordinator *c, const task *t)
 {
     const run_options *run = c->setup.run;
-    if (t->kind != TASK_GENERATE)
-        return true;
+    if (t->kind != TASK_GENERATE || dispatch_was_given (c->dispatch, t->id))
+        return true; /* what goes out again is charged already: the late answer may come first */
     if (run->limit_generations > 0 && c->limits.asked >= (uint64_t)run->limit_generations)
         c->limits.held_back = generations_reached;
     else if (run->limit_generated_tokens > 0 &&
@@ -51,12 +51,6 @@ void limits_settle (coordinator *c, const task *t, uint64_t tokens)
     if (t && t->kind == TASK_GENERATE)
         c->limits.tokens +=
             tokens - t->max_tokens; /* the sum stays above 0: max_tokens was added */
-}
-
-void limits_again (coordinator *c, const task *t)
-{
-    limits_settle (c, t, 0);
-    c->limits.asked -= t->kind == TASK_GENERATE;
 }
 
 void limits_check (coordinator *c, uint64_t now)

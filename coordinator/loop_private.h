@@ -81,8 +81,7 @@ void limits_begin (coordinator *c, uint64_t waiting);
 bool limits_take (coordinator *c, const task *t); /* may it go out?  Then it is charged. */
 /* What was out came with so many tokens.  NULL = nobody waits for it: it stays charged in full. */
 void limits_settle (coordinator *c, const task *t, uint64_t tokens);
-void limits_again (coordinator *c, const task *t); /* it was lost, and waits to be sent again */
-void limits_check (coordinator *c, uint64_t now);  /* stop the run when one is reached */
+void limits_check (coordinator *c, uint64_t now); /* stop the run when one is reached */
 ESP_MUST_CHECK esp_err limits_deadlines (coordinator *c, uint64_t now); /* search.budget.seconds */
 
 #endif

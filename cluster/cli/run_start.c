@@ -149,8 +149,8 @@ static int look_at_output (run_parts *p, const run_arguments *a, record_header *
         return complain (err == ESP_EVERSION || err == ESP_ETOOBIG ? EXIT_USAGE : EXIT_BROKEN,
                          &error);
     if (a->run_file && !a->may_resume)
-        return refuse (output, "holds a run already; go on with it by 'espalier resume', or choose "
-                               "another run.output");
+        return refuse (output, "holds a run already; go on with it by 'espalier resume OUTPUT', or "
+                               "choose another run.output");
     return may_go_on (p, header);
 }
 

@@ -230,6 +230,11 @@ void dispatch_stop (dispatch *d, bool drain)
 
 /* ---- counts ---- */
 
+bool dispatch_was_given (const dispatch *d, task_id id)
+{
+    return lease_find_flight (d->leases, id) != 0;
+}
+
 uint64_t dispatch_in_flight (const dispatch *d)
 {
     return lease_flights_out (d->leases);

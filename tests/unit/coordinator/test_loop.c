@@ -367,6 +367,30 @@ static void a_limit_of_tokens_counts_what_is_out (void)
     stop (&r);
 }
 
+/* Leases run out, the tasks wait to be sent again, and then the late answers come: each is charged and settled once. */
+static void late_answers_are_settled_once (void)
+{
+    struct run r;
+    bool busy;
+    prepare (&r, 4);
+    r.options.limit_generated_tokens =
+        4 * 64 + 8 * 3; /* for all that is out, and all that may come */
+    r.options.limit_generations = 8;
+    r.dispatch.lease_s = 10;
+    start (&r, false);
+    for (int i = 0; i < 4 && dispatch_in_flight (coordinator_dispatch (r.c)) == 0; i++) {
+        work (&r);
+        PASS (coordinator_pass (r.c, &busy));
+    }
+    CHECK (dispatch_in_flight (coordinator_dispatch (r.c)) == 4);
+    r.now_ns += 20 * (uint64_t)SECOND;
+    PASS (coordinator_pass (r.c, &busy));
+    CHECK (dispatch_statistics (coordinator_dispatch (r.c))->expired == 4);
+    CHECK (drive (&r, 100) == COORDINATOR_DONE);
+    CHECK (dispatch_statistics (coordinator_dispatch (r.c))->late > 0);
+    stop (&r);
+}
+
 static void a_run_without_workers_stops_after_a_while (void)
 {
     struct run r;
@@ -458,6 +482,7 @@ int main (void)
         {"a journal of another story is damage", a_journal_of_another_story_is_damage},
         {"limits stop the run", limits_stop_the_run},
         {"a limit of tokens counts what is out", a_limit_of_tokens_counts_what_is_out},
+        {"late answers are settled once", late_answers_are_settled_once},
         {"a run without workers stops after a while", a_run_without_workers_stops_after_a_while},
         {"a deadline ends the problem with what it has",
          a_deadline_ends_the_problem_with_what_it_has},
