@@ -21,6 +21,10 @@
 #include "proto/base/option.h"
 #include "proto/model/task.h"
 
+struct server_options; /* worker/server/servers.h */
+struct step_rule;      /* worker/prompt/step_rule.h */
+struct chat;           /* worker/prompt/chat.h */
+
 enum engine_role { ENGINE_GENERATOR = 1, ENGINE_PRM = 2, ENGINE_VERIFIER = 4 };
 
 /* One task with everything that is needed to do it. */
@@ -33,14 +37,30 @@ typedef struct job {
     void *owner;       /* the loop's; engines leave it alone */
 } job;
 
+/* A variant of prompt or model, which task.action names (run file: the list `actions`). */
+typedef struct engine_action {
+    uint16_t generator; /* index in the list of generators */
+    const char *system; /* instead of prompt.system; NULL = that one */
+    double temperature; /* instead of the task's; NaN = that one */
+} engine_action;
+
 typedef struct engine_setup {
     const void *options; /* struct filled from the kind's rows; valid until close */
     unsigned role;       /* one of engine_role: an engine with two roles is opened once for each */
-    int rank;            /* for messages */
+    int rank;            /* for messages, and {rank} in URLs */
+    int local_rank;      /* among the ranks of this host: {local_rank} */
     uint64_t run_seed;
+    const struct server_options *server; /* kinds with `http`: section keys of every such engine */
+    const struct step_rule *step; /* where steps end; NULL in tests of engines that ignore it */
+    const struct chat *chat;      /* from a problem to a prompt; NULL likewise */
+    const engine_action *actions; /* action_count of them; none = every action is plain */
+    size_t action_count;
+    const char *model_name; /* of a named generator or PRM, for messages; NULL = the only one */
     const esp_clock *clock;
     void (*done) (void *ctx, const job *j,
                   const result *r); /* result.id is set by the engine from j->task.id */
+    /* Partial text of a generation, for observers; cheap to call often.  May be NULL. */
+    void (*progress) (void *ctx, const job *j, span text);
     void *ctx;
 } engine_setup;
 
@@ -60,8 +80,13 @@ typedef struct engine_kind {
     /* File descriptors to sleep on; returns how many of max were written.  NULL: none. */
     size_t (*fds) (void *state, int *fds, size_t max);
     void (*close) (void *state); /* accepts NULL */
-    /* How many jobs it wants in flight (credits, D6); NULL: 64. */
+    /* How many jobs it wants in flight now (credits, D6); asked often; 0 = none while its servers are out; NULL: 64. */
     uint32_t (*slots) (const void *state);
+    /* May jobs come?  ESP_OK; ESP_EEMPTY: not yet, poll on; else never, with a sentence (wrong key, no such model).  NULL: at once. */
+    esp_err (*ready) (void *state, esp_error *why);
+    /* For `espalier check`: append lines about what was found; NULL: nothing to say. */
+    esp_err (*describe) (void *state, esp_buf *out);
+    bool http; /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);
 } engine_kind;
