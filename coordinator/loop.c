@@ -159,10 +159,12 @@ static size_t world_path (void *ctx, problem_key key, node_ref n, node_ref *out,
     return slot ? tree_path (search_tree (slot->search), n, out, max) : 0;
 }
 
-static span world_text (void *ctx, problem_key key, node_ref n)
+static span world_text (void *ctx, problem_key key, node_ref n, uint32_t *tokens)
 {
     const struct open_slot *slot = find_slot_of (ctx, key);
-    return slot ? node_text (search_node (slot->search, n)) : span_make ("", 0);
+    const node *at = slot ? search_node (slot->search, n) : NULL;
+    *tokens = at ? at->tokens : 0;
+    return at ? node_text (at) : span_make ("", 0);
 }
 
 static void world_result (void *ctx, const result *r, int rank)

@@ -170,7 +170,9 @@ static esp_err copy_result (jobs *j, const result *r, wire_result *out)
     if (esp_arena_copy (j->kept, r->text, &out->result.text) != ESP_OK ||
         esp_arena_copy (j->kept, r->answer, &out->result.answer) != ESP_OK ||
         esp_arena_copy (j->kept, r->observation, &out->result.observation) != ESP_OK ||
-        esp_arena_copy (j->kept, r->reason, &out->result.reason) != ESP_OK)
+        esp_arena_copy (j->kept, r->reason, &out->result.reason) != ESP_OK ||
+        esp_arena_copy (j->kept, r->token_data, &out->result.token_data) != ESP_OK ||
+        esp_arena_copy (j->kept, r->server, &out->result.server) != ESP_OK)
         return ESP_ENOMEM;
     if (r->score_count > 0) {
         if (!(scores = esp_arena_alloc (j->kept, r->score_count * sizeof (*scores))))
@@ -198,7 +200,7 @@ void jobs_done (void *ctx, const job *ended, const result *r)
         made.result.id = t->id;
         j->ready[j->ready_count++] = made;
         if (t->kind == TASK_GENERATE && r->error == ESP_OK && t->child != NODE_NONE &&
-            store_text (j->store, t->id.problem, t->child, r->text) == ESP_ENOMEM)
+            store_text (j->store, t->id.problem, t->child, r->text, r->tokens) == ESP_ENOMEM)
             j->no_memory = true;
     }
     drop_work (j, at);
@@ -226,16 +228,19 @@ static void note_missing (jobs *j, task_id id)
 /* NULL: something is missing (noted), or memory is out. */
 static struct work *make_work (jobs *j, const wire_task *t, const wire_prefix *prefix)
 {
-    size_t extra = t->task.extra.len;
-    struct work *made = esp_calloc (1, sizeof (*made) + prefix->step_count * sizeof (span) + extra);
+    size_t extra = t->task.extra.len, n = prefix->step_count;
+    struct work *made =
+        esp_calloc (1, sizeof (*made) + n * (sizeof (span) + sizeof (uint32_t)) + extra);
+    uint32_t *tokens = made ? (uint32_t *)(made->steps + n) : NULL;
     bool whole;
     if (!made) {
         j->no_memory = true;
         return NULL;
     }
     whole = store_find_problem (j->store, prefix->problem, &made->job.problem);
-    for (size_t i = 0; whole && i < prefix->step_count; i++)
-        whole = store_find_text (j->store, prefix->problem, prefix->steps[i].node, &made->steps[i]);
+    for (size_t i = 0; whole && i < n; i++)
+        whole = store_find_text (j->store, prefix->problem, prefix->steps[i].node, &made->steps[i],
+                                 &tokens[i]);
     if (!whole) {
         note_missing (j, t->task.id);
         esp_free (made);
@@ -243,11 +248,12 @@ static struct work *make_work (jobs *j, const wire_task *t, const wire_prefix *p
     }
     made->job.task = t->task;
     made->job.steps = made->steps;
-    made->job.step_count = prefix->step_count;
+    made->job.step_count = n;
+    made->job.step_tokens = tokens;
     made->lease = t->lease;
     made->got_ns = esp_clock_ns (j->clock);
     if (extra > 0) {
-        char *copy = (char *)(made->steps + prefix->step_count);
+        char *copy = (char *)(tokens + n);
         memcpy (copy, t->task.extra.ptr, extra);
         made->job.task.extra = span_make (copy, extra);
     }
@@ -310,7 +316,8 @@ void jobs_batch (jobs *j, const wire_message *m)
         const wire_prefix *p = &m->u.batch.prefixes[i];
         for (size_t k = 0; k < p->step_count; k++)
             if (p->steps[k].has_text &&
-                store_text (j->store, p->problem, p->steps[k].node, p->steps[k].text) == ESP_ENOMEM)
+                store_text (j->store, p->problem, p->steps[k].node, p->steps[k].text,
+                            p->steps[k].tokens) == ESP_ENOMEM)
                 j->no_memory = true;
     }
     for (size_t i = 0; i < m->u.batch.task_count; i++)

@@ -16,6 +16,7 @@ struct held { /* one problem */
     struct text {
         node_ref node; /* NODE_ROOT = free cell: the root has no text */
         span text;
+        uint32_t tokens;
     } * texts; /* owned; open addressing */
     size_t cap, used;
     uint32_t pins;
@@ -212,10 +213,10 @@ static esp_err text_room (struct held *h)
     return ESP_OK;
 }
 
-esp_err store_text (store *s, problem_key key, node_ref n, span text)
+esp_err store_text (store *s, problem_key key, node_ref n, span text, uint32_t tokens)
 {
     struct held *h = find (s, key);
-    struct text made = {.node = n};
+    struct text made = {.node = n, .tokens = tokens};
     esp_err err;
     if (!h)
         return ESP_ENOENT;
@@ -243,13 +244,15 @@ bool store_find_problem (store *s, problem_key key, span *json)
     return true;
 }
 
-bool store_find_text (const store *s, problem_key key, node_ref n, span *text)
+bool store_find_text (const store *s, problem_key key, node_ref n, span *text, uint32_t *tokens)
 {
     const struct held *h = find (s, key);
     const struct text *t = h ? find_text (h, n) : NULL;
     if (!t)
         return false;
     *text = t->text;
+    if (tokens)
+        *tokens = t->tokens;
     return true;
 }
 

@@ -18,11 +18,13 @@ void store_destroy (store *s); /* accepts NULL */
 
 /* Copy a problem in; one that is there keeps its texts.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err store_problem (store *s, problem_key key, span json);
-/* Copy a node's text in (its problem must be there: else ESP_ENOENT). */
-ESP_MUST_CHECK esp_err store_text (store *s, problem_key key, node_ref n, span text);
+/* Copy a node's text in, with its number of generated tokens (its problem must be there: else ESP_ENOENT). */
+ESP_MUST_CHECK esp_err store_text (store *s, problem_key key, node_ref n, span text,
+                                   uint32_t tokens);
 
 bool store_find_problem (store *s, problem_key key, span *json); /* and mark it as used now */
-bool store_find_text (const store *s, problem_key key, node_ref n, span *text);
+bool store_find_text (const store *s, problem_key key, node_ref n, span *text,
+                      uint32_t *tokens); /* tokens may be NULL */
 
 /* While pinned, spans of this problem stay valid. */
 void store_pin (store *s, problem_key key);

@@ -37,7 +37,8 @@ typedef struct dispatch_world { /* the loop's side */
     const problem *(*find) (void *ctx, problem_key key); /* NULL: gone */
     /* As tree_path; and the text of one node. */
     size_t (*path) (void *ctx, problem_key key, node_ref n, node_ref *out, size_t max);
-    span (*text) (void *ctx, problem_key key, node_ref n);
+    span (*text) (void *ctx, problem_key key, node_ref n,
+                  uint32_t *tokens); /* *tokens: generated */
     void (*result) (void *ctx, const result *r,
                     int rank);                /* first result of a wanted task; borrowed */
     void (*again) (void *ctx, const task *t); /* must go to the frontier again */

@@ -44,7 +44,7 @@ static esp_err add_steps (dispatch *d, worker *w, problem_key key, size_t count,
         wire_step step = {.node = s->path[i],
                           .has_text = whole || !roster_knows (w, key, s->path[i])};
         if (step.has_text) {
-            step.text = d->world.text (d->world.ctx, key, s->path[i]);
+            step.text = d->world.text (d->world.ctx, key, s->path[i], &step.tokens);
             roster_learn (w, key, s->path[i]);
         }
         s->steps[s->step_count++] = step;

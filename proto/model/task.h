@@ -87,6 +87,11 @@ typedef struct result {
     uint8_t finish;      /* enum node_finish */
     double logprob;      /* sum over tokens, natural log; NaN = not given */
     double mean_logprob; /* logprob / tokens as the engine computes it; NaN = not given */
+    uint32_t
+        prompt_tokens; /* read by the server for this sample; siblings: counted with the first (costs only) */
+    uint32_t cached_tokens; /* of them found in its prefix cache (costs only) */
+    span server;     /* URL of who did the work; empty = not said.  For the costs; not journaled */
+    span token_data; /* ids and logprobs of its tokens (model/token_data.h); empty = not asked */
     /* score: one per step of the judged node's own text, then one per step of task.extra */
     const double *scores;
     uint32_t score_count;

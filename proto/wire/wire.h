@@ -19,7 +19,7 @@
 #include "proto/model/event.h"
 #include "proto/model/record.h"
 
-enum { WIRE_VERSION = 2 };
+enum { WIRE_VERSION = 3 };
 
 /* What one message or record may hold; encoding more is ESP_ETOOBIG, decoding more is ESP_EFORMAT. */
 enum {
@@ -62,6 +62,7 @@ typedef struct wire_step {
     node_ref node;
     bool has_text; /* false: the worker has it */
     span text;
+    uint32_t tokens; /* generated tokens of that text */
 } wire_step;
 
 typedef struct

@@ -43,7 +43,8 @@ static esp_err put_prefix (wire_codec *codec, const wire_prefix *p, Espalier__Pr
     out->nodes = wire_out (codec, p->step_count, sizeof (*out->nodes));
     out->text_at = wire_out (codec, texts, sizeof (*out->text_at));
     out->texts = wire_out (codec, texts, sizeof (*out->texts));
-    if (!out->nodes || !out->text_at || !out->texts)
+    out->tokens = wire_out (codec, texts, sizeof (*out->tokens));
+    if (!out->nodes || !out->text_at || !out->texts || !out->tokens)
         return ESP_ENOMEM;
     for (size_t i = 0; i < p->step_count; i++) {
         out->nodes[i] = p->steps[i].node;
@@ -51,6 +52,7 @@ static esp_err put_prefix (wire_codec *codec, const wire_prefix *p, Espalier__Pr
             continue;
         out->text_at[out->n_text_at++] = (uint32_t)i;
         out->texts[out->n_texts++] = wire_bytes (p->steps[i].text);
+        out->tokens[out->n_tokens++] = p->steps[i].tokens;
     }
     out->n_nodes = p->step_count;
     return ESP_OK;
@@ -141,16 +143,17 @@ static esp_err get_prefix (wire_codec *codec, const Espalier__Prefix *p, wire_pr
     size_t next = 0; /* position that text_at must not go below */
     if (!steps)
         return codec->failure;
-    if (!wire_known (&p->base) || p->n_texts != p->n_text_at)
+    if (!wire_known (&p->base) || p->n_texts != p->n_text_at || p->n_tokens != p->n_texts)
         return ESP_EFORMAT;
     for (size_t i = 0; i < p->n_nodes; i++)
-        steps[i] = (wire_step){p->nodes[i], false, {"", 0}};
+        steps[i] = (wire_step){p->nodes[i], false, {"", 0}, 0};
     for (size_t i = 0; i < p->n_texts; i++) {
         size_t at = p->text_at[i];
         if (at < next || at >= p->n_nodes)
             return ESP_EFORMAT;
         steps[at].has_text = true;
         steps[at].text = wire_span (p->texts[i]);
+        steps[at].tokens = p->tokens[i];
         next = at + 1;
     }
     *out = (wire_prefix){p->problem, steps, p->n_nodes};

@@ -28,7 +28,8 @@ static bool is_share (double value)
 static esp_err check_result (const result *r)
 {
     if (long_text (r->text) || long_text (r->answer) || long_text (r->observation) ||
-        r->reason.len > WIRE_NAME_MAX || r->score_count > WIRE_ITEMS_MAX)
+        long_text (r->token_data) || r->reason.len > WIRE_NAME_MAX ||
+        r->score_count > WIRE_ITEMS_MAX)
         return ESP_ETOOBIG;
     if ((unsigned)r->error >= ERR_KINDS || r->finish > FINISH_ERROR ||
         r->verdict > VERDICT_UNKNOWN || r->score_own > r->score_count || !is_number (r->logprob) ||

@@ -42,6 +42,9 @@ void wire_put_result (const result *r, Espalier__Result *out)
     out->answer = wire_bytes (r->answer);
     out->observation = wire_bytes (r->observation);
     out->reason = wire_bytes (r->reason);
+    out->prompt_tokens = r->prompt_tokens;
+    out->cached_tokens = r->cached_tokens;
+    out->token_data = wire_bytes (r->token_data);
 }
 
 bool wire_get_result (const Espalier__Result *r, result *out)
@@ -62,6 +65,9 @@ bool wire_get_result (const Espalier__Result *r, result *out)
         .answer = wire_span (r->answer),
         .observation = wire_span (r->observation),
         .reason = wire_span (r->reason),
+        .prompt_tokens = r->prompt_tokens,
+        .cached_tokens = r->cached_tokens,
+        .token_data = wire_span (r->token_data),
     };
     return wire_known (&r->base) && r->n_scores <= UINT32_MAX &&
            wire_get_enum ((int)r->finish, FINISH_ERROR + 1, &out->finish) &&

@@ -186,6 +186,46 @@ static esp_err get_refused (wire_codec *codec, const void *body, wire_message *o
     return wire_known (&r->base) ? ESP_OK : ESP_EFORMAT;
 }
 
+enum {
+    NAMES_MOST = 256
+}; /* servers of one message; the results of further ones do not say theirs */
+
+/* The names once each, and their positions; nothing at all when nobody says a server. */
+static esp_err put_servers (wire_codec *codec, const wire_message *m, Espalier__Results *r)
+{
+    size_t count = m->u.results.count, at = 0;
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any = any || m->u.results.results[i].result.server.len > 0;
+    if (!any)
+        return ESP_OK;
+    r->servers = wire_out (codec, count, sizeof (*r->servers));
+    r->names = wire_out (codec, NAMES_MOST, sizeof (*r->names));
+    if (!r->servers || !r->names)
+        return ESP_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        span name = m->u.results.results[i].result.server;
+        for (at = 0; at < r->n_names && !span_equal (name, wire_span (r->names[at])); at++)
+            ;
+        if (at == r->n_names && name.len > 0 && at < NAMES_MOST)
+            r->names[r->n_names++] = wire_bytes (name);
+        r->servers[i] = name.len > 0 && at < r->n_names ? (uint32_t)at + 1 : 0;
+    }
+    r->n_servers = count;
+    return ESP_OK;
+}
+
+static bool get_server (const Espalier__Results *r, size_t i, span *out)
+{
+    uint32_t at = r->n_servers ? r->servers[i] : 0;
+    *out = span_make ("", 0);
+    if (at > r->n_names)
+        return false;
+    if (at > 0)
+        *out = wire_span (r->names[at - 1]);
+    return true;
+}
+
 static esp_err put_results (wire_codec *codec, const wire_message *m, void *body)
 {
     Espalier__Results *r = body;
@@ -204,19 +244,21 @@ static esp_err put_results (wire_codec *codec, const wire_message *m, void *body
         r->busy_us[i] = m->u.results.results[i].busy_us;
     }
     r->n_results = r->n_leases = r->n_busy_us = count;
-    return ESP_OK;
+    return put_servers (codec, m, r);
 }
 
 static esp_err get_results (wire_codec *codec, const void *body, wire_message *out)
 {
     const Espalier__Results *r = body;
     wire_result *list;
-    if (!wire_known (&r->base) || r->n_leases != r->n_results || r->n_busy_us != r->n_results)
+    if (!wire_known (&r->base) || r->n_leases != r->n_results || r->n_busy_us != r->n_results ||
+        (r->n_servers != 0 && r->n_servers != r->n_results) || r->n_names > NAMES_MOST)
         return ESP_EFORMAT;
     if (!(list = wire_in (codec, r->n_results, sizeof (*list))))
         return codec->failure;
     for (size_t i = 0; i < r->n_results; i++) {
-        if (!wire_get_result (r->results[i], &list[i].result))
+        if (!wire_get_result (r->results[i], &list[i].result) ||
+            !get_server (r, i, &list[i].result.server))
             return ESP_EFORMAT;
         list[i].lease = r->leases[i];
         list[i].busy_us = r->busy_us[i];

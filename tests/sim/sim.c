@@ -174,7 +174,7 @@ static void do_task (struct sim *s, int rank, const wire_task *t, const wire_pre
     bool whole =
         draw (s) >= s->faults.amnesia && store_find_problem (s->texts, prefix->problem, &j.problem);
     for (size_t i = 0; whole && i < prefix->step_count; i++)
-        whole = store_find_text (s->texts, prefix->problem, prefix->steps[i].node, &steps[i]);
+        whole = store_find_text (s->texts, prefix->problem, prefix->steps[i].node, &steps[i], NULL);
     if (whole) {
         s->doing = t;
         s->end.rank = rank;
@@ -198,7 +198,7 @@ static void take_batch (struct sim *s, int rank, const wire_message *m)
         for (size_t k = 0; k < m->u.batch.prefixes[i].step_count; k++) {
             const wire_step *step = &m->u.batch.prefixes[i].steps[k];
             if (step->has_text && store_text (s->texts, m->u.batch.prefixes[i].problem, step->node,
-                                              step->text) != ESP_OK)
+                                              step->text, step->tokens) != ESP_OK)
                 abort ();
         }
     /* Rank 1 lives, so that the run can end; a task that is sent alone may be a suspect, and must not look poisonous. */

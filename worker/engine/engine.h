@@ -34,7 +34,8 @@ typedef struct job {
     span problem;      /* JSON object of the problem, valid JSON */
     const span *steps; /* node texts from the root's first child (or the last draft) to task.node */
     size_t step_count; /* 0: the prompt is the problem alone */
-    void *owner;       /* the loop's; engines leave it alone */
+    const uint32_t *step_tokens; /* generated tokens of each step; NULL = not known */
+    void *owner;                 /* the loop's; engines leave it alone */
 } job;
 
 /* A variant of prompt or model, which task.action names (run file: the list `actions`). */

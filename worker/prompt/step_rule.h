@@ -53,6 +53,8 @@ typedef struct step_plan {
     size_t stop_count;
     uint32_t
         most_tokens; /* the rule's own length; UINT32_MAX = none.  Reaching it is a step's end, not a cut */
+    uint32_t
+        think_left; /* tokens until the thinking is closed by force; UINT32_MAX = no limit, or not thinking */
     bool
         force_close; /* thinking tokens are used up: append step_rule_force() and go on behind it */
 } step_plan;

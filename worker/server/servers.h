@@ -112,7 +112,7 @@ typedef struct exchange_ask {
     uint32_t weight; /* sequences it keeps busy, at least 1 */
     /* Called for each try: append path and JSON for this server. */
     esp_err (*write) (void *ctx, server *s, esp_buf *path, esp_buf *json);
-    /* A 2xx answer as it comes, after begin() of each try; NULL: take() gets it whole. */
+    /* A 2xx answer as it comes, after write() of each try; NULL: take() gets it whole.  May cancel the exchange. */
     void (*chunk) (void *ctx, server *s, span bytes);
     /* The answer is whole (body is empty where chunk() had it).  ESP_OK: good.  ESP_EFORMAT, ESP_EPEER: the server's
      * fault, tried again; else final. */

@@ -18,13 +18,13 @@ static store *given_store (size_t limit)
 static bool holds (store *s, problem_key key)
 {
     span json; /* looks at texts only: a look at the problem would count as use */
-    return store_find_text (s, key, 1, &json);
+    return store_find_text (s, key, 1, &json, NULL);
 }
 
 static void keep (store *s, problem_key key)
 {
     PASS (store_problem (s, key, span_of ("{}")));
-    PASS (store_text (s, key, 1, span_of ("one")));
+    PASS (store_text (s, key, 1, span_of ("one"), 1));
 }
 
 static void bad_calls_change_nothing (void)
@@ -32,8 +32,8 @@ static void bad_calls_change_nothing (void)
     store *s = given_store (0);
     span text = span_of ("as before");
     FAILS (store_create (0, NULL), ESP_EINVAL);
-    FAILS (store_text (s, 1, 1, span_of ("a")), ESP_ENOENT);
-    CHECK (!store_find_problem (s, 1, &text) && !store_find_text (s, 1, 1, &text));
+    FAILS (store_text (s, 1, 1, span_of ("a"), 1), ESP_ENOENT);
+    CHECK (!store_find_problem (s, 1, &text) && !store_find_text (s, 1, 1, &text, NULL));
     CHECK (span_is (text, "as before") && store_bytes (s) == 0);
     store_destroy (s);
     store_destroy (NULL);
@@ -48,17 +48,17 @@ static void texts_come_back_as_they_were (void)
         PASS (store_problem (s, key << 32, span_of ("{\"id\":\"p\"}")));
         for (node_ref n = 1; n < 60; n++) {
             snprintf (text, sizeof (text), "%u of %u", n, (unsigned)key);
-            PASS (store_text (s, key << 32, n * 3, span_of (text)));
+            PASS (store_text (s, key << 32, n * 3, span_of (text), 1));
         }
     }
     for (problem_key key = 0; key < 40; key++) {
         CHECK (store_find_problem (s, key << 32, &got) && span_is (got, "{\"id\":\"p\"}"));
         for (node_ref n = 1; n < 60; n++) {
             snprintf (text, sizeof (text), "%u of %u", n, (unsigned)key);
-            CHECK (store_find_text (s, key << 32, n * 3, &got) && span_is (got, text));
+            CHECK (store_find_text (s, key << 32, n * 3, &got, NULL) && span_is (got, text));
         }
-        CHECK (!store_find_text (s, key << 32, 1, &got));
-        CHECK (!store_find_text (s, key << 32, NODE_NONE, &got));
+        CHECK (!store_find_text (s, key << 32, 1, &got, NULL));
+        CHECK (!store_find_text (s, key << 32, NODE_NONE, &got, NULL));
     }
     store_destroy (s);
 }
@@ -71,11 +71,11 @@ static void what_is_there_stays_as_it_is (void)
     keep (s, 1);
     bytes = store_bytes (s);
     PASS (store_problem (s, 1, span_of ("{other}")));
-    PASS (store_text (s, 1, 1, span_of ("other")));
-    PASS (store_text (s, 1, NODE_ROOT, span_of ("the root has no text")));
+    PASS (store_text (s, 1, 1, span_of ("other"), 1));
+    PASS (store_text (s, 1, NODE_ROOT, span_of ("the root has no text"), 1));
     CHECK (store_find_problem (s, 1, &got) && span_is (got, "{}"));
-    CHECK (store_find_text (s, 1, 1, &got) && span_is (got, "one"));
-    CHECK (!store_find_text (s, 1, NODE_ROOT, &got));
+    CHECK (store_find_text (s, 1, 1, &got, NULL) && span_is (got, "one"));
+    CHECK (!store_find_text (s, 1, NODE_ROOT, &got, NULL));
     CHECK (store_bytes (s) == bytes);
     store_destroy (s);
 }
@@ -108,10 +108,11 @@ static void a_pinned_problem_stays_over_the_limit (void)
     CHECK (holds (s, 1)); /* what was just put in stays */
     store_pin (s, 1);
     store_pin (s, 1);
-    CHECK (store_find_text (s, 1, 1, &text));
+    CHECK (store_find_text (s, 1, 1, &text, NULL));
     for (problem_key key = 2; key < 50; key++)
         keep (s, key);
-    CHECK (store_find_text (s, 1, 1, &again) && again.ptr == text.ptr && span_is (text, "one"));
+    CHECK (store_find_text (s, 1, 1, &again, NULL) && again.ptr == text.ptr &&
+           span_is (text, "one"));
     CHECK (!holds (s, 48) && holds (s, 49));
     store_unpin (s, 1);
     keep (s, 50);
@@ -144,8 +145,8 @@ static void survives_failure_of_every_allocation (void)
         for (problem_key key = 0; err == ESP_OK && key < 20; key++) {
             err = store_problem (s, key, span_of ("{}"));
             for (node_ref i = 1; err == ESP_OK && i < 20; i++)
-                if ((err = store_text (s, key, i, span_of ("text"))) != ESP_OK)
-                    CHECK (!store_find_text (s, key, i, &got));
+                if ((err = store_text (s, key, i, span_of ("text"), 1)) != ESP_OK)
+                    CHECK (!store_find_text (s, key, i, &got, NULL));
         }
         esp_alloc_fail_after (-1);
         store_destroy (s);

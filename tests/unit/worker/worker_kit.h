@@ -167,8 +167,8 @@ static inline esp_err
 give (struct toy *t, uint32_t first, size_t n, enum task_kind kind, bool whole)
 {
     problem p = {1, span_of ("p"), span_of ("{}"), 0};
-    wire_step steps[2] = {{1, whole, span_of (whole ? "a" : "")},
-                          {2, whole, span_of (whole ? "b" : "")}};
+    wire_step steps[2] = {{1, whole, span_of (whole ? "a" : ""), 5},
+                          {2, whole, span_of (whole ? "b" : ""), 7}};
     wire_prefix prefix = {1, steps, 2};
     wire_task tasks[MOST] = {{.lease = 0}};
     wire_message m = {.kind = WIRE_BATCH, .u.batch = {&p, whole, &prefix, 1, tasks, n}};

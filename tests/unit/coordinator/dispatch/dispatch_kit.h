@@ -81,10 +81,11 @@ static inline size_t kit_path (void *ctx, problem_key key, node_ref n, node_ref 
     return n;
 }
 
-static inline span kit_text (void *ctx, problem_key key, node_ref n)
+static inline span kit_text (void *ctx, problem_key key, node_ref n, uint32_t *tokens)
 {
     static const char texts[] = "step 0step 1step 2step 3step 4step 5step 6step 7step 8step 9";
     (void)key;
+    *tokens = n;
     if (n == ((const struct kit *)ctx)->huge && n > 0)
         return span_make (texts, WIRE_TEXT_MAX + (size_t)1); /* only its length is looked at */
     return span_make (texts + 6 * (n % 10), 6);

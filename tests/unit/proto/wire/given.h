@@ -121,6 +121,9 @@ static inline result some_result (struct given *g)
         .answer = some_text (g),
         .observation = some_text (g),
         .reason = some_name (g),
+        .prompt_tokens = some_u32 (g),
+        .cached_tokens = some_u32 (g),
+        .token_data = some_text (g),
     };
 }
 
@@ -157,7 +160,9 @@ static inline bool same_result (const result *a, const result *b)
                 a->score_count == b->score_count && a->score_own == b->score_own &&
                 a->scored_tokens == b->scored_tokens && a->verdict == b->verdict &&
                 same_number (a->share, b->share) && span_equal (a->answer, b->answer) &&
-                span_equal (a->observation, b->observation) && span_equal (a->reason, b->reason);
+                span_equal (a->observation, b->observation) && span_equal (a->reason, b->reason) &&
+                a->prompt_tokens == b->prompt_tokens && a->cached_tokens == b->cached_tokens &&
+                span_equal (a->token_data, b->token_data);
     for (uint32_t i = 0; same && i < a->score_count; i++)
         same = same_number (a->scores[i], b->scores[i]);
     return same;

@@ -11,7 +11,8 @@
 static inline wire_step some_step (struct given *g, node_ref node)
 {
     bool has_text = below (g, 2);
-    return (wire_step){node, has_text, has_text ? some_text (g) : span_make ("", 0)};
+    return (wire_step){node, has_text, has_text ? some_text (g) : span_make ("", 0),
+                       has_text ? some_u32 (g) : 0};
 }
 
 static inline wire_task some_task (struct given *g, const wire_prefix *prefixes, uint32_t prefix)
@@ -78,8 +79,10 @@ static inline void fill_ids (struct given *g, wire_message *m)
 static inline void fill_results (struct given *g, wire_message *m)
 {
     wire_result *results = some_array (g, sizeof (*results), &m->u.results.count);
-    for (size_t i = 0; i < m->u.results.count; i++)
+    for (size_t i = 0; i < m->u.results.count; i++) {
         results[i] = (wire_result){some_result (g), some_u64 (g), some_u32 (g)};
+        results[i].result.server = below (g, 2) ? some_name (g) : span_make ("", 0);
+    }
     m->u.results.results = results;
 }
 
@@ -155,6 +158,7 @@ static inline bool same_prefix (const wire_prefix *a, const wire_prefix *b)
     for (size_t i = 0; same && i < a->step_count; i++)
         same = a->steps[i].node == b->steps[i].node &&
                a->steps[i].has_text == b->steps[i].has_text &&
+               a->steps[i].tokens == b->steps[i].tokens &&
                span_equal (a->steps[i].text, b->steps[i].text);
     return same;
 }
@@ -184,7 +188,9 @@ static inline bool same_lists (const wire_message *a, const wire_message *b)
         for (size_t i = 0; same && i < a->u.results.count; i++)
             same = same_result (&a->u.results.results[i].result, &b->u.results.results[i].result) &&
                    a->u.results.results[i].lease == b->u.results.results[i].lease &&
-                   a->u.results.results[i].busy_us == b->u.results.results[i].busy_us;
+                   a->u.results.results[i].busy_us == b->u.results.results[i].busy_us &&
+                   span_equal (a->u.results.results[i].result.server,
+                               b->u.results.results[i].result.server);
         return same;
     }
     same = a->u.ids.count == b->u.ids.count;

@@ -82,6 +82,8 @@ static void results_are_checked (void)
     uint32_t busy[2] = {1, 2};
     Espalier__Result r = good_result (), *list[1] = {&r};
     Espalier__Results results = ESPALIER__RESULTS__INIT;
+    uint32_t servers[2] = {1, 1};
+    ProtobufCBinaryData names[1] = {bytes_of ("http://a", 8)};
     Espalier__Envelope e = envelope (ESPALIER__ENVELOPE__BODY_RESULTS, &results);
     r.scores = scores;
     r.n_scores = 2;
@@ -89,6 +91,9 @@ static void results_are_checked (void)
     results.leases = leases;
     results.busy_us = busy;
     results.n_results = results.n_leases = results.n_busy_us = 1;
+    results.servers = servers;
+    results.names = names;
+    results.n_servers = results.n_names = 1;
     REFUSED (e, r.finish, 0);
     REFUSED (e, r.finish, FINISH_ERROR + 2);
     REFUSED (e, r.finish, (Espalier__NodeFinish)INT32_MIN);
@@ -107,6 +112,8 @@ static void results_are_checked (void)
     REFUSED (e, r.reason, bytes_of ("\xc0\x80", 2));
     REFUSED (e, results.n_leases, 2);
     REFUSED (e, results.n_busy_us, 0);
+    REFUSED (e, results.n_servers, 2);
+    REFUSED (e, servers[0], 2);
     REFUSED (e, results.n_results, 0);
 }
 
@@ -150,7 +157,7 @@ static void tasks_are_checked (void)
 static void problems_and_prefixes_are_checked (void)
 {
     static char long_id[WIRE_ID_MAX + 1];
-    uint32_t nodes[3] = {9, 10, 11}, at[2] = {0, 2};
+    uint32_t nodes[3] = {9, 10, 11}, at[2] = {0, 2}, tokens[2] = {1, 2};
     ProtobufCBinaryData texts[2] = {{1, (uint8_t *)long_id}, {0, NULL}};
     Espalier__Prefix prefix = ESPALIER__PREFIX__INIT, *prefixes[1] = {&prefix};
     Espalier__Problem p = ESPALIER__PROBLEM__INIT, *problems[1] = {&p};
@@ -160,7 +167,8 @@ static void problems_and_prefixes_are_checked (void)
     prefix.n_nodes = 3;
     prefix.text_at = at;
     prefix.texts = texts;
-    prefix.n_text_at = prefix.n_texts = 2;
+    prefix.tokens = tokens;
+    prefix.n_text_at = prefix.n_texts = prefix.n_tokens = 2;
     batch.prefixes = prefixes;
     batch.problems = problems;
     batch.n_prefixes = batch.n_problems = 1;
@@ -169,6 +177,7 @@ static void problems_and_prefixes_are_checked (void)
     REFUSED (e, at[0], 2);
     REFUSED (e, prefix.n_texts, 1);
     REFUSED (e, prefix.n_text_at, 1);
+    REFUSED (e, prefix.n_tokens, 1);
     REFUSED (e, nodes[1], NODE_ROOT);
     REFUSED (e, nodes[1], NODE_NONE);
     REFUSED (e, p.id, bytes_of (long_id, sizeof (long_id)));
@@ -319,7 +328,7 @@ static esp_err cancel_of (uint32_t count)
     wire_codec *codec = NULL;
     wire_message out;
     esp_err err;
-    PASS (esp_buf_append (&buf, "\x08\x02\x62", 3));
+    PASS (esp_buf_append (&buf, "\x08\x03\x62", 3));
     put_size (&buf, 2 * (4 + count));
     put_column (&buf, "\x0a", count);
     put_column (&buf, "\x12", count);
@@ -352,7 +361,7 @@ static void what_would_fill_the_memory_is_refused (void)
     wire_codec *codec = NULL;
     wire_message out;
     long before;
-    PASS (esp_buf_append (&buf, "\x08\x02\xa2\x01\x80\x80\x80\x08", 8)); /* results: 16 MiB */
+    PASS (esp_buf_append (&buf, "\x08\x03\xa2\x01\x80\x80\x80\x08", 8)); /* results: 16 MiB */
     PASS (esp_buf_reserve (&buf, 2 * COUNT));
     for (size_t i = 0; i < COUNT; i++) {
         buf.data[buf.len++] = '\x0a'; /* field 1, length 0 */
@@ -373,17 +382,17 @@ static void unknown_fields_are_refused (void)
         const char *bytes;
         size_t len;
     } messages[] = {
-        {"\x08\x02\xf8\x07\x01\x7a\x00", 7},         /* envelope */
-        {"\x08\x02\x6a\x00", 4},                     /* field 13: forget, in version 1 */
-        {"\x08\x02\x7a\x03\xf8\x07\x01", 7},         /* drain */
-        {"\x08\x02\x52\x03\xf8\x07\x01", 7},         /* welcome */
-        {"\x08\x02\x5a\x05\x0a\x03\xf8\x07\x01", 9}, /* batch, problem */
-        {"\x08\x02\x5a\x05\x12\x03\xf8\x07\x01", 9}, /* batch, prefix */
+        {"\x08\x03\xf8\x07\x01\x7a\x00", 7},         /* envelope */
+        {"\x08\x03\x6a\x00", 4},                     /* field 13: forget, in version 1 */
+        {"\x08\x03\x7a\x03\xf8\x07\x01", 7},         /* drain */
+        {"\x08\x03\x52\x03\xf8\x07\x01", 7},         /* welcome */
+        {"\x08\x03\x5a\x05\x0a\x03\xf8\x07\x01", 9}, /* batch, problem */
+        {"\x08\x03\x5a\x05\x12\x03\xf8\x07\x01", 9}, /* batch, prefix */
     };
     wire_codec *codec = NULL;
     wire_message out;
     PASS (wire_codec_create (&codec));
-    PASS (wire_decode (codec, span_make ("\x08\x02\x7a\x00", 4), &out));
+    PASS (wire_decode (codec, span_make ("\x08\x03\x7a\x00", 4), &out));
     CHECK (out.kind == WIRE_DRAIN);
     for (size_t i = 0; i < sizeof (messages) / sizeof (*messages); i++)
         FAILS (wire_decode (codec, span_make (messages[i].bytes, messages[i].len), &out),

@@ -74,7 +74,7 @@ static void long_texts_of_batches (void)
 {
     struct ground g = given_ground ();
     problem p = {.json = g.too_long};
-    wire_step step = {1, true, g.too_long};
+    wire_step step = {1, true, g.too_long, 0};
     wire_prefix prefix = {0, &step, 1};
     wire_task t = {.task = {.node = 1, .extra = g.too_long}};
     wire_message m = {.kind = WIRE_BATCH};
@@ -227,7 +227,7 @@ static void more_than_256_mb_are_not_even_looked_at (void)
 {
     struct ground g = given_ground ();
     wire_message m;
-    FAILS (wire_decode (g.codec, span_make ("\x08\x02", (size_t)WIRE_BYTES_MAX + 1), &m),
+    FAILS (wire_decode (g.codec, span_make ("\x08\x03", (size_t)WIRE_BYTES_MAX + 1), &m),
            ESP_EFORMAT);
     drop (&g);
 }

@@ -15,7 +15,7 @@ static bool write_golden; /* set by main before the cases run */
 static void fill_golden_batch (wire_message *m)
 {
     static const problem problems[] = {{1, {"gsm-1", 5}, {"{\"problem\":\"1+1?\"}", 18}, 2.5}};
-    static const wire_step steps[] = {{1, false, {"", 0}}, {300, true, {"Add.\n\n", 6}}};
+    static const wire_step steps[] = {{1, false, {"", 0}, 0}, {300, true, {"Add.\n\n", 6}, 3}};
     static const wire_prefix prefixes[] = {{1, NULL, 0}, {1, steps, 2}};
     static const wire_task tasks[] = {
         {{.id = {1, 0},
@@ -61,6 +61,10 @@ static void fill_golden_results (wire_message *m)
     results[0] = (wire_result){{.id = {1, 0},
                                 .text = {"Add.\n\n", 6},
                                 .tokens = 3,
+                                .prompt_tokens = 40,
+                                .cached_tokens = 32,
+                                .server = {"http://node1:8000", 17},
+                                .token_data = {"\1\2", 2},
                                 .steps = 1,
                                 .logprob = -0.0,
                                 .mean_logprob = NAN,
@@ -154,7 +158,7 @@ static void bad_calls_change_nothing (void)
     FAILS (wire_decode (codec, span_make ("", 0), NULL), ESP_EINVAL);
     FAILS (wire_decode (codec, span_make ("", 0), &out), ESP_EFORMAT);
     FAILS (wire_decode (codec, span_make (NULL, 0), &out), ESP_EFORMAT);
-    FAILS (wire_decode (codec, span_make ("\x08\x02", 2), &out), ESP_EFORMAT); /* no body */
+    FAILS (wire_decode (codec, span_make ("\x08\x03", 2), &out), ESP_EFORMAT); /* no body */
     m.kind = WIRE_KINDS;
     FAILS (wire_encode (codec, &m, &buf), ESP_EINVAL);
     CHECK (out.kind == 77);
@@ -271,7 +275,7 @@ static void another_version_is_refused_by_name (void)
     PASS (wire_encode (codec, &m, &buf));
     buf.data[1] = WIRE_VERSION + 1;
     FAILS (wire_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
-    FAILS (wire_decode (codec, span_make ("\x08\x03garbage of a later time", 25), &out),
+    FAILS (wire_decode (codec, span_make ("\x08\x04garbage of a later time", 25), &out),
            ESP_EVERSION);
     FAILS (wire_decode (codec, span_make ("\x08\xff\x01", 3), &out), ESP_EVERSION);
     buf.data[1] = WIRE_VERSION;
@@ -345,7 +349,7 @@ static wire_message large_message (struct given *g, enum wire_kind kind)
     task_id *ids = esp_arena_calloc (g->arena, MANY * sizeof (*ids));
     wire_step *steps = esp_arena_calloc (g->arena, MANY * sizeof (*steps));
     for (uint32_t i = 0; i < MANY; i++)
-        steps[i] = (wire_step){i + 1, true, span_of ("x")};
+        steps[i] = (wire_step){i + 1, true, span_of ("x"), 0};
     prefixes[0] = (wire_prefix){0, steps, MANY};
     if (kind == WIRE_BATCH) {
         tasks[0].task.node = MANY;

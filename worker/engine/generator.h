@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_WORKER_ENGINE_GENERATOR_H
+#define ESP_WORKER_ENGINE_GENERATOR_H
+
+/* generator.h - the machine of every generator that speaks HTTP (openai, vllm, sglang, llamacpp)
+ *
+ * What differs between these servers is in their shape (worker/prompt/shape.h); what is the same is here: the prompt of a
+ * problem is rendered once (by the server's own template) and then only continued as text; siblings become one request
+ * with n samples; a sample is generated piece by piece until the step rule says that its step is complete.
+ *
+ * Inner header: for engine_*.c of generators and generator_*.c only.
+ */
+
+#include "worker/engine/engine.h"
+#include "worker/prompt/chat.h"
+#include "worker/prompt/shape.h"
+#include "worker/prompt/step_rule.h"
+#include "worker/server/servers.h"
+
+enum generator_stream { STREAM_AUTO, STREAM_ALWAYS, STREAM_NEVER };
+enum generator_logprobs { LOGPROBS_NONE, LOGPROBS_SUM, LOGPROBS_TOP };
+enum generator_api { API_AUTO, API_RAW, API_CHAT };
+
+typedef struct generator_options {
+    esp_strings stop; /* texts that end a sample for good */
+    int stream, logprobs, api;
+    int64_t top_logprobs, most_n;
+} generator_options;
+extern const esp_option generator_option_rows[];
+
+typedef struct generator generator; /* the engine's state */
+
+/* The rows of engine_kind. */
+esp_err
+generator_open (const char *shape, const engine_setup *setup, void **state, esp_error *error);
+void generator_start (void *state, const job *const *jobs, size_t n);
+void generator_poll (void *state);
+void generator_cancel (void *state, const job *j);
+size_t generator_fds (void *state, int *fds, size_t max);
+void generator_close (void *state);
+uint32_t generator_slots (const void *state);
+esp_err generator_ready (void *state, esp_error *why);
+esp_err generator_describe (void *state, esp_buf *out);
+
+/* ---- inner ---- */
+
+typedef struct root root; /* the rendered prompt of one problem (under one action's system text) */
+
+struct root {
+    root *next; /* same hash */
+    uint64_t key;
+    esp_buf messages; /* JSON */
+    esp_buf text;     /* rendered, with the prefill; empty for chat */
+    esp_buf prefill;  /* of the problem itself */
+    esp_buf ids;      /* JSON array of token ids, between two requests */
+    uint32_t tokens;  /* 0 = not counted */
+    bool ready, failed, thinking;
+    esp_err code; /* failed */
+    char why[300];
+    exchange *exchange; /* rendering */
+    int step;
+    generator *owner;
+    struct sample *waiting; /* samples that need it */
+    uint64_t used;          /* for dropping the least recently used */
+    uint32_t pins;          /* samples that hold it */
+};
+
+struct sample { /* one job on its way */
+    generator *owner;
+    const job *job; /* borrowed until its done call */
+    root *root;     /* pinned */
+    esp_buf text;   /* generated so far */
+    uint32_t tokens, prompt_tokens, cached_tokens, piece;
+    uint32_t think_tokens;
+    bool thinking; /* behind `text` */
+    double logprob;
+    gen_token *generated, *top; /* owned; as in gen_sample, of all pieces */
+    size_t generated_count, generated_cap, top_count, top_cap;
+    struct request *request; /* its piece is out; NULL: waits for the root */
+    uint64_t group;          /* started together */
+    struct sample *next;     /* in root->waiting */
+    struct sample *next_in_table;
+};
+
+struct request { /* one piece of n siblings */
+    generator *owner;
+    exchange *exchange;
+    gen_ask ask;
+    const char *stop[16];    /* of ask */
+    struct sample **samples; /* owned; NULL where cancelled */
+    uint32_t live;           /* not cancelled */
+    esp_buf prompt, messages;
+    step_plan plan;
+    gen_reply *reply;
+    struct sse *sse;
+    esp_error stream_why;
+    esp_err stream_err;
+    struct request *next, *before;
+};
+
+struct generator {
+    engine_setup setup;
+    const generator_options *options;
+    const gen_shape *shape;
+    servers *servers;
+    struct sample **table; /* by task id */
+    root **roots;
+    size_t root_count;
+    uint64_t clock;           /* of `used` */
+    struct request *requests; /* all */
+    esp_buf scratch;
+    uint64_t groups;   /* given out */
+    bool said_context; /* that it is full, once */
+};
+
+/* What a probe found, per server (servers_setup.data_bytes). */
+struct generator_facts {
+    uint8_t stage;    /* of the probe: enum probe_stage */
+    bool chat;        /* only chat messages: nobody can render them to a text */
+    bool no_n;        /* n samples cannot be asked at once */
+    char ids[2048];   /* of the rendered example */
+    char text[2048];  /* the rendered example */
+    char bos[32];     /* llama.cpp puts this before every prompt, and the template does so too */
+    char sample[100]; /* what it generated */
+};
+
+/* generator_root.c */
+root *generator_root (generator *g, const job *j, esp_err *err,
+                      esp_error *why); /* made or found, pinned */
+void generator_root_wait (root *r, struct sample *s);
+void generator_root_unpin (generator *g, root *r);
+void generator_roots_free (generator *g);
+/* How this server renders messages: request `step` of it; ESP_EEMPTY: done.  The same for the probe. */
+esp_err generator_render_write (generator *g, const server *s, int step, const root *r,
+                                esp_buf *path, esp_buf *json);
+esp_err
+generator_render_take (generator *g, const server *s, int step, root *r, span body, esp_error *why);
+
+/* generator_piece.c */
+/* Send the next piece of these siblings (n of them, all at the same place); taken.  Errors end the samples. */
+void generator_send (generator *g, struct sample **samples, uint32_t n);
+void generator_request_free (struct request *r);
+void generator_finish (struct sample *s, result *r); /* done call; the sample is gone */
+void generator_fail (struct sample *s, esp_err code);
+
+/* generator_probe.c */
+esp_err generator_probe_write (void *ctx, server *s, uint32_t step, esp_buf *path, esp_buf *json,
+                               esp_error *why);
+esp_err
+generator_probe_take (void *ctx, server *s, uint32_t step, int status, span body, esp_error *why);
+
+#endif

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* generator_piece.c - one piece of n siblings: asked, read, joined, and whether it was the last
+ *
+ * A step is mostly one piece.  It is more where the rule wants several separators, where a piece is too short to be a step, where
+ * thinking is closed by force, and where a pattern that no server knows is looked for (then pieces are short).  Later
+ * pieces are of one sample each; their seed is a hash of the sample's seed and the piece's number.
+ */
+
+#include <math.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/hash.h"
+#include "proto/base/log.h"
+#include "worker/engine/generator.h"
+#include "worker/http/sse.h"
+
+enum {
+    LONG_TOKENS =
+        512, /* longer samples are streamed, so that they can be watched; shorter: more frames to read */
+    FRAME_BYTES = 8 << 20, /* of one event */
+    PIECES_MOST = 4096     /* of one sample */
+};
+
+/* ---- life of a request ---- */
+
+static void link_request (struct request *r)
+{
+    generator *g = r->owner;
+    r->next = g->requests;
+    if (r->next)
+        r->next->before = r;
+    g->requests = r;
+}
+
+void generator_request_free (struct request *r)
+{
+    if (!r)
+        return;
+    *(r->before ? &r->before->next : &r->owner->requests) = r->next;
+    if (r->next)
+        r->next->before = r->before;
+    for (uint32_t i = 0; r->samples && i < r->ask.n; i++)
+        if (r->samples[i])
+            r->samples[i]->request = NULL;
+    esp_free (r->samples);
+    esp_buf_free (&r->prompt);
+    esp_buf_free (&r->messages);
+    reply_destroy (r->reply);
+    sse_destroy (r->sse);
+    esp_free (r);
+}
+
+/* ---- what is asked ---- */
+
+static esp_err add_path (esp_buf *out, const struct sample *s)
+{
+    const job *j = s->job;
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < j->step_count && err == ESP_OK; i++)
+        err = esp_buf_add (out, j->steps[i]);
+    if (err == ESP_OK)
+        err = esp_buf_add (out, j->task.extra);
+    return err == ESP_OK ? esp_buf_add (out, esp_buf_span (&s->text)) : err;
+}
+
+/* Chat: the steps so far are the beginning of the assistant's message. */
+static esp_err fill_messages (struct request *r, const struct sample *s)
+{
+    span list = esp_buf_span (&s->root->messages);
+    esp_buf path = {0};
+    esp_err err = add_path (&path, s);
+    if (err == ESP_OK && path.len == 0) {
+        err = esp_buf_add (&r->messages, list);
+    } else if (err == ESP_OK &&
+               (err = esp_buf_append (&r->messages, list.ptr, list.len - 1)) == ESP_OK &&
+               (err = esp_buf_puts (&r->messages, ",{\"role\":\"assistant\",\"content\":")) ==
+                   ESP_OK &&
+               (err = esp_buf_json_string (&r->messages, esp_buf_span (&path))) == ESP_OK) {
+        err = esp_buf_puts (&r->messages, "}]");
+    }
+    esp_buf_free (&path);
+    r->ask.messages = esp_buf_span (&r->messages);
+    return err;
+}
+
+static esp_err fill_prompt (struct request *r, const struct sample *s)
+{
+    esp_err err;
+    if (s->root->text.len == 0)
+        return fill_messages (r, s);
+    if ((err = esp_buf_add (&r->prompt, esp_buf_span (&s->root->text))) == ESP_OK)
+        err = add_path (&r->prompt, s);
+    r->ask.prompt = esp_buf_span (&r->prompt);
+    return err;
+}
+
+/* Where the path stands: thinking or not, and how much of it. */
+static void look_back (struct sample *s)
+{
+    const step_rule *rule = s->owner->setup.step;
+    const job *j = s->job;
+    s->thinking = s->root->thinking;
+    for (size_t i = 0; rule && i < j->step_count; i++) {
+        if (s->thinking && j->step_tokens)
+            s->think_tokens += j->step_tokens[i];
+        s->thinking = step_rule_thinks (rule, s->thinking, j->steps[i]);
+    }
+}
+
+static void fill_stops (struct request *r, bool to_end)
+{
+    const generator_options *o = r->owner->options;
+    size_t most = r->owner->shape->traits.most_stops, n = 0;
+    if (most == 0 || most > sizeof (r->stop) / sizeof (r->stop[0]))
+        most = sizeof (r->stop) / sizeof (r->stop[0]);
+    for (size_t i = 0; !to_end && i < r->plan.stop_count && n < most; i++)
+        r->stop[n++] = r->plan.stop[i];
+    for (size_t i = 0; i < o->stop.count && n < most; i++)
+        r->stop[n++] = o->stop.items[i];
+    r->ask.stop = r->stop;
+    r->ask.stop_count = n;
+}
+
+static uint32_t least (uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
+{
+    const generator *g = r->owner;
+    const task *t = &s->job->task;
+    bool to_end = t->mode == TASK_TO_END;
+    gen_ask *a = &r->ask;
+    a->n = n;
+    a->seed = s->piece == 0 ? t->seed : (uint32_t)(esp_hash_mix (t->seed, s->piece) & 0x7fffffff);
+    a->max_tokens = t->max_tokens - s->tokens;
+    if (!to_end)
+        a->max_tokens = least (a->max_tokens, r->plan.most_tokens);
+    a->max_tokens = least (a->max_tokens, r->plan.think_left);
+    a->temperature = t->how.temperature;
+    if (t->action < g->setup.action_count && !isnan (g->setup.actions[t->action].temperature) &&
+        a->temperature > 0)
+        a->temperature = g->setup.actions[t->action].temperature;
+    a->top_p = t->how.top_p;
+    a->top_k = t->how.top_k;
+    a->logprobs = g->options->logprobs != LOGPROBS_NONE;
+    a->top_logprobs = g->options->logprobs == LOGPROBS_TOP ? (uint32_t)g->options->top_logprobs : 0;
+    a->ids = g->shape->traits.ids && (n > 1 || a->top_logprobs > 0);
+    a->stream = g->options->stream == STREAM_ALWAYS ||
+                (g->options->stream == STREAM_AUTO &&
+                 (!g->shape->traits.cancels_plain || a->max_tokens >= LONG_TOKENS));
+    a->slot = -1;
+    fill_stops (r, to_end);
+}
+
+/* ---- what came ---- */
+
+static esp_err start_reading (struct request *r)
+{
+    esp_err err;
+    reply_destroy (r->reply);
+    r->reply = NULL;
+    r->stream_err = ESP_OK;
+    if ((err = reply_create (&r->ask, &r->reply)) != ESP_OK || !r->ask.stream)
+        return err;
+    if (r->sse) {
+        sse_reset (r->sse);
+        return ESP_OK;
+    }
+    return sse_create (FRAME_BYTES, &r->sse);
+}
+
+static esp_err request_write (void *ctx, server *s, esp_buf *path, esp_buf *json)
+{
+    struct request *r = ctx;
+    const gen_shape *shape = r->owner->shape;
+    esp_err err;
+    r->ask.model = server_facts_of (s)->model[0] ? server_facts_of (s)->model : NULL;
+    if ((err = start_reading (r)) != ESP_OK ||
+        (err = esp_buf_puts (path, r->ask.messages.ptr ? shape->chat_path : shape->path)) != ESP_OK)
+        return err;
+    return shape->write (&r->ask, json);
+}
+
+static void show_progress (struct request *r)
+{
+    const engine_setup *setup = &r->owner->setup;
+    for (uint32_t i = 0; setup->progress && i < r->ask.n; i++)
+        if (r->samples[i] && r->reply->samples[i].text.len > 0)
+            setup->progress (setup->ctx, r->samples[i]->job,
+                             esp_buf_span (&r->reply->samples[i].text));
+}
+
+static void request_chunk (void *ctx, server *s, span bytes)
+{
+    struct request *r = ctx;
+    span name, data;
+    esp_err err = r->stream_err;
+    (void)s;
+    if (err == ESP_OK)
+        err = sse_push (r->sse, bytes);
+    while (err == ESP_OK && (err = sse_next (r->sse, &name, &data)) == ESP_OK)
+        err = r->owner->shape->read (r->reply, data, &r->stream_why);
+    if (err != ESP_EEMPTY)
+        r->stream_err = err;
+    else
+        show_progress (r);
+}
+
+static esp_err end_of_stream (struct request *r, esp_error *why)
+{
+    enum sse_end end = sse_finish (r->sse);
+    if (r->stream_err != ESP_OK)
+        return esp_error_set (why, r->stream_err == ESP_EENGINE ? ESP_EPEER : r->stream_err, "%s",
+                              r->stream_why.text[0] ? r->stream_why.text
+                                                    : esp_err_text (r->stream_err));
+    if (end == SSE_CUT || (end == SSE_UNMARKED && r->owner->shape->done_mark))
+        return esp_error_set (why, ESP_EPEER, "the stream ended in the middle of the answer");
+    return ESP_OK;
+}
+
+/* D13: more than was asked for is never taken silently. */
+static esp_err check_length (const struct request *r, esp_error *why)
+{
+    for (uint32_t i = 0; i < r->ask.n; i++)
+        if (r->reply->samples[i].tokens > r->ask.max_tokens)
+            return esp_error_set (
+                why, ESP_EFORMAT,
+                "it generated %u tokens where at most %u were asked for; not taken",
+                r->reply->samples[i].tokens, r->ask.max_tokens);
+    return ESP_OK;
+}
+
+static void count_tokens (struct request *r, server *s)
+{
+    server_counts *c = server_counts_of (s);
+    c->prompt_tokens += r->reply->prompt_tokens;
+    c->cached_tokens += r->reply->cached_tokens;
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        gen_sample *at = &r->reply->samples[i];
+        if (at->tokens == 0 &&
+            at->text.len > 0) /* no server of ours: a guess, about right for English */
+            at->tokens = (uint32_t)((at->text.len + 3) / 4) < r->ask.max_tokens
+                             ? (uint32_t)((at->text.len + 3) / 4)
+                             : r->ask.max_tokens;
+        c->generated_tokens += at->tokens;
+    }
+}
+
+static uint64_t home_key (const job *j, node_ref n)
+{
+    uint64_t key = esp_hash_mix (esp_hash_mix (j->task.action, j->task.id.problem), n);
+    return key ? key : 1;
+}
+
+static esp_err request_take (void *ctx, server *s, span body, esp_error *why)
+{
+    struct request *r = ctx;
+    esp_err err =
+        r->ask.stream ? end_of_stream (r, why) : r->owner->shape->read (r->reply, body, why);
+    if (err == ESP_EENGINE)
+        err = ESP_EPEER; /* an error that came with status 200 */
+    if (err != ESP_OK || (err = reply_finish (r->reply, &r->ask, why)) != ESP_OK)
+        return err;
+    for (uint32_t i = 0; i < r->ask.n; i++)
+        if (r->reply->samples[i].finish == GEN_ABORTED)
+            return esp_error_set (why, ESP_EPEER, "the server gave the request up");
+    if ((err = check_length (r, why)) != ESP_OK)
+        return err;
+    count_tokens (r, s);
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        const job *j = r->samples[i] ? r->samples[i]->job : NULL;
+        if (!j)
+            continue;
+        servers_set_home (r->owner->servers, home_key (j, j->task.node), s);
+        if (j->task.child != NODE_NONE)
+            servers_set_home (r->owner->servers, home_key (j, j->task.child), s);
+    }
+    return ESP_OK;
+}
+
+/* ---- is it complete? ---- */
+
+enum outcome { GO_ON, DONE_STOP, DONE_EOS, DONE_LENGTH };
+
+static bool ends_with_final (const struct request *r, struct sample *s)
+{
+    const esp_strings *stop = &r->owner->options->stop;
+    for (size_t i = 0; i < stop->count; i++)
+        if (span_ends (esp_buf_span (&s->text), stop->items[i])) {
+            s->text.len -= strlen (stop->items[i]); /* not part of the answer */
+            s->text.data[s->text.len] = 0;
+            return true;
+        }
+    return false;
+}
+
+static esp_err force_close (struct sample *s)
+{
+    esp_err err = esp_buf_add (&s->text, step_rule_force (s->owner->setup.step));
+    if (err == ESP_OK)
+        s->thinking = false;
+    return err;
+}
+
+static bool
+step_is_complete (const struct request *r, struct sample *s, bool by_stop, bool at_length)
+{
+    size_t cut = s->text.len;
+    if (!step_rule_complete (r->owner->setup.step, r->plan.thinking, esp_buf_span (&s->text),
+                             by_stop, at_length, &cut))
+        return false;
+    if (cut < s->text.len) {
+        s->text.len = cut;
+        s->text.data[cut] = 0;
+    }
+    return true;
+}
+
+static enum outcome at_length (const struct request *r, struct sample *s, const gen_sample *got)
+{
+    const task *t = &s->job->task;
+    bool step = t->mode != TASK_TO_END;
+    if (r->plan.thinking && s->thinking && got->tokens >= r->plan.think_left) {
+        if (force_close (s) != ESP_OK)
+            return DONE_LENGTH;
+        return step ? DONE_STOP : s->tokens >= t->max_tokens ? DONE_LENGTH : GO_ON;
+    }
+    if (step && step_is_complete (r, s, false, got->tokens >= r->plan.most_tokens))
+        return DONE_STOP;
+    if (s->tokens >= t->max_tokens)
+        return DONE_LENGTH;
+    if (got->tokens >= r->ask.max_tokens)
+        return GO_ON;
+    if (!s->owner->said_context) {
+        s->owner->said_context = true;
+        esp_log (LOG_WARN, "GENERATOR-CONTEXT",
+                 "generator: the server stopped after %u of %u tokens: its context is full; such "
+                 "branches end there",
+                 got->tokens, r->ask.max_tokens);
+    }
+    return DONE_LENGTH;
+}
+
+static enum outcome judge (const struct request *r, struct sample *s, const gen_sample *got)
+{
+    bool step = s->job->task.mode != TASK_TO_END;
+    switch ((enum gen_finish)got->finish) {
+    case GEN_STOP:
+        if (got->text.len == 0 || ends_with_final (r, s))
+            return DONE_EOS;
+        if (!step)
+            return DONE_EOS;
+        return step_is_complete (r, s, true, false)   ? DONE_STOP
+               : s->tokens >= s->job->task.max_tokens ? DONE_LENGTH
+                                                      : GO_ON;
+    case GEN_STOPPED: /* which of the two is not said: an answer that goes on after its end brings an empty step */
+        return !step || got->text.len == 0 ? DONE_EOS : DONE_STOP;
+    case GEN_LENGTH:
+        return at_length (r, s, got);
+    default:
+        return DONE_EOS;
+    }
+}
+
+/* ---- joined ---- */
+
+static esp_err keep_tokens (struct sample *s, gen_sample *got)
+{
+    if (got->generated_count == 0)
+        return ESP_OK;
+    if (esp_grow (&s->generated, &s->generated_cap, s->generated_count + got->generated_count,
+                  sizeof (gen_token)) != 0 ||
+        esp_grow (&s->top, &s->top_cap, s->top_count + got->top_count + 1, sizeof (gen_token)) != 0)
+        return ESP_ENOMEM;
+    memcpy (s->generated + s->generated_count, got->generated,
+            got->generated_count * sizeof (gen_token));
+    if (got->top_count > 0)
+        memcpy (s->top + s->top_count, got->top, got->top_count * sizeof (gen_token));
+    s->generated_count += got->generated_count;
+    s->top_count += got->top_count;
+    return ESP_OK;
+}
+
+static esp_err join (const struct request *r, struct sample *s, gen_sample *got, bool first)
+{
+    esp_err err = esp_buf_add (&s->text, esp_buf_span (&got->text));
+    if (err == ESP_OK && r->ask.top_logprobs > 0)
+        err = keep_tokens (s, got);
+    if (err != ESP_OK)
+        return err;
+    if (r->plan.thinking)
+        s->think_tokens += got->tokens;
+    if (s->owner->setup.step)
+        s->thinking =
+            step_rule_thinks (s->owner->setup.step, r->plan.thinking, esp_buf_span (&got->text));
+    s->tokens += got->tokens;
+    s->logprob += got->logprob;
+    s->piece++;
+    if (first) { /* the prompt of a request is counted once */
+        s->prompt_tokens += r->reply->prompt_tokens;
+        s->cached_tokens += r->reply->cached_tokens;
+    }
+    return ESP_OK;
+}
+
+/* A rollout has at most max_steps steps: the rest is cut off. */
+static uint32_t count_steps (struct sample *s, enum outcome *how)
+{
+    const step_rule *rule = s->owner->setup.step;
+    const task *t = &s->job->task;
+    bool thinking = s->root->thinking;
+    span rest = esp_buf_span (&s->text), step;
+    uint32_t n = 0;
+    if (t->mode != TASK_TO_END || !rule)
+        return 1;
+    while (n < t->max_steps && step_rule_next (rule, &thinking, &rest, &step))
+        n++;
+    if (n == t->max_steps && span_trim (rest).len > 0) {
+        s->text.len -= rest.len;
+        s->text.data[s->text.len] = 0;
+        *how = DONE_LENGTH;
+    }
+    return n > 0 ? n : 1;
+}
+
+static void deliver (struct sample *s, enum outcome how)
+{
+    result r = {.error = ESP_OK, .logprob = s->logprob, .mean_logprob = NAN, .share = NAN};
+    r.steps = count_steps (s, &how);
+    r.text = esp_buf_span (&s->text);
+    r.tokens = s->tokens;
+    r.finish = how == DONE_STOP ? FINISH_STOP : how == DONE_EOS ? FINISH_EOS : FINISH_LENGTH;
+    if (s->tokens > 0)
+        r.mean_logprob = s->logprob / s->tokens;
+    generator_finish (s, &r);
+}
+
+static void take_sample (const struct request *r, struct sample *s, gen_sample *got, bool first)
+{
+    enum outcome how;
+    s->request = NULL;
+    if (join (r, s, got, first) != ESP_OK) {
+        generator_fail (s, ESP_ENOMEM);
+        return;
+    }
+    how = judge (r, s, got);
+    if (how == GO_ON && s->piece < PIECES_MOST)
+        generator_send (s->owner, &s, 1);
+    else
+        deliver (s, how == GO_ON ? DONE_LENGTH : how);
+}
+
+static void end_sample (struct sample *s, esp_err code, const char *text)
+{
+    s->request = NULL;
+    if (code == ESP_ETOOBIG) { /* the branch is as long as the context: it ends here */
+        if (!s->owner->said_context)
+            esp_log (LOG_WARN, "GENERATOR-CONTEXT", "generator: %s; such branches end there", text);
+        s->owner->said_context = true;
+        deliver (s, DONE_LENGTH);
+        return;
+    }
+    if (code != ESP_ECANCELED)
+        esp_log (LOG_WARN, "GENERATOR-FAILED", "generator: task %u of problem %u: %s",
+                 s->job->task.id.number, problem_number (s->job->task.id.problem), text);
+    generator_fail (s, code);
+}
+
+static void request_done (void *ctx, esp_err code, const char *text)
+{
+    struct request *r = ctx;
+    bool first = true;
+    r->exchange = NULL;
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        struct sample *s = r->samples[i];
+        if (!s)
+            continue;
+        r->samples[i] = NULL;
+        if (code == ESP_OK)
+            take_sample (r, s, &r->reply->samples[i], first);
+        else
+            end_sample (s, code, text);
+        first = false;
+    }
+    generator_request_free (r);
+}
+
+/* ---- off ---- */
+
+static esp_err plan_piece (struct request *r, struct sample **samples, uint32_t n)
+{
+    const struct sample *s = samples[0];
+    const step_rule *rule = r->owner->setup.step;
+    r->plan = (step_plan){.most_tokens = UINT32_MAX, .think_left = UINT32_MAX};
+    if (!rule)
+        return ESP_OK;
+    step_rule_plan (rule, s->thinking, s->think_tokens, esp_buf_span (&s->text), &r->plan);
+    if (!r->plan.force_close)
+        return ESP_OK;
+    for (uint32_t i = 0; i < n; i++)
+        if (force_close (samples[i]) != ESP_OK)
+            return ESP_ENOMEM;
+    step_rule_plan (rule, false, s->think_tokens, esp_buf_span (&s->text), &r->plan);
+    return ESP_OK;
+}
+
+static struct request *make_request (generator *g, struct sample **samples, uint32_t n)
+{
+    struct request *r = esp_calloc (1, sizeof (*r));
+    struct sample *s = samples[0];
+    if (!r)
+        return NULL;
+    r->owner = g;
+    link_request (r);
+    if (plan_piece (r, samples, n) != ESP_OK) {
+        generator_request_free (r);
+        return NULL;
+    }
+    fill_ask (r, s, n);
+    if (!(r->samples = esp_calloc (n, sizeof (struct sample *))) || fill_prompt (r, s) != ESP_OK) {
+        generator_request_free (r);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        r->samples[i] = samples[i];
+        samples[i]->request = r;
+    }
+    r->live = n;
+    return r;
+}
+
+void generator_send (generator *g, struct sample **samples, uint32_t n)
+{
+    struct sample *s = samples[0];
+    const job *j = s->job;
+    struct request *r;
+    exchange_ask ask = {.home = home_key (j, j->task.node),
+                        .spread = home_key (j, NODE_ROOT),
+                        .weight = n,
+                        .write = request_write,
+                        .take = request_take,
+                        .done = request_done};
+    for (uint32_t i = 0; i < n && samples[i]->piece == 0; i++)
+        look_back (samples[i]);
+    if (!(r = make_request (g, samples, n))) {
+        for (uint32_t i = 0; i < n; i++)
+            generator_fail (samples[i], ESP_ENOMEM);
+        return;
+    }
+    if (r->ask.stream)
+        ask.chunk = request_chunk;
+    ask.ctx = r;
+    if (exchange_start (g->servers, &ask, &r->exchange) == ESP_OK)
+        return;
+    generator_request_free (r);
+    for (uint32_t i = 0; i < n; i++)
+        generator_fail (samples[i], ESP_ENOMEM);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server_urls.c - where servers are: option rows, placeholders, folders of .url files, the API key */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "proto/base/alloc.h"
+#include "proto/base/hash.h"
+#include "proto/base/log.h"
+#include "worker/server/servers_inner.h"
+
+enum {
+    URL_MOST = 2000, /* bytes */
+    KEY_MOST = 4096  /* bytes */
+};
+
+const esp_option server_option_rows[] = {
+    {"url", ESP_OPT_STRING, offsetof (server_options, url), NULL, 0, 0, NULL, "",
+     "http://HOST:PORT, https://HOST/PREFIX or unix:/PATH; {host}, {rank} and {local_rank} are put "
+     "in",
+     ESP_OPT_FREE, false},
+    {"urls", ESP_OPT_STRINGS, offsetof (server_options, urls), NULL, 0, 0, NULL, "",
+     "several servers; \"@FOLDER\" or \"@FOLDER/*.url\": one in each file, read again every 10 s",
+     ESP_OPT_FREE, false},
+    {"model", ESP_OPT_STRING, offsetof (server_options, model), "auto", 0, 0, NULL, "",
+     "name that the server knows; auto: the one it has", ESP_OPT_FREE, false},
+    {"api_key_env", ESP_OPT_STRING, offsetof (server_options, api_key_env), NULL, 0, 0, NULL, "",
+     "environment variable that holds the API key", ESP_OPT_FREE, false},
+    {"api_key_file", ESP_OPT_STRING, offsetof (server_options, api_key_file), NULL, 0, 0, NULL, "",
+     "file that holds the API key and that only you can read (mode 0600)", ESP_OPT_FREE, false},
+    {"proxy", ESP_OPT_STRING, offsetof (server_options, proxy), NULL, 0, 0, NULL, "",
+     "http://HOST:PORT; none: no proxy; unset: from the environment, as curl does", ESP_OPT_FREE,
+     false},
+    {"ca_file", ESP_OPT_STRING, offsetof (server_options, ca_file), NULL, 0, 0, NULL, "",
+     "PEM file of an own certificate authority", ESP_OPT_FREE, false},
+    {"verify_tls", ESP_OPT_BOOL, offsetof (server_options, verify_tls), "true", 0, 0, NULL, "",
+     "refuse a server whose certificate is not right", ESP_OPT_FREE, false},
+    {"in_flight", ESP_OPT_INT, offsetof (server_options, in_flight), "0", 0, 65536, NULL,
+     "sequences", "at once on each server, of this rank; 0 = what the server says, else 64",
+     ESP_OPT_FREE, false},
+    {"wait_s", ESP_OPT_DOUBLE, offsetof (server_options, wait_s), "60", 0, 1000000, NULL, "s",
+     "how long the first server may take to answer at the start", ESP_OPT_FREE, false},
+    {"first_byte_s", ESP_OPT_DOUBLE, offsetof (server_options, first_byte_s), "300", 0.1, 1000000,
+     NULL, "s",
+     "longest silence before an answer begins: time in the server's queue and, without streaming, "
+     "of the generation",
+     ESP_OPT_FREE, false},
+    {"idle_s", ESP_OPT_DOUBLE, offsetof (server_options, idle_s), "60", 0.1, 1000000, NULL, "s",
+     "longest silence inside an answer", ESP_OPT_FREE, false},
+    {"total_s", ESP_OPT_DOUBLE, offsetof (server_options, total_s), "1800", 0.1, 1000000, NULL, "s",
+     "longest time of one request", ESP_OPT_FREE, false},
+    {"tries", ESP_OPT_INT, offsetof (server_options, tries), "5", 1, 1000, NULL, "",
+     "of one request before its task is handed back to the coordinator", ESP_OPT_FREE, false},
+    ESP_OPTION_END,
+};
+
+/* ---- placeholders ---- */
+
+static esp_err add_placeholder (const servers *s, span name, esp_buf *out, esp_error *error)
+{
+    char host[256] = "localhost";
+    if (span_is (name, "rank"))
+        return esp_buf_printf (out, "%d", s->setup.rank);
+    if (span_is (name, "local_rank"))
+        return esp_buf_printf (out, "%d", s->setup.local_rank);
+    if (!span_is (name, "host"))
+        return esp_error_set (error, ESP_EINVAL,
+                              "%s.url: there is no {%.*s}; there are {host}, {rank}, {local_rank}",
+                              s->setup.section, (int)(name.len > 40 ? 40 : name.len), name.ptr);
+    if (gethostname (host, sizeof (host) - 1) != 0)
+        return esp_error_set (error, ESP_EIO, "%s.url: this host has no name for {host}",
+                              s->setup.section);
+    return esp_buf_puts (out, host);
+}
+
+static esp_err expand (const servers *s, const char *url, esp_buf *out, esp_error *error)
+{
+    esp_err err = ESP_OK;
+    while (*url && err == ESP_OK) {
+        const char *end = *url == '{' ? strchr (url, '}') : NULL;
+        if (!end) {
+            err = esp_buf_append (out, url++, 1);
+            continue;
+        }
+        err = add_placeholder (s, span_make (url + 1, (size_t)(end - url - 1)), out, error);
+        url = end + 1;
+    }
+    return err;
+}
+
+/* ---- the list ---- */
+
+/* Without user, password and query: for people. */
+static char *shown_url (const char *url)
+{
+    const char *scheme = strstr (url, "://"), *host = scheme ? scheme + 3 : url;
+    size_t path = strcspn (host, "/?#"), end = path + strcspn (host + path, "?#");
+    const char *at = NULL;
+    char *out = esp_malloc (strlen (url) + 1);
+    for (size_t i = 0; scheme && i < path; i++)
+        if (host[i] == '@')
+            at = host + i + 1;
+    if (!out)
+        return NULL;
+    memcpy (out, url, (size_t)(host - url));
+    out[host - url] = 0;
+    if (at) {
+        end -= (size_t)(at - host);
+        host = at;
+    }
+    strncat (out, host, end);
+    esp_text_scrub (out);
+    return out;
+}
+
+static void drop (server *s)
+{
+    if (!s)
+        return;
+    esp_free (s->url);
+    esp_free (s->shown);
+    esp_free (s->data);
+    esp_buf_free (&s->path);
+    esp_buf_free (&s->body);
+    esp_free (s);
+}
+
+static server *find_url (const servers *s, const char *url)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp (s->items[i]->url, url) == 0)
+            return s->items[i];
+    return NULL;
+}
+
+static esp_err make (servers *s, const char *url)
+{
+    server *made = esp_calloc (1, sizeof (*made));
+    if (!made)
+        return ESP_ENOMEM;
+    made->all = s;
+    made->hash = esp_hash64 (url, strlen (url), 0);
+    made->index = (uint32_t)s->count;
+    if (!(made->url = esp_strdup (url)) || !(made->shown = shown_url (url)) ||
+        !(made->data = esp_calloc (1, s->setup.data_bytes + 1)) ||
+        esp_grow (&s->items, &s->cap, s->count + 1, sizeof (server *)) != 0) {
+        drop (made);
+        return ESP_ENOMEM;
+    }
+    s->items[s->count++] = made;
+    s->due_ns = 0;
+    return ESP_OK;
+}
+
+esp_err servers_add (servers *s, const char *url, esp_error *error)
+{
+    esp_buf whole = {0};
+    esp_error why = {0};
+    esp_err err = expand (s, url, &whole, error);
+    server *old;
+    if (err == ESP_OK && whole.len > URL_MOST)
+        err = esp_error_set (error, ESP_EINVAL, "%s.url: longer than %d bytes", s->setup.section,
+                             URL_MOST);
+    if (err == ESP_OK && (err = http_check_server (esp_buf_text (&whole), &why)) == ESP_EINVAL)
+        esp_error_set (error, err, "%s.url: %s", s->setup.section, why.text);
+    if (err == ESP_OK && s->count >= MOST_SERVERS)
+        err = esp_error_set (error, ESP_EINVAL, "%s.urls: more than %d servers", s->setup.section,
+                             MOST_SERVERS);
+    if (err == ESP_OK && (old = find_url (s, esp_buf_text (&whole)))) {
+        if (old->state == SERVER_GONE) { /* its file came back */
+            old->state = SERVER_NEW;
+            s->due_ns = old->next_ns = 0;
+        }
+    } else if (err == ESP_OK) {
+        err = make (s, esp_buf_text (&whole));
+    }
+    esp_buf_free (&whole);
+    return err;
+}
+
+/* ---- folders ---- */
+
+/* The first line of a file; false: it cannot be read, or is empty. */
+static bool first_line (const char *folder, const char *name, char *out, size_t size)
+{
+    esp_buf path = {0};
+    ssize_t got = -1;
+    int fd = -1;
+    if (esp_buf_printf (&path, "%s/%s", folder, name) == ESP_OK)
+        fd = open (esp_buf_text (&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0) {
+        got = read (fd, out, size - 1);
+        close (fd);
+    }
+    esp_buf_free (&path);
+    if (got <= 0)
+        return false;
+    out[got] = 0;
+    out[strcspn (out, "\r\n")] = 0;
+    return out[0] != 0;
+}
+
+static void mark_gone (servers *s, const bool *seen, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!seen[i] && s->items[i]->state != SERVER_GONE)
+            server_leave (s->items[i]);
+}
+
+static void note_url (servers *s, const char *name, const char *url, bool *seen, size_t count)
+{
+    esp_error error = {0};
+    size_t before = s->count;
+    const server *at;
+    esp_buf whole = {0};
+    if (servers_add (s, url, &error) != ESP_OK)
+        esp_log (LOG_WARN, "SERVER-URL-FILE", "%s/%s: %s", s->folder, name, error.text);
+    else if (s->count > before)
+        esp_log (LOG_INFO, "SERVER-NEW", "%s: %s/%s brings %s", s->setup.section, s->folder, name,
+                 s->items[before]->shown);
+    if (expand (s, url, &whole, &error) == ESP_OK && (at = find_url (s, esp_buf_text (&whole))) &&
+        at->index < count)
+        seen[at->index] = true;
+    esp_buf_free (&whole);
+}
+
+void servers_read_folder (servers *s)
+{
+    DIR *dir = opendir (s->folder);
+    size_t count = s->count;
+    bool *seen = esp_calloc (count + 1, sizeof (*seen));
+    char url[URL_MOST + 2];
+    if (dir && seen) {
+        for (const struct dirent *e; (e = readdir (dir));) {
+            size_t len = strlen (e->d_name);
+            if (e->d_name[0] != '.' && len > 4 && strcmp (e->d_name + len - 4, ".url") == 0 &&
+                first_line (s->folder, e->d_name, url, sizeof (url)))
+                note_url (s, e->d_name, url, seen, count);
+        }
+        mark_gone (s, seen, count);
+    }
+    if (dir)
+        closedir (dir);
+    esp_free (seen);
+}
+
+/* "@FOLDER" or "@FOLDER/" or "@FOLDER/\*.url". */
+static esp_err take_folder (servers *s, const char *text, esp_error *error)
+{
+    size_t len = strlen (++text);
+    if (len >= 6 && strcmp (text + len - 6, "/*.url") == 0)
+        len -= 6;
+    if (len == 0 || s->folder)
+        return esp_error_set (error, ESP_EINVAL, "%s.urls: one folder, as in @servers/*.url",
+                              s->setup.section);
+    if (!(s->folder = esp_strndup (text, len)))
+        return ESP_ENOMEM;
+    return ESP_OK;
+}
+
+esp_err servers_read_urls (servers *s, esp_error *error)
+{
+    const server_options *o = s->setup.options;
+    esp_err err = ESP_OK;
+    if (o->url && o->url[0])
+        err = servers_add (s, o->url, error);
+    for (size_t i = 0; i < o->urls.count && err == ESP_OK; i++)
+        err = o->urls.items[i][0] == '@' ? take_folder (s, o->urls.items[i], error)
+                                         : servers_add (s, o->urls.items[i], error);
+    if (err == ESP_OK && s->folder && s->count > 0)
+        err = esp_error_set (error, ESP_EINVAL, "%s.urls: either servers or one @FOLDER, not both",
+                             s->setup.section);
+    if (err == ESP_OK && s->folder)
+        servers_read_folder (s);
+    if (err == ESP_OK && !s->folder && s->count == 0)
+        err = esp_error_set (error, ESP_EINVAL,
+                             "%s.url: says no server, such as http://localhost:8000",
+                             s->setup.section);
+    return err;
+}
+
+/* ---- the API key ---- */
+
+static esp_err key_from_file (const char *section, const char *path, char **key, esp_error *error)
+{
+    char text[KEY_MOST + 1];
+    struct stat info;
+    span trimmed;
+    ssize_t got = -1;
+    int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return esp_error_set (error, ESP_ENOENT, "%s.api_key_file: %s cannot be read", section,
+                              path);
+    if (fstat (fd, &info) == 0 && (info.st_mode & 077) != 0) {
+        close (fd);
+        return esp_error_set (error, ESP_EPERMISSION,
+                              "%s.api_key_file: others may read %s; do: chmod 600 %s", section,
+                              path, path);
+    }
+    got = read (fd, text, KEY_MOST);
+    close (fd);
+    trimmed = span_trim (span_make (text, got > 0 ? (size_t)got : 0));
+    if (trimmed.len == 0)
+        return esp_error_set (error, ESP_ENOENT, "%s.api_key_file: %s is empty", section, path);
+    *key = esp_strndup (trimmed.ptr, trimmed.len);
+    explicit_bzero (text, sizeof (text));
+    return *key ? ESP_OK : ESP_ENOMEM;
+}
+
+esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *error)
+{
+    const server_options *o = setup->options;
+    const char *value;
+    if (o->api_key_env && o->api_key_file)
+        return esp_error_set (error, ESP_EINVAL, "%s: api_key_env or api_key_file, not both",
+                              setup->section);
+    if (o->api_key_file)
+        return key_from_file (setup->section, o->api_key_file, key, error);
+    if (!o->api_key_env)
+        return ESP_OK;
+    value = getenv (o->api_key_env);
+    if (!value || !value[0])
+        return esp_error_set (error, ESP_ENOENT,
+                              "%s.api_key_env: the environment variable %s is not set on rank %d "
+                              "(mpirun -x %s gives it "
+                              "to all ranks)",
+                              setup->section, o->api_key_env, setup->rank, o->api_key_env);
+    *key = esp_strdup (value);
+    return *key ? ESP_OK : ESP_ENOMEM;
+}

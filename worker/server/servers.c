@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* servers.c - the set: life, a pass, who is in service */
+
+#include "worker/server/servers.h"
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "worker/server/servers_inner.h"
+
+enum {
+    FOLDER_S =
+        10, /* folders of .url files are read again; rarer: a new server waits, oftener: file servers suffer */
+    SLOTS_UNKNOWN =
+        64, /* sequences on a server that does not say; fewer: it idles, more: its queue hides its load */
+    TICK_MS = 50 /* servers are looked at; rarer: probes and retries come late */
+};
+
+static esp_err open_http (servers *s, esp_error *error)
+{
+    const server_options *o = s->setup.options;
+    http_setup setup = {.clock = s->setup.clock,
+                        .ca_file = o->ca_file,
+                        .proxy = o->proxy,
+                        .no_verify = !o->verify_tls};
+    esp_err err;
+    if (o->proxy && strcmp (o->proxy, "none") == 0)
+        setup.proxy = "";
+    if ((err = http_create (&setup, &s->http)) != ESP_OK)
+        esp_error_set (error, err, "%s: cannot start HTTP: %s", s->setup.section,
+                       esp_err_text (err));
+    return err;
+}
+
+esp_err servers_create (const servers_setup *setup, servers **out, esp_error *error)
+{
+    servers *s = esp_calloc (1, sizeof (*s));
+    esp_err err = s ? ESP_OK : ESP_ENOMEM;
+    if (err == ESP_OK) {
+        s->setup = *setup;
+        s->created_ns = s->folder_ns = esp_clock_ns (setup->clock);
+        if (!(s->homes = esp_calloc (HOMES, sizeof (*s->homes))))
+            err = ESP_ENOMEM;
+    }
+    if (err == ESP_OK && (err = servers_read_key (setup, &s->key, error)) == ESP_OK &&
+        (err = servers_read_urls (s, error)) == ESP_OK)
+        err = open_http (s, error);
+    if (err == ESP_ENOMEM)
+        esp_error_set (error, err, "%s", esp_err_text (err));
+    if (err != ESP_OK) {
+        servers_destroy (s);
+        return err;
+    }
+    *out = s;
+    return ESP_OK;
+}
+
+void servers_destroy (servers *s)
+{
+    if (!s)
+        return;
+    exchanges_destroy (s);
+    http_destroy (s->http);
+    for (size_t i = 0; i < s->count; i++) {
+        server *at = s->items[i];
+        esp_free (at->url);
+        esp_free (at->shown);
+        esp_free (at->data);
+        esp_buf_free (&at->path);
+        esp_buf_free (&at->body);
+        esp_free (at);
+    }
+    esp_free (s->items);
+    esp_free (s->homes);
+    esp_free (s->folder);
+    if (s->key)
+        explicit_bzero (s->key, strlen (s->key));
+    esp_free (s->key);
+    esp_free (s);
+}
+
+int servers_fd (const servers *s)
+{
+    return http_fd (s->http);
+}
+
+void servers_poll (servers *s)
+{
+    uint64_t now;
+    http_poll (s->http);
+    now = esp_clock_ns (s->setup.clock);
+    if (now >= s->due_ns) {
+        s->due_ns = now + (uint64_t)TICK_MS * 1000000;
+        if (s->folder && now - s->folder_ns >= (uint64_t)FOLDER_S * 1000000000) {
+            s->folder_ns = now;
+            servers_read_folder (s);
+        }
+        for (size_t i = 0; i < s->count; i++)
+            server_tick (s->items[i], now);
+    }
+    exchanges_place (s, now);
+}
+
+bool servers_any_up (const servers *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i]->state == SERVER_UP)
+            return true;
+    return false;
+}
+
+esp_err servers_ready (const servers *s, esp_error *why)
+{
+    const server *worst = NULL;
+    size_t refused = 0;
+    double waited = (double)(esp_clock_ns (s->setup.clock) - s->created_ns) / 1e9;
+    if (servers_any_up (s))
+        return ESP_OK;
+    for (size_t i = 0; i < s->count; i++) {
+        const server *at = s->items[i];
+        refused += at->state == SERVER_REFUSED;
+        if (at->trouble[0] && (!worst || at->state == SERVER_REFUSED))
+            worst = at;
+    }
+    if (s->count > 0 && refused == s->count)
+        return esp_error_set (why, ESP_EENGINE, "%s", worst->trouble);
+    if (s->folder || waited < s->setup.options->wait_s)
+        return ESP_EEMPTY;
+    return esp_error_set (why, ESP_ETIMEOUT, "%s (waited %.0f s for it: %s.wait_s)",
+                          worst ? worst->trouble : "no server has answered yet", waited,
+                          s->setup.section);
+}
+
+uint32_t server_limit (const server *s)
+{
+    const server_options *o = s->all->setup.options;
+    if (o->in_flight > 0)
+        return (uint32_t)o->in_flight;
+    return s->facts.slots ? s->facts.slots : SLOTS_UNKNOWN;
+}
+
+uint32_t servers_slots (const servers *s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i]->state == SERVER_UP)
+            sum += server_limit (s->items[i]);
+    return sum > 65536 ? 65536 : (uint32_t)sum;
+}
+
+/* ---- looks ---- */
+
+size_t servers_count (const servers *s)
+{
+    return s->count;
+}
+
+server *servers_at (servers *s, size_t index)
+{
+    return s->items[index];
+}
+
+const char *server_url (const server *s)
+{
+    return s->shown;
+}
+
+const server_facts *server_facts_of (const server *s)
+{
+    return &s->facts;
+}
+
+server_counts *server_counts_of (server *s)
+{
+    return &s->counts;
+}
+
+void *server_data (server *s)
+{
+    return s->data;
+}
+
+bool server_in_service (const server *s)
+{
+    return s->state == SERVER_UP;
+}
+
+const char *server_trouble (const server *s)
+{
+    return s->trouble;
+}
+
+uint32_t server_index (const server *s)
+{
+    return s->index;
+}
