@@ -58,6 +58,7 @@ static void free_sample (struct sample *s)
     esp_buf_free (&s->text);
     esp_free (s->generated);
     esp_free (s->top);
+    esp_buf_free (&s->token_data);
     esp_free (s);
 }
 

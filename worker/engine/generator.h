@@ -12,6 +12,7 @@
  */
 
 #include "worker/engine/engine.h"
+#include "proto/model/token_data.h"
 #include "worker/prompt/chat.h"
 #include "worker/prompt/shape.h"
 #include "worker/prompt/step_rule.h"
@@ -74,8 +75,10 @@ struct sample { /* one job on its way */
     uint32_t think_tokens;
     bool thinking; /* behind `text` */
     double logprob;
-    gen_token *generated, *top; /* owned; as in gen_sample, of all pieces */
+    token_logprob *generated, *top; /* owned; as in gen_sample, of all pieces */
     size_t generated_count, generated_cap, top_count, top_cap;
+    esp_buf token_data;      /* made of them at the end */
+    const server *by;        /* who generated the last piece */
     struct request *request; /* its piece is out; NULL: waits for the root */
     uint64_t group;          /* started together */
     struct sample *next;     /* in root->waiting */
@@ -142,6 +145,12 @@ void generator_send (generator *g, struct sample **samples, uint32_t n);
 void generator_request_free (struct request *r);
 void generator_finish (struct sample *s, result *r); /* done call; the sample is gone */
 void generator_fail (struct sample *s, esp_err code);
+
+/* generator_judge.c */
+esp_err generator_force_close (struct sample *s); /* end its thinking */
+/* The reply has sample *got for s: deliver it, or send its next piece.  first: the request's prompt is counted with it. */
+void generator_take (const struct request *r, struct sample *s, gen_sample *got, bool first);
+void generator_end (struct sample *s, esp_err code, const char *text); /* the request failed */
 
 /* generator_probe.c */
 esp_err generator_probe_write (void *ctx, server *s, uint32_t step, esp_buf *path, esp_buf *json,

@@ -16,7 +16,7 @@
  */
 
 #include <stdbool.h>
-#include "proto/base/text.h"
+#include "proto/model/token_data.h"
 
 typedef struct gen_ask { /* one request: n samples of one prompt */
     span prompt;         /* rendered text so far */
@@ -47,20 +47,16 @@ enum gen_finish {
     GEN_ABORTED  /* the server gave up: ask again */
 };
 
-typedef struct gen_token {
-    uint32_t id;   /* UINT32_MAX: not given */
-    float logprob; /* natural log; NaN: not given */
-} gen_token;
-
 typedef struct gen_sample {
     esp_buf text;
     uint8_t finish; /* enum gen_finish */
     uint32_t
         tokens; /* generated; counted by the server, or from its events and ids; 0 = not known */
-    double logprob;       /* sum over its tokens; NaN = not given */
-    gen_token *generated; /* one per token where ids or logprobs came; also those of a stop text */
+    double logprob; /* sum over its tokens; NaN = not given */
+    token_logprob
+        *generated; /* one per token where ids or logprobs came; also those of a stop text */
     size_t generated_count, generated_cap;
-    gen_token *top; /* top_logprobs alternatives per token, padded with {UINT32_MAX, NaN} */
+    token_logprob *top; /* top_logprobs alternatives per token, padded with {UINT32_MAX, NaN} */
     size_t top_count, top_cap;
     int slot; /* -1 = not said */
 } gen_sample;

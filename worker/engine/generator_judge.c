@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* generator_judge.c - a piece joined to its sample: is the step complete, and what is delivered */
+
+#include <math.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "proto/base/log.h"
+#include "proto/model/token_data.h"
+#include "worker/engine/generator.h"
+
+enum { PIECES_MOST = 4096 }; /* of one sample */
+
+/* ---- is it complete? ---- */
+
+enum outcome { GO_ON, DONE_STOP, DONE_EOS, DONE_LENGTH };
+
+static bool ends_with_final (const struct request *r, struct sample *s)
+{
+    const esp_strings *stop = &r->owner->options->stop;
+    for (size_t i = 0; i < stop->count; i++)
+        if (span_ends (esp_buf_span (&s->text), stop->items[i])) {
+            s->text.len -= strlen (stop->items[i]); /* not part of the answer */
+            s->text.data[s->text.len] = 0;
+            return true;
+        }
+    return false;
+}
+
+esp_err generator_force_close (struct sample *s)
+{
+    esp_err err = esp_buf_add (&s->text, step_rule_force (s->owner->setup.step));
+    if (err == ESP_OK)
+        s->thinking = false;
+    return err;
+}
+
+static bool
+step_is_complete (const struct request *r, struct sample *s, bool by_stop, bool at_length)
+{
+    size_t cut = s->text.len;
+    if (!step_rule_complete (r->owner->setup.step, r->plan.thinking, esp_buf_span (&s->text),
+                             by_stop, at_length, &cut))
+        return false;
+    if (cut < s->text.len) {
+        s->text.len = cut;
+        s->text.data[cut] = 0;
+    }
+    return true;
+}
+
+static enum outcome at_length (const struct request *r, struct sample *s, const gen_sample *got)
+{
+    const task *t = &s->job->task;
+    bool step = t->mode != TASK_TO_END;
+    if (r->plan.thinking && s->thinking && got->tokens >= r->plan.think_left) {
+        if (generator_force_close (s) != ESP_OK)
+            return DONE_LENGTH;
+        return step ? DONE_STOP : s->tokens >= t->max_tokens ? DONE_LENGTH : GO_ON;
+    }
+    if (step && step_is_complete (r, s, false, got->tokens >= r->plan.most_tokens))
+        return DONE_STOP;
+    if (s->tokens >= t->max_tokens)
+        return DONE_LENGTH;
+    if (got->tokens >= r->ask.max_tokens)
+        return GO_ON;
+    if (!s->owner->said_context) {
+        s->owner->said_context = true;
+        esp_log (LOG_WARN, "GENERATOR-CONTEXT",
+                 "generator: the server stopped after %u of %u tokens: its context is full; such "
+                 "branches end there",
+                 got->tokens, r->ask.max_tokens);
+    }
+    return DONE_LENGTH;
+}
+
+static enum outcome judge (const struct request *r, struct sample *s, const gen_sample *got)
+{
+    bool step = s->job->task.mode != TASK_TO_END;
+    switch ((enum gen_finish)got->finish) {
+    case GEN_STOP:
+        if (got->text.len == 0 || ends_with_final (r, s))
+            return DONE_EOS;
+        if (!step)
+            return DONE_EOS;
+        return step_is_complete (r, s, true, false)   ? DONE_STOP
+               : s->tokens >= s->job->task.max_tokens ? DONE_LENGTH
+                                                      : GO_ON;
+    case GEN_STOPPED: /* which of the two is not said: an answer that goes on after its end brings an empty step */
+        return !step || got->text.len == 0 ? DONE_EOS : DONE_STOP;
+    case GEN_LENGTH:
+        return at_length (r, s, got);
+    default:
+        return DONE_EOS;
+    }
+}
+
+/* ---- joined ---- */
+
+static esp_err keep_tokens (struct sample *s, gen_sample *got)
+{
+    if (got->generated_count == 0)
+        return ESP_OK;
+    if (esp_grow (&s->generated, &s->generated_cap, s->generated_count + got->generated_count,
+                  sizeof (token_logprob)) != 0 ||
+        esp_grow (&s->top, &s->top_cap, s->top_count + got->top_count + 1,
+                  sizeof (token_logprob)) != 0)
+        return ESP_ENOMEM;
+    memcpy (s->generated + s->generated_count, got->generated,
+            got->generated_count * sizeof (token_logprob));
+    if (got->top_count > 0)
+        memcpy (s->top + s->top_count, got->top, got->top_count * sizeof (token_logprob));
+    s->generated_count += got->generated_count;
+    s->top_count += got->top_count;
+    return ESP_OK;
+}
+
+static esp_err join (const struct request *r, struct sample *s, gen_sample *got, bool first)
+{
+    esp_err err = esp_buf_add (&s->text, esp_buf_span (&got->text));
+    if (err == ESP_OK && r->ask.top_logprobs > 0)
+        err = keep_tokens (s, got);
+    if (err != ESP_OK)
+        return err;
+    if (r->plan.thinking)
+        s->think_tokens += got->tokens;
+    if (s->owner->setup.step)
+        s->thinking =
+            step_rule_thinks (s->owner->setup.step, r->plan.thinking, esp_buf_span (&got->text));
+    s->tokens += got->tokens;
+    s->logprob += got->logprob;
+    s->piece++;
+    if (first) { /* the prompt of a request is counted once */
+        s->prompt_tokens += r->reply->prompt_tokens;
+        s->cached_tokens += r->reply->cached_tokens;
+    }
+    return ESP_OK;
+}
+
+/* A rollout has at most max_steps steps: the rest is cut off. */
+static uint32_t count_steps (struct sample *s, enum outcome *how)
+{
+    const step_rule *rule = s->owner->setup.step;
+    const task *t = &s->job->task;
+    bool thinking = s->root->thinking;
+    span rest = esp_buf_span (&s->text), step;
+    uint32_t n = 0;
+    if (t->mode != TASK_TO_END || !rule)
+        return 1;
+    while (n < t->max_steps && step_rule_next (rule, &thinking, &rest, &step))
+        n++;
+    if (n == t->max_steps && span_trim (rest).len > 0) {
+        s->text.len -= rest.len;
+        s->text.data[s->text.len] = 0;
+        *how = DONE_LENGTH;
+    }
+    return n > 0 ? n : 1;
+}
+
+static void deliver (struct sample *s, enum outcome how)
+{
+    result r = {.error = ESP_OK, .logprob = s->logprob, .mean_logprob = NAN, .share = NAN};
+    r.steps = count_steps (s, &how);
+    r.text = esp_buf_span (&s->text);
+    r.tokens = s->tokens;
+    r.prompt_tokens = s->prompt_tokens;
+    r.cached_tokens = s->cached_tokens;
+    if (s->by)
+        r.server = span_of (server_url (s->by));
+    if (s->generated_count > 0 &&
+        token_data_encode (s->generated, s->generated_count, s->top,
+                           (uint32_t)(s->top_count / s->generated_count), &s->token_data) == ESP_OK)
+        r.token_data = esp_buf_span (&s->token_data);
+    r.finish = how == DONE_STOP ? FINISH_STOP : how == DONE_EOS ? FINISH_EOS : FINISH_LENGTH;
+    if (s->tokens > 0)
+        r.mean_logprob = s->logprob / s->tokens;
+    generator_finish (s, &r);
+}
+
+void generator_take (const struct request *r, struct sample *s, gen_sample *got, bool first)
+{
+    enum outcome how;
+    s->request = NULL;
+    if (join (r, s, got, first) != ESP_OK) {
+        generator_fail (s, ESP_ENOMEM);
+        return;
+    }
+    how = judge (r, s, got);
+    if (how == GO_ON && s->piece < PIECES_MOST)
+        generator_send (s->owner, &s, 1);
+    else
+        deliver (s, how == GO_ON ? DONE_LENGTH : how);
+}
+
+void generator_end (struct sample *s, esp_err code, const char *text)
+{
+    s->request = NULL;
+    if (code == ESP_ETOOBIG) { /* the branch is as long as the context: it ends here */
+        if (!s->owner->said_context)
+            esp_log (LOG_WARN, "GENERATOR-CONTEXT", "generator: %s; such branches end there", text);
+        s->owner->said_context = true;
+        deliver (s, DONE_LENGTH);
+        return;
+    }
+    if (code != ESP_ECANCELED)
+        esp_log (LOG_WARN, "GENERATOR-FAILED", "generator: task %u of problem %u: %s",
+                 s->job->task.id.number, problem_number (s->job->task.id.problem), text);
+    generator_fail (s, code);
+}
