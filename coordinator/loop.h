@@ -95,6 +95,8 @@ ESP_MUST_CHECK esp_err coordinator_command (coordinator *c, problem_key key, con
 
 enum coordinator_state coordinator_state (const coordinator *c);
 const char *coordinator_why (const coordinator *c);
+/* It stopped because every worker refused before one task went out: the reason is in the run file, or near it. */
+bool coordinator_unstarted (const coordinator *c);
 const esp_error *coordinator_error (const coordinator *c);
 void coordinator_status (const coordinator *c, run_status *out);
 const dispatch *coordinator_dispatch (const coordinator *c);

@@ -53,6 +53,24 @@ void limits_settle (coordinator *c, const task *t, uint64_t tokens)
             tokens - t->max_tokens; /* the sum stays above 0: max_tokens was added */
 }
 
+/* Tasks wait of a kind that nobody could do for too long. */
+static bool is_stranded (const coordinator *c)
+{
+    for (int k = 0; k < TASK_KINDS; k++)
+        if (frontier_count (c->frontier, (enum task_kind)k) +
+                    dispatch_suspects_of (c->dispatch, (enum task_kind)k) >
+                0 &&
+            dispatch_stranded_s (c->dispatch, (enum task_kind)k) > c->setup.dispatch->no_worker_s)
+            return true;
+    return false;
+}
+
+static void stop_unstarted (coordinator *c)
+{
+    c->unstarted = true;
+    coordinator_stop (c, 0.0, dispatch_trouble (c->dispatch));
+}
+
 void limits_check (coordinator *c, uint64_t now)
 {
     const run_options *run = c->setup.run;
@@ -64,7 +82,9 @@ void limits_check (coordinator *c, uint64_t now)
              frontier_count (c->frontier, TASK_SCORE) + frontier_count (c->frontier, TASK_VERIFY) ==
                  0)
         coordinator_stop (c, 0.0, c->limits.held_back);
-    else if (dispatch_stranded_s (c->dispatch) > c->setup.dispatch->no_worker_s)
+    else if (dispatch_all_refused (c->dispatch) && dispatch_statistics (c->dispatch)->sent == 0)
+        stop_unstarted (c);
+    else if (is_stranded (c))
         coordinator_stop (c, 0.0,
                           dispatch_trouble (c->dispatch)[0]
                               ? dispatch_trouble (c->dispatch)

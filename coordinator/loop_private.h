@@ -41,6 +41,7 @@ struct coordinator {
     bool passing_over; /* the segment that is being read was written under such a run file */
     uint32_t next_repeat, next_number; /* first problem that was not looked at yet */
     bool all_admitted, stopping;
+    bool unstarted; /* stopped because no worker could open its engines */
     uint64_t stop_ns, started_ns, next_check_ns;
     const char *why;
     enum coordinator_state state;

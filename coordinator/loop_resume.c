@@ -158,6 +158,11 @@ enum coordinator_state coordinator_state (const coordinator *c)
     return c->state;
 }
 
+bool coordinator_unstarted (const coordinator *c)
+{
+    return c->unstarted;
+}
+
 const char *coordinator_why (const coordinator *c)
 {
     return c->why ? c->why : "";

@@ -13,6 +13,9 @@ enum {
     MESSAGES_A_PASS = 64,
     DEFAULT_SLOTS = 64, /* jobs in flight of an engine that states no number */
     MOST_FDS = 64,
+    WAIT_SAID_S = 10, /* a line in the log so often while engines are not ready */
+    CREDIT_NS =
+        100000000, /* changes of credits, other than to and from 0, are said at most this often */
     READY_MOST = 4096 /* results waiting for the link; more: no new messages are taken */
 };
 
@@ -21,8 +24,15 @@ struct worker_loop {
     wire_codec *in, *out; /* owned */
     jobs *jobs;           /* owned */
     worker_engines engines;
-    bool open; /* engines are open */
+    bool open;    /* engines are open */
+    bool ready;   /* and every one of them is ready */
+    bool refused; /* they never will be: `why` */
+    bool owes;    /* READY or REFUSED, which the link did not take yet */
     bool draining;
+    uint32_t credits[TASK_KINDS]; /* as said last */
+    uint64_t said_ns,
+        waits_ns; /* when READY was said; since when, or since the last line, engines are waited for */
+    esp_error why;
     enum worker_end end;
     uint64_t run_id, heard_ns, silence_ns;
     esp_buf bytes;
@@ -101,33 +111,124 @@ static esp_err flush_results (worker_loop *w)
 
 /* ---- the coordinator speaks ---- */
 
+/* How many jobs of a kind are wanted in flight now. */
+static uint32_t credits_now (const worker_loop *w, int k)
+{
+    const engine_kind *kind = w->engines.of[k].kind;
+    uint32_t wanted = w->engines.slots[k], own = DEFAULT_SLOTS;
+    if (!kind)
+        return 0;
+    if (kind->slots)
+        own = kind->slots (w->engines.of[k].state);
+    return own == 0 || wanted == 0 ? own : wanted;
+}
+
+/* ESP_EEMPTY: *why says whom we wait for; other errors are for ever. */
+static esp_err engines_ready (const worker_loop *w, esp_error *why)
+{
+    esp_err all = ESP_OK;
+    for (int k = 0; k < TASK_KINDS; k++) {
+        const engine_kind *kind = w->engines.of[k].kind;
+        esp_error own = {0};
+        esp_err err = kind && kind->ready ? kind->ready (w->engines.of[k].state, &own) : ESP_OK;
+        if (err == ESP_OK || (err == ESP_EEMPTY && all != ESP_OK))
+            continue;
+        *why = own;
+        if (own.text[0] == 0)
+            esp_error_set (why, err, "%s %s: not ready", task_kind_names[k], kind->name);
+        if (err != ESP_EEMPTY)
+            return err;
+        all = err;
+    }
+    return all;
+}
+
+/* Its line: the engines, or why one of them takes nothing. */
 static esp_err say_ready (worker_loop *w)
 {
     wire_message m = {.kind = WIRE_READY, .u.ready.engines = span_of (w->engines.line)};
-    memcpy (m.u.ready.slots, w->engines.slots, sizeof (m.u.ready.slots));
-    return say (w, &m);
+    esp_error why = {0};
+    bool out = false;
+    esp_err err;
+    for (int k = 0; k < TASK_KINDS; k++) {
+        m.u.ready.slots[k] = credits_now (w, k);
+        out = out || (w->engines.of[k].kind && m.u.ready.slots[k] == 0);
+    }
+    if (out && engines_ready (w, &why) != ESP_OK)
+        m.u.ready.engines = span_of (why.text);
+    if ((err = say (w, &m)) == ESP_OK) {
+        memcpy (w->credits, m.u.ready.slots, sizeof (w->credits));
+        w->said_ns = esp_clock_ns (w->setup.clock);
+    }
+    return err;
+}
+
+static esp_err say_state (worker_loop *w)
+{
+    wire_message refused = {.kind = WIRE_REFUSED, .u.refused = span_of (w->why.text)};
+    esp_err err = w->refused ? say (w, &refused) : say_ready (w);
+    w->owes = err == ESP_EFULL;
+    return err == ESP_EFULL ? ESP_OK : err;
+}
+
+static bool credits_changed (const worker_loop *w)
+{
+    bool due = esp_clock_ns (w->setup.clock) - w->said_ns >= CREDIT_NS;
+    for (int k = 0; k < TASK_KINDS; k++) {
+        uint32_t now = credits_now (w, k);
+        if (now != w->credits[k] && (due || now == 0 || w->credits[k] == 0))
+            return true;
+    }
+    return false;
+}
+
+static void say_waiting (worker_loop *w, const esp_error *why)
+{
+    uint64_t now = esp_clock_ns (w->setup.clock);
+    if (now - w->waits_ns < (uint64_t)WAIT_SAID_S * 1000000000)
+        return;
+    w->waits_ns = now;
+    esp_log (LOG_WARN, "WORKER-WAITS", "not ready yet: %s", why->text);
+}
+
+/* What the coordinator should know about the engines, when it is news. */
+static esp_err tell_state (worker_loop *w)
+{
+    esp_error why = {0};
+    esp_err err;
+    if (w->open && !w->ready && !w->refused) {
+        if ((err = engines_ready (w, &why)) == ESP_EEMPTY) {
+            say_waiting (w, &why);
+            return ESP_OK;
+        }
+        w->ready = err == ESP_OK;
+        w->refused = err != ESP_OK;
+        w->why = why;
+        w->owes = true;
+    }
+    if (w->owes || (w->ready && credits_changed (w)))
+        return say_state (w);
+    return ESP_OK;
 }
 
 static esp_err take_welcome (worker_loop *w, const wire_message *m)
 {
-    engine_setup base = {
-        .rank = w->setup.link->rank, .clock = w->setup.clock, .done = jobs_done, .ctx = w->jobs};
-    wire_message refused = {.kind = WIRE_REFUSED};
-    esp_error error = {0};
-    if (w->open)
-        return say_ready (w);
+    engine_setup base = {.rank = w->setup.link->rank,
+                         .local_rank = w->setup.link->local_rank,
+                         .clock = w->setup.clock,
+                         .done = jobs_done,
+                         .ctx = w->jobs};
+    if (w->open || w->refused) { /* again: say again what is known */
+        w->owes = w->ready || w->refused;
+        return ESP_OK;
+    }
     w->run_id = m->run_id;
     w->silence_ns = (uint64_t)m->u.welcome.silence_ms * 1000000;
-    if (w->setup.open (w->setup.ctx, m->u.welcome.run_file, &base, &w->engines, &error) != ESP_OK) {
-        w->end = WORKER_UNABLE;
-        refused.u.refused = span_of (error.text);
-        return say (w, &refused);
-    }
-    w->open = true;
-    for (int k = 0; k < TASK_KINDS; k++)
-        if (w->engines.of[k].kind && w->engines.slots[k] == 0)
-            w->engines.slots[k] = DEFAULT_SLOTS;
-    return say_ready (w);
+    w->open =
+        w->setup.open (w->setup.ctx, m->u.welcome.run_file, &base, &w->engines, &w->why) == ESP_OK;
+    w->refused = w->owes = !w->open;
+    w->waits_ns = esp_clock_ns (w->setup.clock);
+    return ESP_OK;
 }
 
 static esp_err take_message (worker_loop *w, const wire_message *m)
@@ -137,7 +238,7 @@ static esp_err take_message (worker_loop *w, const wire_message *m)
     case WIRE_WELCOME:
         return take_welcome (w, m);
     case WIRE_BATCH:
-        if (w->open)
+        if (w->ready)
             jobs_batch (w->jobs, m);
         return ESP_OK;
     case WIRE_CANCEL:
@@ -174,8 +275,7 @@ static esp_err take_bytes (worker_loop *w, span bytes)
     if (w->run_id && m.run_id != w->run_id)
         return ESP_OK;
     err = take_message (w, &m);
-    return err == ESP_EFULL ? ESP_OK
-                            : err; /* a pong or ready that does not fit is asked for again */
+    return err == ESP_EFULL ? ESP_OK : err; /* a pong that does not fit is asked for again */
 }
 
 static size_t waiting (const worker_loop *w)
@@ -258,7 +358,8 @@ esp_err worker_loop_pass (worker_loop *w, bool *busy)
         if (w->engines.of[k].kind && w->engines.of[k].kind->poll)
             w->engines.of[k].kind->poll (w->engines.of[k].state);
     w->moved = jobs_moved (w->jobs) || w->moved;
-    if ((err = flush_results (w)) != ESP_OK)
+    /* News of credits first: what is handed back must not be sent here again. */
+    if ((err = tell_state (w)) != ESP_OK || (err = flush_results (w)) != ESP_OK)
         return err;
     if (w->draining && worker_loop_in_flight (w) == 0 && waiting (w) == 0)
         w->end = WORKER_TOLD;

@@ -8,6 +8,10 @@
  * gone, the worker leaves by itself.  It keeps the texts of problems it works on and says MISSING when
  * it is asked about one it does not have.
  *
+ * READY is said when every engine's ready() agrees, and again whenever the number of jobs that they want changes (0: their servers
+ * are out).  A worker whose engines cannot work says so once and stays until it is told to leave: under MPI a rank
+ * that ends by itself may take the others along.
+ *
  * Threads: one.
  */
 
@@ -19,9 +23,9 @@ typedef struct worker_engines { /* one engine per task kind; kind NULL = cannot 
         const engine_kind *kind;
         void *state;
     } of[TASK_KINDS];
-    uint32_t slots[TASK_KINDS];
-    char line[160]; /* for the coordinator's log: "embedded, embedded, puzzle" */
-    void *owner;    /* of whoever opened them */
+    uint32_t slots[TASK_KINDS]; /* jobs in flight by the run file; 0 = the engine's own number */
+    char line[160];             /* for the coordinator's log: "embedded, embedded, puzzle" */
+    void *owner;                /* of whoever opened them */
 } worker_engines;
 
 typedef struct worker_setup {
@@ -29,7 +33,7 @@ typedef struct worker_setup {
     const esp_clock *clock; /* borrowed */
     uint64_t version;       /* of program and wire */
     double patience_s;      /* how long to wait for the coordinator's first word */
-    /* Open the engines of this run file; base has done, ctx, clock and rank filled.  Errors: the sentence goes to the coordinator. */
+    /* Open the engines of this run file; base has done, ctx, clock, rank and local_rank filled.  Errors: the sentence goes to the coordinator. */
     esp_err (*open) (void *ctx, span run_file, const engine_setup *base, worker_engines *out,
                      esp_error *error);
     void (*close) (void *ctx, worker_engines *engines);
@@ -39,9 +43,8 @@ typedef struct worker_setup {
 
 enum worker_end {
     WORKER_RUNS,
-    WORKER_TOLD,  /* the coordinator said stop */
-    WORKER_ALONE, /* the coordinator is gone or silent */
-    WORKER_UNABLE /* engines cannot be opened; the coordinator was told */
+    WORKER_TOLD, /* the coordinator said stop */
+    WORKER_ALONE /* the coordinator is gone or silent */
 };
 
 typedef struct worker_loop worker_loop;

@@ -184,6 +184,15 @@ static int say_end (run_parts *p, esp_err err, bool at_once, const run_status *s
                  run_progress_time (s->seconds, took, sizeof (took)), output);
         return s->problems_failed > 0 ? EXIT_WITH_ERRORS : EXIT_DONE;
     }
+    if (err == ESP_OK && !at_once && coordinator_unstarted (p->coordinator)) {
+        fprintf (
+            stderr,
+            "espalier: no worker can start, nothing was generated: %s\n"
+            "espalier: correct that and go on by: espalier resume %s (with key=value where the "
+            "run file changes), or run again with another run.output\n",
+            coordinator_why (p->coordinator), output);
+        return EXIT_USAGE;
+    }
     if (err == ESP_OK || at_once) {
         fprintf (stderr,
                  "espalier: stopped (%s) with %" PRIu64 " of %" PRIu64

@@ -328,9 +328,7 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
             return err;
         }
         out->of[k].kind = kind;
-        out->slots[k] = c->engines[k].slots > 0 ? (uint32_t)c->engines[k].slots
-                        : kind->slots           ? kind->slots (out->of[k].state)
-                                                : 0;
+        out->slots[k] = (uint32_t)c->engines[k].slots;
         snprintf (out->line + len, sizeof (out->line) - len, "%s%s", len ? ", " : "", kind->name);
     }
     return ESP_OK;

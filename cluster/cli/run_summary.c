@@ -110,12 +110,12 @@ static json_t *start_part (const run_parts *p, const char *mpi)
     run_status s;
     json_t *workers, *part;
     coordinator_status (p->coordinator, &s);
-    workers = json_pack ("{sI sI sI sI sI sI sI sI sI sI}", "sent", (json_int_t)d->sent, "resent",
-                         (json_int_t)d->resent, "results", (json_int_t)d->results, "late",
+    workers = json_pack ("{sI sI sI sI sI sI sI sI sI sI sI}", "sent", (json_int_t)d->sent,
+                         "resent", (json_int_t)d->resent, "results", (json_int_t)d->results, "late",
                          (json_int_t)d->late, "duplicates", (json_int_t)d->duplicates, "deaths",
                          (json_int_t)d->deaths, "expired", (json_int_t)d->expired, "poisoned",
-                         (json_int_t)d->poisoned, "errors", (json_int_t)d->errors, "wasted_tokens",
-                         (json_int_t)d->wasted_tokens);
+                         (json_int_t)d->poisoned, "errors", (json_int_t)d->errors, "returned",
+                         (json_int_t)d->returned, "wasted_tokens", (json_int_t)d->wasted_tokens);
     part = json_pack ("{sI ss sf sI sI so so}", "epoch", (json_int_t)p->epoch, "mpi", mpi,
                       "seconds", s.seconds, "scored_steps", (json_int_t)s.scored_steps, "inputs",
                       (json_int_t)s.inputs, "dispatch", workers, "coordinator",

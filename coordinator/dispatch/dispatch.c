@@ -53,7 +53,9 @@ esp_err dispatch_create (const dispatch_options *options, link_end *link, const 
     d->epoch = epoch;
     d->version = version;
     d->run_file = run_file;
-    d->next_ping_ns = d->stranded_since_ns = esp_clock_ns (clock);
+    d->next_ping_ns = esp_clock_ns (clock);
+    for (int k = 0; k < TASK_KINDS; k++)
+        d->able_ns[k] = d->next_ping_ns;
     d->boxes = esp_calloc ((size_t)link->size, sizeof (*d->boxes));
     d->dirty = esp_calloc ((size_t)link->size, sizeof (*d->dirty));
     if (!d->boxes || !d->dirty || roster_create (link->size, &d->roster) != ESP_OK ||
@@ -245,6 +247,14 @@ uint64_t dispatch_suspects (const dispatch *d)
     return d->suspect_count;
 }
 
+uint64_t dispatch_suspects_of (const dispatch *d, enum task_kind kind)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < d->suspect_count; i++)
+        n += d->suspects[i] && lease_flight_at (d->leases, d->suspects[i])->task.kind == kind;
+    return n;
+}
+
 uint64_t dispatch_kind_slots (const dispatch *d, enum task_kind kind)
 {
     return roster_slots (d->roster, kind);
@@ -270,7 +280,14 @@ const dispatch_stats *dispatch_statistics (const dispatch *d)
 
 const char *dispatch_trouble (const dispatch *d)
 {
-    return d->trouble;
+    return d->outage[0] ? d->outage : d->trouble;
+}
+
+bool dispatch_all_refused (const dispatch *d)
+{
+    uint32_t refused = roster_count (d->roster, WORKER_REFUSED);
+    return refused > 0 &&
+           refused + roster_count (d->roster, WORKER_DEAD) == (uint32_t)roster_size (d->roster) - 1;
 }
 
 bool dispatch_saw_death (const dispatch *d)

@@ -49,6 +49,7 @@ typedef struct dispatch_world { /* the loop's side */
 
 typedef struct dispatch_stats { /* times, ranks and faults: summary.json only */
     uint64_t sent, resent, results, late, duplicates, deaths, expired, poisoned, missing, errors;
+    uint64_t returned; /* handed back by workers whose servers went out of service: no error */
     uint64_t wasted_tokens, batches;
 } dispatch_stats;
 
@@ -87,10 +88,15 @@ uint64_t dispatch_slots (const dispatch *d);    /* over all ready workers and ki
 uint64_t dispatch_kind_slots (const dispatch *d, enum task_kind kind);
 roster *dispatch_roster (dispatch *d);
 const dispatch_stats *dispatch_statistics (const dispatch *d);
-/* Empty, or why no worker can go on ("rank 3 refused: ..."). */
+/* Empty, or the first reason why workers cannot go on ("rank 3: no model ..."): of an outage that lasts, else of a refusal. */
 const char *dispatch_trouble (const dispatch *d);
-/* Seconds since there was last a worker that could do the kinds that are needed; 0 when there is one. */
-double dispatch_stranded_s (const dispatch *d);
+/* Every worker refused or died, and at least one refused: nobody will ever start. */
+bool dispatch_all_refused (const dispatch *d);
+/* Seconds since there was last a worker that could do this kind, or one whose engines were being opened (it says
+ * by itself when it gives up); 0 when there is one. */
+double dispatch_stranded_s (const dispatch *d, enum task_kind kind);
+/* Tasks of this kind that wait to run alone. */
+uint64_t dispatch_suspects_of (const dispatch *d, enum task_kind kind);
 bool dispatch_saw_death (const dispatch *d); /* MPI must then be left without Finalize */
 uint64_t dispatch_next_tick_ns (const dispatch *d);
 

@@ -57,8 +57,8 @@ static void lose_lease (dispatch *d, uint32_t lease_handle)
     f = lease_flight_at (d->leases, handle);
     f->deaths += alone;
     f->suspect = true;
-    if (alone &&
-        (f->deaths >= DEATHS_ALONE || roster_able (d->roster, (enum task_kind)f->task.kind) == 0))
+    if (alone && (f->deaths >= DEATHS_ALONE ||
+                  roster_hopeful (d->roster, (enum task_kind)f->task.kind) == 0))
         poison (d, handle);
     else if (f->leases == 0 && !f->waiting)
         dispatch_retry (d, handle);
@@ -194,11 +194,27 @@ static esp_err place_suspects (dispatch *d)
     return err;
 }
 
+static void note_able (dispatch *d, uint64_t now)
+{
+    bool out = false, opening = false, looked = false;
+    for (int k = 0; k < TASK_KINDS; k++) {
+        bool able = roster_able (d->roster, (enum task_kind)k) > 0;
+        if (!able && !looked) {
+            opening = roster_count (d->roster, WORKER_OPENING) > 0;
+            looked = true;
+        }
+        if (able || opening)
+            d->able_ns[k] = now;
+        out = out || (!able && roster_hopeful (d->roster, (enum task_kind)k) > 0);
+    }
+    if (!out)
+        d->outage[0] = 0;
+}
+
 esp_err dispatch_tick (dispatch *d)
 {
     uint64_t now = esp_clock_ns (&d->clock);
-    if (roster_able (d->roster, TASK_GENERATE) > 0 || roster_able (d->roster, TASK_SCORE) > 0)
-        d->stranded_since_ns = now;
+    note_able (d, now);
     expire_leases (d, now);
     if (now >= d->next_ping_ns) {
         d->next_ping_ns = now + (uint64_t)(d->options.heartbeat_s * 1e9);
@@ -208,7 +224,7 @@ esp_err dispatch_tick (dispatch *d)
     return d->suspect_count > 0 ? place_suspects (d) : ESP_OK;
 }
 
-double dispatch_stranded_s (const dispatch *d)
+double dispatch_stranded_s (const dispatch *d, enum task_kind kind)
 {
-    return (double)(esp_clock_ns (&d->clock) - d->stranded_since_ns) / 1e9;
+    return (double)(esp_clock_ns (&d->clock) - d->able_ns[kind]) / 1e9;
 }

@@ -58,10 +58,13 @@ struct dispatch {
         size_t *starts; /* index of each prefix's first step: steps may move while they grow */
         size_t start_cap;
     } scratch;
-    uint64_t ping, next_ping_ns, stranded_since_ns;
-    int reserved_rank; /* kept free of new work for a suspect; 0 = none */
+    uint64_t ping, next_ping_ns;
+    uint64_t able_ns[TASK_KINDS]; /* when somebody could do the kind, or might soon */
+    int reserved_rank;            /* kept free of new work for a suspect; 0 = none */
     bool stopping, saw_death;
-    char trouble[320];
+    char trouble[320]; /* the first refusal */
+    char outage
+        [320]; /* why a worker takes nothing; empty while every kind that was ever done can be done */
 };
 
 outbox *dispatch_box (dispatch *d, int rank); /* and note that it has something to send */

@@ -14,8 +14,16 @@
 
 static bool retryable (esp_err err)
 {
-    return err == ESP_EPEER || err == ESP_ETIMEOUT || err == ESP_EIO || err == ESP_ENOMEM ||
-           err == ESP_ECANCELED;
+    return err == ESP_EPEER || err == ESP_ETIMEOUT || err == ESP_EIO || err == ESP_ENOMEM;
+}
+
+static void refuse (dispatch *d, worker *w, const char *log_id, const char *why)
+{
+    w->state = WORKER_REFUSED;
+    roster_update (d->roster, w);
+    esp_log (LOG_ERROR, log_id, "%s", why);
+    if (d->trouble[0] == 0)
+        snprintf (d->trouble, sizeof (d->trouble), "%s", why);
 }
 
 static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
@@ -24,14 +32,15 @@ static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
     if (w->state == WORKER_READY || w->state == WORKER_OPENING)
         dispatch_worker_down (d, w->rank, "it started again");
     if (m->u.hello.version != d->version) {
-        w->state = WORKER_REFUSED;
-        snprintf (d->trouble, sizeof (d->trouble),
+        char why[200];
+        snprintf (why, sizeof (why),
                   "rank %d runs another version of the program (%016" PRIx64 ", here %016" PRIx64
                   "); start all ranks from one build",
                   w->rank, m->u.hello.version, d->version);
-        esp_log (LOG_ERROR, "DISPATCH-VERSION", "%s", d->trouble);
+        refuse (d, w, "DISPATCH-VERSION", why);
         return ESP_OK;
     }
+    memset (w->can, 0, sizeof (w->can));
     w->pid = m->u.hello.pid;
     snprintf (w->host, sizeof (w->host), "%.*s",
               (int)(m->u.hello.host.len > 63 ? 63 : m->u.hello.host.len), m->u.hello.host.ptr);
@@ -43,11 +52,33 @@ static esp_err take_hello (dispatch *d, worker *w, const wire_message *m)
     return dispatch_message (d, w->rank, &welcome);
 }
 
+/* A kind that it did so far, and does not now: READY's line then says why. */
+static void note_outage (dispatch *d, const worker *w, const wire_message *m)
+{
+    for (int k = 0; k < TASK_KINDS; k++) {
+        uint32_t now = m->u.ready.slots[k];
+        if (now > 0 && w->can[k] && w->slots[k] == 0)
+            esp_log (LOG_WARN, "DISPATCH-SLOTS-BACK", "rank %d on %s: takes tasks again (%s)",
+                     w->rank, w->host, task_kind_names[k]);
+        if (now > 0 || w->slots[k] == 0)
+            continue;
+        esp_log (LOG_WARN, "DISPATCH-NO-SLOTS", "rank %d on %s: takes no tasks for now (%s): %.*s",
+                 w->rank, w->host, task_kind_names[k], (int)m->u.ready.engines.len,
+                 m->u.ready.engines.ptr);
+        if (d->outage[0] == 0)
+            snprintf (d->outage, sizeof (d->outage), "rank %d: %.*s", w->rank,
+                      (int)(m->u.ready.engines.len > 250 ? 250 : m->u.ready.engines.len),
+                      m->u.ready.engines.ptr);
+    }
+}
+
 static void take_ready (dispatch *d, worker *w, const wire_message *m)
 {
     bool first = w->state != WORKER_READY;
     if (w->state == WORKER_REFUSED)
         return;
+    if (!first)
+        note_outage (d, w, m);
     memcpy (w->slots, m->u.ready.slots, sizeof (w->slots));
     w->state = WORKER_READY;
     roster_update (d->roster, w);
@@ -60,11 +91,10 @@ static void take_ready (dispatch *d, worker *w, const wire_message *m)
 
 static void take_refused (dispatch *d, worker *w, const wire_message *m)
 {
-    w->state = WORKER_REFUSED;
-    roster_update (d->roster, w);
-    snprintf (d->trouble, sizeof (d->trouble), "rank %d: %.*s", w->rank,
+    char why[320];
+    snprintf (why, sizeof (why), "rank %d: %.*s", w->rank,
               (int)(m->u.refused.len > 250 ? 250 : m->u.refused.len), m->u.refused.ptr);
-    esp_log (LOG_ERROR, "DISPATCH-REFUSED", "%s", d->trouble);
+    refuse (d, w, "DISPATCH-REFUSED", why);
 }
 
 /* The worker's credit comes back whatever becomes of the result. */
@@ -93,6 +123,15 @@ static void take_error (dispatch *d, uint32_t handle, const worker *w, esp_err e
         dispatch_retry (d, handle);
 }
 
+/* The worker's servers are out of service: nobody's fault, so it may come back any number of times. */
+static void take_returned (dispatch *d, uint32_t handle)
+{
+    const flight *f = lease_flight_at (d->leases, handle);
+    d->stats.returned++;
+    if (f->leases == 0 && !f->waiting)
+        dispatch_retry (d, handle);
+}
+
 static void take_one (dispatch *d, worker *w, const wire_result *r)
 {
     uint32_t handle = take_credit (d, w, r);
@@ -109,6 +148,10 @@ static void take_one (dispatch *d, worker *w, const wire_result *r)
     if (!f) {
         d->stats.duplicates++;
         d->stats.wasted_tokens += r->result.tokens;
+        return;
+    }
+    if (r->result.error == ESP_ECANCELED) {
+        take_returned (d, handle);
         return;
     }
     if (retryable (r->result.error) && f->errors < d->options.retries) {

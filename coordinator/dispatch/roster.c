@@ -167,6 +167,7 @@ void roster_update (roster *r, worker *w)
         uint32_t slots = able ? w->slots[k] : 0;
         r->able[k] += (uint32_t)able - (uint32_t)w->at[k].able;
         w->at[k].able = able;
+        w->can[k] = w->can[k] || able;
         r->slots[k] = r->slots[k] + slots - w->at[k].counted;
         w->at[k].counted = slots;
         if (w->at[k].listed && (!room || w->at[k].level != level))
@@ -254,6 +255,14 @@ uint32_t roster_in_flight (const worker *w)
 uint32_t roster_able (const roster *r, enum task_kind kind)
 {
     return r->able[kind];
+}
+
+uint32_t roster_hopeful (const roster *r, enum task_kind kind)
+{
+    uint32_t n = 0;
+    for (int i = 1; i < r->size; i++)
+        n += r->workers[i].state == WORKER_READY && r->workers[i].can[kind];
+    return n;
 }
 
 uint32_t roster_count (const roster *r, enum worker_state state)

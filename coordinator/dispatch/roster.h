@@ -4,7 +4,7 @@
 
 /* roster.h - the workers: what each can do, what it has in flight, what it holds (design.md, D6)
  *
- * A worker says how many tasks of each kind it wants in flight; the roster finds the least loaded one with room, or the home of a
+ * A worker says how many tasks of each kind it wants in flight, again whenever that changes (0 while its servers are out); the roster finds the least loaded one with room, or the home of a
  * prefix, in constant time, however many workers there are.
  *
  * Threads: none.
@@ -26,7 +26,8 @@ typedef struct worker {
     uint8_t state;              /* enum worker_state */
     bool reserved;              /* takes nothing new: a suspect runs, or will run, alone on it */
     bool draining;              /* asked to leave */
-    uint32_t slots[TASK_KINDS]; /* wanted in flight */
+    uint32_t slots[TASK_KINDS]; /* wanted in flight; 0 = none now */
+    bool can[TASK_KINDS];       /* wanted some once: its servers may come back */
     uint32_t in_flight[TASK_KINDS]; /* leases out */
     uint64_t heard_ns;              /* last message */
     uint64_t results, busy_us;
@@ -75,6 +76,8 @@ void roster_forget_all (worker *w); /* it answered MISSING, or started again */
 uint32_t roster_in_flight (const worker *w); /* over all kinds */
 uint32_t
 roster_able (const roster *r, enum task_kind kind); /* ready workers that can do this kind */
+/* Ready workers that can do the kind, or could before their servers went out of service. */
+uint32_t roster_hopeful (const roster *r, enum task_kind kind);
 uint32_t roster_count (const roster *r, enum worker_state state);
 uint64_t roster_slots (const roster *r, enum task_kind kind); /* over ready workers */
 /* An idle worker that can do the kind and is not reserved, or NULL. */

@@ -59,6 +59,7 @@ typedef struct link_table {
 struct link_end {
     const link_table *table;
     int rank, size;
+    int local_rank; /* among the ranks of this host, as the MPI sees it; 0 in one process */
     link_stats stats;
     const char *description; /* "Open MPI v4.1.4, failures are found by heartbeats": for the log */
     bool reports_deaths;

@@ -222,15 +222,15 @@ static esp_err check_versions (int rank, uint64_t mine, esp_error *error)
 }
 
 /* Everything of this rank alone, so that its failure can be told to the others. */
-static esp_err
-make_end (int rank, int size, bool one_host, doorbell_address *mine, struct mpi_end **out)
+static esp_err make_end (int rank, int size, int local_rank, bool one_host, doorbell_address *mine,
+                         struct mpi_end **out)
 {
     const char *ft = getenv ("OMPI_MCA_mpi_ft_enable"); /* set by mpirun --with-ft ulfm */
     struct mpi_end *e = esp_calloc (1, sizeof (*e));
     esp_err err = ESP_ENOMEM;
     if (!e)
         return ESP_ENOMEM;
-    e->base = (link_end){.table = &mpi_table, .rank = rank, .size = size};
+    e->base = (link_end){.table = &mpi_table, .rank = rank, .size = size, .local_rank = local_rank};
     e->base.reports_deaths = HAVE_ULFM && ft && strcmp (ft, "1") == 0;
     e->lent_slot = -1;
     e->peers = esp_calloc ((size_t)size, sizeof (*e->peers));
@@ -251,17 +251,17 @@ make_end (int rank, int size, bool one_host, doorbell_address *mine, struct mpi_
 static int build (int rank, int size, struct mpi_end **out, esp_err *err)
 {
     MPI_Comm comms[2], host;
-    int rc, here = 0, worst = 0, mine_err;
+    int rc, here = 0, local_rank = 0, worst = 0, mine_err;
     doorbell_address mine = {0, 0, 0};
     struct mpi_end *e = NULL;
     if ((rc = MPI_Comm_dup (MPI_COMM_WORLD, &comms[0])) ||
         (rc = MPI_Comm_dup (MPI_COMM_WORLD, &comms[1])) ||
         (rc =
              MPI_Comm_split_type (MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host)) ||
-        (rc = MPI_Comm_size (host, &here)))
+        (rc = MPI_Comm_size (host, &here)) || (rc = MPI_Comm_rank (host, &local_rank)))
         return rc;
     MPI_Comm_free (&host);
-    mine_err = (int)make_end (rank, size, here == size, &mine, &e);
+    mine_err = (int)make_end (rank, size, local_rank, here == size, &mine, &e);
     rc = MPI_Allreduce (&mine_err, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
     *err = (esp_err)worst;
     if (rc == MPI_SUCCESS && worst == ESP_OK)

@@ -117,6 +117,15 @@ def mpi(n, *words):
 
 
 @case
+def engines_that_cannot_be_opened_end_the_run_at_once():
+    folder()
+    wrong = "generator.rule=fakethought-1", "generator.value_levels=[high]"
+    want(call("run", "run.yaml", *wrong, timeout=30), 2, "no worker can start", "rank 1: value_levels", "espalier resume")
+    want(call("resume", "out", timeout=30), 2, "no worker can start")
+    want(mpi(3, "run", "run.yaml", "run.output=out3", *wrong), (0, 2), "no worker can start")  # mpirun's own status may be 0
+
+
+@case
 def one_rank_under_mpirun_is_both_ends():
     folder()
     undisturbed()

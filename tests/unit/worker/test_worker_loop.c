@@ -196,8 +196,109 @@ static void engines_that_cannot_be_opened_are_told (void)
     struct toy *t = given_loop (true);
     PASS (welcome (t));
     pass (t);
-    CHECK (worker_loop_end (t->loop) == WORKER_UNABLE && t->kinds[WIRE_REFUSED] == 1);
+    CHECK (t->kinds[WIRE_REFUSED] == 1 && t->kinds[WIRE_READY] == 0);
     CHECK (strcmp (t->refused, "no model here") == 0 && t->opened == 0);
+    pass (t); /* said once; it stays until it is told to leave */
+    CHECK (t->kinds[WIRE_REFUSED] == 1 && worker_loop_end (t->loop) == WORKER_RUNS);
+    PASS (give (t, 0, 1, TASK_GENERATE, true));
+    tell_kind (t, WIRE_PING);
+    pass (t);
+    CHECK (t->starts == 0 && t->kinds[WIRE_PONG] == 1);
+    tell_kind (t, WIRE_STOP);
+    pass (t);
+    CHECK (worker_loop_end (t->loop) == WORKER_TOLD);
+    end (t);
+}
+
+static void ready_is_said_when_every_engine_is_ready (void)
+{
+    struct toy *t = given_loop (false);
+    t->ready = ESP_EEMPTY;
+    PASS (welcome (t));
+    pass (t);
+    pass (t);
+    CHECK (t->opened == 1 && t->polls == 2 && t->kinds[WIRE_READY] == 0);
+    PASS (give (t, 0, 1, TASK_GENERATE, true)); /* a confused coordinator */
+    pass (t);
+    CHECK (t->starts == 0);
+    t->ready = ESP_OK;
+    pass (t);
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 1 && t->slots == 7);
+    end (t);
+}
+
+static void an_engine_that_never_will_be_ready_is_a_refusal (void)
+{
+    struct toy *t = given_loop (false);
+    t->ready = ESP_EEMPTY;
+    PASS (welcome (t));
+    pass (t);
+    t->ready = ESP_EPERMISSION;
+    pass (t);
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 0 && t->kinds[WIRE_REFUSED] == 1);
+    CHECK (strcmp (t->refused, "the toy is broken") == 0);
+    CHECK (worker_loop_end (t->loop) == WORKER_RUNS);
+    end (t);
+}
+
+static void credits_are_said_again_when_they_change (void)
+{
+    struct toy *t = given_open_loop ();
+    CHECK (t->kinds[WIRE_READY] == 1 && t->slots == 7);
+    t->own_slots = 0; /* its servers are out: the run file's number does not help */
+    t->ready = ESP_EEMPTY;
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 2 && t->slots == 0);
+    CHECK (strcmp (t->line, "the toy is broken") == 0);
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 2);
+    t->own_slots = 3;
+    t->ready = ESP_OK;
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 3 && t->slots == 7);
+    t->own_slots = 5; /* the run file's number holds */
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 3);
+    end (t);
+}
+
+static void news_of_credits_comes_before_what_is_handed_back (void)
+{
+    struct toy *t = given_open_loop ();
+    result r = {.error = ESP_ECANCELED, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+    link_event got;
+    wire_message m;
+    bool busy;
+    PASS (give (t, 0, 1, TASK_GENERATE, true));
+    pass (t);
+    r.id = t->jobs[0]->task.id;
+    t->setup.done (t->setup.ctx, t->jobs[0], &r);
+    t->count = 0;
+    t->own_slots = 0;
+    PASS (worker_loop_pass (t->loop, &busy));
+    PASS (link_poll (t->ends[0], &got));
+    PASS (wire_decode (t->in, got.bytes, &m));
+    CHECK (m.kind == WIRE_READY && m.u.ready.slots[TASK_GENERATE] == 0);
+    PASS (link_poll (t->ends[0], &got));
+    PASS (wire_decode (t->in, got.bytes, &m));
+    CHECK (m.kind == WIRE_RESULTS && m.u.results.results[0].result.error == ESP_ECANCELED);
+    end (t);
+}
+
+static void what_the_link_does_not_take_is_said_later (void)
+{
+    struct toy *t = given_loop (true);
+    bool busy;
+    PASS (welcome (t));
+    while (link_send (t->ends[1], 0, span_make ("x", 1)) == ESP_OK)
+        continue;
+    PASS (worker_loop_pass (t->loop, &busy));
+    CHECK (t->kinds[WIRE_REFUSED] == 0);
+    hear (t);
+    pass (t);
+    CHECK (t->kinds[WIRE_REFUSED] == 1);
     end (t);
 }
 
@@ -295,6 +396,13 @@ int main (void)
         {"it leaves when the coordinator is silent", it_leaves_when_the_coordinator_is_silent},
         {"it leaves when the coordinator is gone", it_leaves_when_the_coordinator_is_gone},
         {"engines that cannot be opened are told", engines_that_cannot_be_opened_are_told},
+        {"ready is said when every engine is ready", ready_is_said_when_every_engine_is_ready},
+        {"an engine that never will be ready is a refusal",
+         an_engine_that_never_will_be_ready_is_a_refusal},
+        {"credits are said again when they change", credits_are_said_again_when_they_change},
+        {"news of credits comes before what is handed back",
+         news_of_credits_comes_before_what_is_handed_back},
+        {"what the link does not take is said later", what_the_link_does_not_take_is_said_later},
         {"results are kept while the link is full", results_are_kept_while_the_link_is_full},
         {"garbage and strays are dropped", garbage_and_strays_are_dropped},
         {"a batch before the welcome is dropped", a_batch_before_the_welcome_is_dropped},

@@ -9,6 +9,7 @@
 
 #include "worker/loop.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/base/alloc.h"
@@ -26,6 +27,9 @@ struct toy { /* the engine's state is the whole kit */
     worker_loop *loop;
     wire_codec *in, *out;
     bool refuse, infinite; /* open fails; scores are infinite */
+    esp_err ready;         /* what the generator answers when it is asked */
+    uint32_t own_slots;    /* the generator's own number */
+    unsigned polls;
     unsigned opened, closed, starts;
     engine_setup setup;
     const job *jobs[MOST];
@@ -43,7 +47,7 @@ struct toy { /* the engine's state is the whole kit */
     uint32_t missing[MOST];
     size_t missing_count;
     uint32_t in_flight, slots;
-    char refused[64];
+    char refused[64], line[64]; /* of READY */
 };
 
 static inline uint64_t toy_now (void *ctx)
@@ -86,8 +90,28 @@ static inline void score_start (void *state, const job *const *jobs, size_t n)
     }
 }
 
-static const engine_kind generate_kind = {
-    .name = "toy", .start = generate_start, .cancel = generate_cancel};
+static inline void generate_poll (void *state)
+{
+    ((struct toy *)state)->polls++;
+}
+
+static inline esp_err generate_ready (void *state, esp_error *why)
+{
+    const struct toy *t = state;
+    return t->ready == ESP_OK ? ESP_OK : esp_error_set (why, t->ready, "the toy is broken");
+}
+
+static inline uint32_t generate_slots (const void *state)
+{
+    return ((const struct toy *)state)->own_slots;
+}
+
+static const engine_kind generate_kind = {.name = "toy",
+                                          .start = generate_start,
+                                          .poll = generate_poll,
+                                          .cancel = generate_cancel,
+                                          .slots = generate_slots,
+                                          .ready = generate_ready};
 static const engine_kind score_kind = {.name = "toy", .start = score_start};
 
 static inline esp_err
@@ -207,8 +231,11 @@ static inline void note (struct toy *t, const wire_message *m)
     if (m->kind == WIRE_MISSING)
         for (size_t i = 0; i < m->u.ids.count; i++)
             t->missing[t->missing_count++] = m->u.ids.ids[i].number;
-    if (m->kind == WIRE_READY)
+    if (m->kind == WIRE_READY) {
         t->slots = m->u.ready.slots[TASK_GENERATE];
+        snprintf (t->line, sizeof (t->line), "%.*s", (int)m->u.ready.engines.len,
+                  m->u.ready.engines.ptr);
+    }
     if (m->kind == WIRE_PONG)
         t->in_flight = m->u.ping.in_flight[TASK_GENERATE];
     if (m->kind == WIRE_REFUSED)
@@ -264,6 +291,7 @@ static inline struct toy *given_loop (bool refuse)
     struct toy *t = calloc (1, sizeof (*t));
     CU_ASSERT_FATAL (t != NULL);
     t->refuse = refuse;
+    t->own_slots = 64;
     PASS (toy_create (t));
     return t;
 }

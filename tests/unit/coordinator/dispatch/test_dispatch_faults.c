@@ -227,6 +227,7 @@ static void one_death_alone_is_poison_if_it_took_the_last_able_worker (void)
 {
     struct kit *k = given_workers (3, 1);
     uint64_t lease = 0;
+    PASS (kit_hello (k, 3, KIT_VERSION));
     PASS (kit_ready (k, 3, 0, 4)); /* it can score only: no help */
     kit_pass (k);
     kit_give (k, 0, 0);
@@ -281,11 +282,37 @@ static void time_without_an_able_worker_is_counted (void)
     struct kit *k = given_workers (1, 1);
     later (k, 5);
     kit_pass (k);
-    CHECK (dispatch_stranded_s (k->d) == 0.0);
+    CHECK (dispatch_stranded_s (k->d, TASK_GENERATE) == 0.0);
     die (k, 1);
     later (k, 7);
     kit_pass (k);
-    CHECK (dispatch_stranded_s (k->d) >= 7.0);
+    CHECK (dispatch_stranded_s (k->d, TASK_GENERATE) >= 7.0);
+    CHECK (dispatch_stranded_s (k->d, TASK_SCORE) >= 12.0); /* nobody ever could */
+    kit_close (k);
+    k = given_workers (1, 1);
+    PASS (kit_hello (k, 1, KIT_VERSION)); /* engines that are being opened: it may take minutes */
+    later (k, 20);
+    kit_pass (k);
+    CHECK (dispatch_stranded_s (k->d, TASK_GENERATE) == 0.0);
+    kit_close (k);
+}
+
+static void a_death_alone_is_no_poison_while_servers_are_out (void)
+{
+    struct kit *k = given_workers (3, 1);
+    uint64_t lease = 0;
+    PASS (kit_ready (k, 3, 0, 0)); /* it may come back */
+    kit_pass (k);
+    kit_give (k, 0, 0);
+    kit_pass (k);
+    die (k, who_got (k, 0, &lease));
+    die (k, who_got (k, 0, &lease));
+    kit_pass (k);
+    CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
+    CHECK (dispatch_suspects_of (k->d, TASK_GENERATE) == 1);
+    PASS (kit_ready (k, 3, 1, 0));
+    kit_pass (k);
+    CHECK (who_got (k, 0, &lease) == 3);
     kit_close (k);
 }
 
@@ -311,6 +338,8 @@ int main (void)
         {"a suspect that waited in the frontier runs alone too",
          a_suspect_that_waited_in_the_frontier_runs_alone_too},
         {"time without an able worker is counted", time_without_an_able_worker_is_counted},
+        {"a death alone is no poison while servers are out",
+         a_death_alone_is_no_poison_while_servers_are_out},
         {NULL, NULL},
     };
     if (esp_log_open (-1, LOG_ERROR, NULL, LOG_ERROR) != ESP_OK)
