@@ -139,7 +139,7 @@ int options_main (int argc, char **argv)
     if (!p.any) {
         fprintf (stderr,
                  "espalier: there is no section '%s'; there are: run problems search generator prm "
-                 "verifier vote "
+                 "verifier actions vote "
                  "dispatch journal observe log\n",
                  p.only);
         return EXIT_USAGE;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cluster/cli/run_lists.h"
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
@@ -16,6 +17,8 @@ static const char *const name_keys[TASK_KINDS] = {"engine", "engine", "kind"};
 static const esp_option generator_rows[] = {
     {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), "embedded", 0, 0, NULL, "",
      "what proposes steps", ESP_OPT_FIXED, false},
+    {"name", ESP_OPT_STRING, offsetof (engine_options, name), NULL, 0, 0, NULL, "",
+     "in a list of generators: what `actions` calls it", ESP_OPT_FIXED, false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "samples in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
     {"temperature", ESP_OPT_DOUBLE, offsetof (engine_options, temperature), "0.8", 0, 100, NULL, "",
@@ -33,6 +36,10 @@ static const esp_option generator_rows[] = {
 static const esp_option prm_rows[] = {
     {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
      "what scores steps; without the section there is no PRM", ESP_OPT_FIXED, false},
+    {"name", ESP_OPT_STRING, offsetof (engine_options, name), NULL, 0, 0, NULL, "",
+     "in a list of PRMs: what messages call it", ESP_OPT_FIXED, false},
+    {"weight", ESP_OPT_DOUBLE, offsetof (engine_options, weight), "1", 1e-6, 1e6, NULL, "",
+     "in a list of PRMs: weight of its scores in their mean", ESP_OPT_FIXED, false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "scores in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
     ESP_OPTION_END,
@@ -113,6 +120,8 @@ static esp_err bind_search (run_config *c)
     esp_err err;
     if (how && !(c->strategy_own = structs[1] = esp_calloc (1, how->option_bytes + 1)))
         return ESP_ENOMEM;
+    if ((err = run_lists_count_actions (c, how)) != ESP_OK)
+        return err;
     if ((err = config_bind (c->yaml, "search", tables, structs, how && how->options ? 2 : 1)) !=
         ESP_OK)
         return err;
@@ -120,13 +129,24 @@ static esp_err bind_search (run_config *c)
         return unknown_strategy (c, name);
     c->search.strategy = how;
     c->search.strategy_options = c->strategy_own;
+    if ((err = run_lists_check_actions (c)) != ESP_OK)
+        return err;
     if (how->fit && config_mistakes (c->yaml, NULL) == 0 &&
         how->fit (c->strategy_own, &error) != ESP_OK)
         return mistake_of (c, &error);
     return ESP_OK;
 }
 
-static esp_err unknown_engine (run_config *c, int k, const char *name)
+/* "prm.engine", "prm[1].engine" */
+static void name_key (const run_config *c, int k, size_t i, const char *key, char *out, size_t size)
+{
+    if (c->engine_count[k] > 1)
+        snprintf (out, size, "%s[%zu]%s%s", sections[k], i, key ? "." : "", key ? key : "");
+    else
+        snprintf (out, size, "%s%s%s", sections[k], key ? "." : "", key ? key : "");
+}
+
+static esp_err unknown_engine (run_config *c, int k, size_t at, const char *name)
 {
     const char *names[64] = {NULL}, *near;
     char key[64], all[512] = "";
@@ -138,7 +158,7 @@ static esp_err unknown_engine (run_config *c, int k, const char *name)
             n++;
         }
     near = esp_nearest (name, names);
-    snprintf (key, sizeof (key), "%s.%s", sections[k], name_keys[k]);
+    name_key (c, k, at, name_keys[k], key, sizeof (key));
     if (config_accept_section (c->yaml, sections[k]) != ESP_OK)
         return ESP_ENOMEM;
     return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s", sections[k],
@@ -146,27 +166,54 @@ static esp_err unknown_engine (run_config *c, int k, const char *name)
                            all);
 }
 
-static esp_err bind_engine (run_config *c, int k)
+/* No engine is named: fine without a section, whose defaults must not make one in the resolved file. */
+static esp_err no_engine (run_config *c, int k, size_t i)
 {
-    const char *name = config_peek_at (c->yaml, sections[k], 0, name_keys[k]);
+    char key[64];
+    if (config_section_count (c->yaml, sections[k]) == 0)
+        return config_accept_section (c->yaml, sections[k]);
+    name_key (c, k, i, NULL, key, sizeof (key));
+    return config_mistake (c->yaml, key, "says no %s.%s", sections[k], name_keys[k]);
+}
+
+static esp_err bind_engine (run_config *c, int k, size_t i)
+{
+    const char *name = config_peek_at (c->yaml, sections[k], i, name_keys[k]);
     const esp_option *tables[2] = {common_rows[k], NULL};
-    void *structs[2] = {&c->engines[k], NULL};
+    run_engine *e = &c->engines[k][i];
+    void *structs[2] = {&e->common, NULL};
+    bool list = c->engine_count[k] > 1;
     size_t n = 1;
     if (!name && k == TASK_GENERATE)
         name = "embedded";
-    if (!name) /* no section: its defaults must not make one in the resolved file */
-        return config_section_count (c->yaml, sections[k]) == 0
-                   ? config_accept_section (c->yaml, sections[k])
-                   : config_mistake (c->yaml, sections[k], "says no %s.%s", sections[k],
-                                     name_keys[k]);
-    if (name && strcmp (name, "none") != 0 && !(c->kinds[k] = engine_find (name, roles[k])))
-        return unknown_engine (c, k, name);
-    if (c->kinds[k] && c->kinds[k]->options) {
-        tables[n] = c->kinds[k]->options;
-        if (!(c->engine_own[k] = structs[n++] = esp_calloc (1, c->kinds[k]->option_bytes + 1)))
+    if (!name)
+        return no_engine (c, k, i);
+    if ((list || strcmp (name, "none") != 0) && !(e->kind = engine_find (name, roles[k])))
+        return unknown_engine (c, k, i, name);
+    if (e->kind && e->kind->options) {
+        tables[n] = e->kind->options;
+        if (!(e->own = structs[n++] = esp_calloc (1, e->kind->option_bytes + 1)))
             return ESP_ENOMEM;
     }
-    return config_bind (c->yaml, sections[k], tables, structs, n);
+    return list ? config_bind_at (c->yaml, sections[k], i, tables, structs, n)
+                : config_bind (c->yaml, sections[k], tables, structs, n);
+}
+
+static esp_err bind_engines (run_config *c, int k)
+{
+    size_t count = config_section_count (c->yaml, sections[k]);
+    esp_err err = ESP_OK;
+    if (count > ENGINE_LIST_MOST)
+        err = config_mistake (c->yaml, sections[k], "a list of %zu; at most %d are possible", count,
+                              ENGINE_LIST_MOST);
+    if (count < 1 || count > ENGINE_LIST_MOST || k == TASK_VERIFY)
+        count = 1;
+    if (!(c->engines[k] = esp_calloc (count, sizeof (**c->engines))))
+        return ESP_ENOMEM;
+    c->engine_count[k] = count;
+    for (size_t i = 0; i < count && err == ESP_OK; i++)
+        err = bind_engine (c, k, i);
+    return err == ESP_OK ? run_lists_make (c, k) : err;
 }
 
 /* What the strategy needs of the other sections. */
@@ -174,8 +221,8 @@ static esp_err check_means (run_config *c)
 {
     const search_options *o = &c->search.options;
     const strategy *how = c->search.strategy;
-    strategy_means has = {.prm = c->kinds[TASK_SCORE] != NULL,
-                          .verifier = c->kinds[TASK_VERIFY] != NULL};
+    strategy_means has = {.prm = c->engines[TASK_SCORE]->kind != NULL,
+                          .verifier = c->engines[TASK_VERIFY]->kind != NULL};
     esp_error error = {0};
     has.step_cap = BUDGET_UNLIMITED;
     if (o->budget_steps > 0)
@@ -193,15 +240,17 @@ static esp_err check_means (run_config *c)
 
 static void fill_search (run_config *c)
 {
-    const engine_options *g = &c->engines[TASK_GENERATE];
+    const engine_options *g = &c->engines[TASK_GENERATE]->common;
     search_setup *s = &c->search;
     s->run_seed = (uint64_t)c->run.seed;
     s->how = (sampling){g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens};
     s->max_tokens = (uint32_t)g->max_tokens;
-    s->has_prm = c->kinds[TASK_SCORE] != NULL;
-    s->has_verifier = c->kinds[TASK_VERIFY] != NULL;
-    s->count_prompts =
-        c->kinds[TASK_GENERATE] && strcmp (c->kinds[TASK_GENERATE]->name, "fake") == 0;
+    s->has_prm = c->engines[TASK_SCORE]->kind != NULL;
+    s->has_verifier = c->engines[TASK_VERIFY]->kind != NULL;
+    for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
+        const engine_kind *kind = c->engines[TASK_GENERATE][i].kind;
+        s->count_prompts = s->count_prompts || (kind && strcmp (kind->name, "fake") == 0);
+    }
     s->want_events = c->observe.enabled;
 }
 
@@ -213,9 +262,9 @@ static esp_err bind_all (run_config *c)
         (err = bind_search (c)) != ESP_OK)
         return err;
     for (int k = 0; k < TASK_KINDS; k++)
-        if ((err = bind_engine (c, k)) != ESP_OK)
+        if ((err = bind_engines (c, k)) != ESP_OK)
             return err;
-    if ((err = check_means (c)) != ESP_OK ||
+    if ((err = run_lists_bind_actions (c)) != ESP_OK || (err = check_means (c)) != ESP_OK ||
         (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
         (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
@@ -282,8 +331,14 @@ void run_config_destroy (run_config *c)
 {
     if (!c)
         return;
-    for (int k = 0; k < TASK_KINDS; k++)
-        esp_free (c->engine_own[k]);
+    for (int k = 0; k < TASK_KINDS; k++) {
+        for (size_t i = 0; i < c->engine_count[k]; i++)
+            esp_free (c->engines[k][i].own);
+        esp_free (c->engines[k]);
+        esp_free (c->parts[k]);
+    }
+    esp_free (c->actions);
+    esp_free (c->action_means);
     esp_free (c->strategy_own);
     config_destroy (c->yaml);
     esp_free (c);
@@ -316,11 +371,10 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
     *out = (worker_engines){.owner = c};
     for (int k = 0; k < TASK_KINDS; k++) {
         engine_setup setup = *base;
-        const engine_kind *kind = c->kinds[k];
+        const engine_kind *kind = run_lists_engine (c, k, &setup);
         size_t len = strlen (out->line);
         if (!kind)
             continue;
-        setup.options = c->engine_own[k];
         setup.role = roles[k];
         setup.run_seed = (uint64_t)c->run.seed;
         if ((err = kind->open (&setup, &out->of[k].state, error)) != ESP_OK) {
@@ -328,7 +382,8 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
             return err;
         }
         out->of[k].kind = kind;
-        out->slots[k] = (uint32_t)c->engines[k].slots;
+        if (c->engine_count[k] == 1)
+            out->slots[k] = (uint32_t)c->engines[k]->common.slots;
         snprintf (out->line + len, sizeof (out->line) - len, "%s%s", len ? ", " : "", kind->name);
     }
     return ESP_OK;
@@ -344,9 +399,10 @@ esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
 {
     const run_config *c = ctx;
     esp_err err = ESP_OK;
-    for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
-        if (c->kinds[k] && c->kinds[k]->check_problem)
-            err = c->kinds[k]->check_problem (json, error);
+    for (int k = 0; k < TASK_KINDS; k++)
+        for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
+            if (c->engines[k][i].kind && c->engines[k][i].kind->check_problem)
+                err = c->engines[k][i].kind->check_problem (json, error);
     return err;
 }
 
@@ -407,6 +463,7 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
                 visit (ctx, sections[k], title, kind->options);
         }
     }
+    visit (ctx, "actions", "a list of maps: variants of prompt or model", action_option_rows);
     visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
     visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);
     visit (ctx, "journal", "the journal", journal_option_rows);
@@ -426,6 +483,8 @@ esp_err run_config_meaning (const run_config *c, esp_buf *out)
     const char *keep = config_peek (c->yaml, "search.keep"),
                *expand = config_peek (c->yaml, "search.expand");
     esp_err err = esp_buf_puts (out, c->search.strategy->name);
+    if (err == ESP_OK)
+        err = run_lists_meaning (c, out);
     if (err == ESP_OK && keep && expand)
         err = esp_buf_printf (out, ": keep %s x expand %s = n %lld", keep, expand,
                               atoll (keep) * atoll (expand));

@@ -10,15 +10,24 @@
 
 #include "coordinator/loop.h"
 #include "proto/config/config.h"
+#include "worker/engine/engine_list.h"
 #include "worker/loop.h"
 
 typedef struct
     engine_options { /* what generator, prm and verifier have in common, and the generator's sampling */
     const char *engine; /* NULL = none */
+    const char *name;   /* of an item of a list; NULL = none */
+    double weight;      /* prm: in the mean of a list */
     int64_t slots;      /* in flight per worker; 0 = the engine's own number */
     double temperature, top_p;
     int64_t top_k, max_step_tokens, max_tokens;
 } engine_options;
+
+typedef struct run_engine { /* an item of generator, prm or verifier */
+    engine_options common;
+    const engine_kind *kind; /* NULL = none */
+    void *own;               /* owned: the kind's own options */
+} run_engine;
 
 typedef struct observe_options { /* section `observe` */
     bool enabled;
@@ -35,10 +44,14 @@ typedef struct run_config {
     problem_options problems;
     search_setup search; /* strategy and options filled */
     vote_options vote;
-    engine_options engines[TASK_KINDS];   /* generator, prm, verifier */
-    const engine_kind *kinds[TASK_KINDS]; /* NULL = none */
-    void *engine_own[TASK_KINDS];         /* owned: the kind's own options */
-    void *strategy_own;                   /* owned */
+    run_engine *engines[TASK_KINDS]; /* owned: generator, prm, verifier; one, or a list of them */
+    size_t engine_count[TASK_KINDS]; /* at least 1, all of a kind if more */
+    engine_part *parts[TASK_KINDS];  /* owned: a list as workers open it */
+    engine_list lists[TASK_KINDS];
+    engine_action *actions;            /* owned */
+    struct action_means *action_means; /* owned: the same for the search */
+    size_t action_count;               /* 0 = every action is plain */
+    void *strategy_own;                /* owned */
     dispatch_options dispatch;
     journal_options journal;
     observe_options observe;

@@ -29,6 +29,11 @@ typedef struct search_options { /* section `search`, core rows */
 } search_options;
 extern const esp_option search_option_rows[];
 
+typedef struct action_means { /* how one action samples */
+    sampling how;
+    uint32_t max_tokens;
+} action_means;
+
 typedef struct search_setup { /* one per run */
     search_options options;
     const strategy *strategy;
@@ -36,6 +41,9 @@ typedef struct search_setup { /* one per run */
     uint64_t run_seed;
     sampling how;        /* the generator's defaults */
     uint32_t max_tokens; /* of one TO_END or DRAFT generation */
+    const action_means
+        *actions; /* borrowed: instead of `how` and `max_tokens`, by action; NULL = one for all */
+    size_t action_count;
     bool has_prm, has_verifier;
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;

@@ -33,8 +33,12 @@ static uint64_t generations_of (const ask *a)
 
 static uint64_t tokens_wanted (const search *s, const ask *a)
 {
-    const sampling *how = a->how ? a->how : &s->setup->how;
-    return a->mode == ASK_STEP ? how->max_step_tokens : s->setup->max_tokens;
+    const search_setup *setup = s->setup;
+    action_means plain = {setup->how, setup->max_tokens};
+    const action_means *means =
+        a->action < setup->action_count ? &setup->actions[a->action] : &plain;
+    const sampling *how = a->how ? a->how : &means->how;
+    return a->mode == ASK_STEP ? how->max_step_tokens : means->max_tokens;
 }
 
 static bool is_scored (const search *s, const ask *a)

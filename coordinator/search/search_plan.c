@@ -202,7 +202,9 @@ static task task_for (const search *s, const ask_state *a, enum task_kind kind, 
 {
     const node *n = tree_node (s->tree, ref);
     task t = {.kind = (uint8_t)kind, .node = ref, .child = NODE_NONE, .action = a->want.action};
-    t.how = a->want.how ? *a->want.how : s->setup->how;
+    t.how = a->want.how                               ? *a->want.how
+            : a->want.action < s->setup->action_count ? s->setup->actions[a->want.action].how
+                                                      : s->setup->how;
     if (a->want.greedy)
         t.how.temperature = 0.0;
     t.priority = a->want.priority;

@@ -226,6 +226,28 @@ def journal_bytes(folder):
     return 0
 
 
+LISTS = """search: {strategy: ab_mcts, samples: 40, in_flight: 4, max_steps: 10}
+generator:
+- {name: short, engine: fake, max_depth: 3, delay_us: 500}
+- {name: long, engine: fake, max_depth: 8, temperature: 0.3, slots: 3, delay_us: 1500}
+prm:
+- {name: numbers, engine: fake, delay_us: 300}
+- {name: flat, engine: "null", weight: 2}
+"""
+
+
+def lists(test):
+    """Two generators as actions, the mean of two PRMs: one process = 3 ranks."""
+    path = test.out("lists.yaml")
+    with open(path, "w") as out:
+        out.write("".join(line + "\n" for line in RUN.replace("PROBLEMS", test.out("problems.jsonl")).splitlines()
+                          if line.split(":")[0] not in ("search", "generator", "prm")) + LISTS)
+    got = [test.run(ranks, ["run", path, f"run.output={test.out(f'lists-{ranks}')}"]) for ranks in (1, 3)]
+    rows = [test.rows(f"lists-{ranks}") for ranks in (1, 3)]
+    test.check([x[0] for x in got] == [0, 0] and rows[0] == rows[1] and "over actions short, long" in got[0][1],
+               f"lists of generators and PRMs: one process = 3 ranks (status {[x[0] for x in got]}: {got[1][1][-200:]})")
+
+
 def bad_starts(test):
     status, err = test.run(2, ["run", test.run_file + ".not"])
     test.check("not" in err, f"a missing run file ends all ranks with a sentence (status {status}: {err.strip()[:200]!r})")
@@ -261,7 +283,7 @@ def main():
         test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
         deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
         equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
-        test.side_by_side(deaths + [("bad starts", bad_starts)] + equal)
+        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists)] + equal)
         kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
         report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")
