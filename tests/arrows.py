@@ -65,6 +65,7 @@ LIBRARIES = {
     r"nng/.*": ["coordinator/observe/", "proto/client/", "worker/engine/engine_external"],
     r".*\.pb-c\.h|protobuf-c/.*": ["proto/wire/"],
     r"curl/.*": ["worker/http/"],
+    r"pcre2\.h": ["worker/prompt/step_regex"],
     r"yaml\.h": ["proto/config/"],
     r"n?curses.*\.h": ["cluster/console/"],
 }

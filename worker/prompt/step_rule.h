@@ -2,27 +2,33 @@
 #ifndef ESP_WORKER_PROMPT_STEP_RULE_H
 #define ESP_WORKER_PROMPT_STEP_RULE_H
 
-/* step_rule.h - where a step ends (section `step` of the run file): pure
+/* step_rule.h - where a step ends (section `step` of the run file): pure; docs/prompts.md explains it to users
  *
- *     step: {separator: "\n\n"}                 the default; a list of texts is allowed
+ *     step: {separator: "\n\n"}                 the default; up to four texts, none inside another
  *     step: {separator: "\n", every: 3}         three separators make a step
- *     step: {regex: "\n(?=Step \\d+:)"}         a step ends where the pattern matched (PCRE2, with limits)
- *     step: {tokens: 512}                       fixed chunks
+ *     step: {regex: "\n(?=Step \\d+:)"}         a step ends where a match ends (PCRE2, with limits)
+ *     step: {tokens: 512}                       fixed chunks; with separator: whichever comes first
  *     step: {whole: true}                       all in one step
  *     step: {min_chars: 20}                     a shorter step is joined with what follows
- *     step: {think: {open: "<think>", close: "</think>", max_tokens: 4096, tokens: 512}}
+ *     step: {think: {max_tokens: 4096, tokens: 512}}
  *
- * Inside the thinking other rules and another budget hold than behind it; a path is inside when its last `open` (in the
- * prompt or in the steps) has no `close` behind it.  At think.max_tokens the closing tag is forced (budget forcing).
+ * Thinking is a phase with own rule and budget: it begins behind `open`, ends behind `close`, and a step never
+ * crosses that border.  At think.max_tokens a text that closes it is forced (budget forcing).
  *
- * Threads: none.  Input is hostile: any bytes.
+ * Content is what is no white space, separator or tag.  A piece without content is no step of its own: it belongs to
+ * the next one, at the end of a text to the last one.  So steps together are the text, byte for byte.
+ *
+ * Threads: one (a rule holds scratch memory).  Input is hostile: any bytes; time is linear in the text.
  */
 
 #include <stdbool.h>
 #include "proto/base/option.h"
 #include "proto/base/text.h"
 
-enum { STEP_STOPS_MOST = 4 }; /* vLLM takes no more stop texts */
+enum {
+    STEP_STOPS_MOST = 4
+}; /* vLLM takes no more stop texts; with thinking one of them is a tag */
+enum { STEP_TOKEN_BYTES = 4 }; /* a token, where a text is cut of which only the bytes are known */
 
 typedef struct step_cut { /* one rule: outside the thinking, or inside it */
     esp_strings separator;
@@ -32,46 +38,76 @@ typedef struct step_cut { /* one rule: outside the thinking, or inside it */
 } step_cut;
 
 typedef struct step_options {
-    step_cut answer, think;
-    const char *think_open, *think_close, *think_force; /* forced text: default "\n" close "\n\n" */
-    int64_t think_max_tokens;                           /* 0 = no limit */
-    int think_view;                                     /* what a PRM sees: enum step_view */
+    step_cut answer, think; /* nothing set in think: as in the answer */
+    /* NULL: "<think>", "</think>", "\n" + close + "\n\n".  There are phases if any key of think is set. */
+    const char *think_open, *think_close, *think_force;
+    int64_t think_max_tokens; /* 0 = no limit */
+    int view;                 /* what a PRM sees: enum step_view; of the section `prm` */
 } step_options;
 enum step_view { VIEW_BOTH, VIEW_ANSWER, VIEW_THINKING };
 extern const esp_option step_option_rows[]; /* section `step` */
+extern const esp_option step_view_rows[];   /* section `prm` */
 
-typedef struct step_rule step_rule; /* compiled */
-/* Errors: ESP_EINVAL with a sentence "step.regex: ..." (a bad pattern, too many separators, rules that exclude each other), ESP_ENOMEM. */
+typedef struct step_rule step_rule; /* compiled; owns copies of what it needs */
+/* Errors: ESP_EINVAL with a sentence "step.regex: ..." (a bad pattern, too many separators, rules that exclude each
+ * other), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err step_rule_create (const step_options *o, step_rule **out, esp_error *error);
 void step_rule_destroy (step_rule *r); /* accepts NULL */
 
-/* What the next piece of a path may be.  root: the rendered prompt (it may open the thinking); steps: the texts so far;
- * think_tokens: generated inside the thinking so far. */
+/* ---- where a path stands (without phases: never inside the thinking) ---- */
+
+/* Does an answer begin inside the thinking?  Only if the rendered prompt ends with the opening tag, or the prefill has
+ * one: a tag that a problem quotes opens nothing. */
+bool step_rule_begins (const step_rule *r, span prompt, span prefill);
+/* Walk over a text (the steps so far, whole: a tag may lie across two): *thinking is carried along.  Returns how many of its bytes
+ * stand inside the thinking, tags excluded (STEP_TOKEN_BYTES make a token where nobody counted). */
+size_t step_rule_walk (const step_rule *r, bool *thinking, span text);
+/* The same, asking only where it ends. */
+bool step_rule_thinks (const step_rule *r, bool before, span text);
+
+/* ---- to generate ---- */
+
+typedef struct step_place {
+    bool thinking;         /* the next piece begins inside the thinking */
+    bool to_end;           /* a rollout: only the thinking's budget stops it */
+    uint32_t step_tokens;  /* generated for the step that is not complete yet */
+    uint32_t think_tokens; /* generated inside the thinking, on the whole path */
+} step_place;
+
 typedef struct step_plan {
-    bool thinking;           /* the piece begins inside the thinking */
-    const char *const *stop; /* stop texts to send; borrowed from the rule */
-    size_t stop_count;
-    uint32_t
-        most_tokens; /* the rule's own length; UINT32_MAX = none.  Reaching it is a step's end, not a cut */
-    uint32_t
-        think_left; /* tokens until the thinking is closed by force; UINT32_MAX = no limit, or not thinking */
-    bool
-        force_close; /* thinking tokens are used up: append step_rule_force() and go on behind it */
+    const char *const *stop; /* stop texts to send, to be kept at the end; borrowed from the rule */
+    size_t stop_count;       /* at most STEP_STOPS_MOST; 0: none */
+    uint32_t most_tokens;    /* of the next piece; UINT32_MAX = no limit of the rule's */
+    /* Reaching most_tokens is a step's end (PIECE_AT_MOST); else thinking tokens are used up then: plan again. */
+    bool length_ends;
+    /* They are used up: append step_rule_force() to the step, which may be complete then (PIECE_FORCED); go on behind the thinking. */
+    bool force_close;
 } step_plan;
-void step_rule_plan (const step_rule *r, bool thinking, uint32_t think_tokens, span so_far,
-                     step_plan *out);
-bool step_rule_thinks (const step_rule *r, bool before,
-                       span text); /* inside the thinking behind this text? */
-span step_rule_force (const step_rule *r);
+void step_rule_plan (const step_rule *r, const step_place *at, step_plan *out);
+span step_rule_force (const step_rule *r); /* holds the closing tag once */
 
-/* A piece was generated, `so_far` is all of the step's text: is the step complete?  ended_by_stop: its last bytes are a stop text
- * of the plan; at_length: the plan's most_tokens were reached.  *cut (regex only): bytes of so_far that belong to the step. */
-bool step_rule_complete (const step_rule *r, bool thinking, span so_far, bool ended_by_stop,
-                         bool at_length, size_t *cut);
+enum piece_end {
+    PIECE_STOPPED, /* at a stop text, or it still runs */
+    PIECE_AT_MOST, /* at the plan's most_tokens, and length_ends */
+    PIECE_FORCED,  /* step_rule_force() was appended: all of it belongs to the step */
+    PIECE_ENDED    /* the sequence is over: the step is complete whatever it is */
+};
 
-/* Take the next step of a text of several (a rollout) off *rest; steps together are the text; nothing but white space is no step.
- * *thinking is carried along: set it to false, or to what the text before says. */
+/* so_far is all of the step's text, `thinking` where that begins.  True: the step is complete, *cut bytes of so_far belong
+ * to it (a server that knows no stop texts, and regexes, which none knows, leave something behind it).  False: go on with
+ * a new plan.  A text that only grows gives the same step at each length. */
+bool step_rule_complete (const step_rule *r, bool thinking, span so_far, enum piece_end how,
+                         size_t *cut);
+
+/* ---- to read ---- */
+
+/* Take the next step of a text of several (a rollout) off *rest; false: no content is left, nothing changed.
+ * *thinking is carried along: set it to where the text begins.  Chunks are cut by bytes here. */
 bool step_rule_next (const step_rule *r, bool *thinking, span *rest, span *step);
 uint32_t step_rule_count (const step_rule *r, bool thinking, span text);
+
+/* Append what a PRM is to see of a step (prm.view): all of it, or the bytes of one phase without the tags - perhaps none.
+ * *thinking is carried along.  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err step_rule_show (const step_rule *r, bool *thinking, span step, esp_buf *out);
 
 #endif
