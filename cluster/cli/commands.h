@@ -19,6 +19,7 @@ enum exit_status {
 int run_main (int argc, char **argv);     /* run RUN.yaml [key=value ...] [--resume] */
 int resume_main (int argc, char **argv);  /* resume OUTPUT [key=value ...] */
 int check_main (int argc, char **argv);   /* check RUN.yaml [key=value ...] */
+int try_main (int argc, char **argv);     /* try RUN.yaml [key=value ...] [--problem ID] */
 int options_main (int argc, char **argv); /* options [SECTION] [--markdown] */
 
 #endif

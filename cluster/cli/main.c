@@ -19,6 +19,8 @@ static const struct subcommand {
     {"resume", resume_main, "OUTPUT [key=value ...]", "go on from the journal"},
     {"check", check_main, "RUN.yaml [key=value ...]",
      "every mistake with file and line; the resolved run file"},
+    {"try", try_main, "RUN.yaml [key=value ...] [--problem ID]",
+     "one problem through everything, with everything shown"},
     {"options", options_main, "[SECTION] [--markdown]",
      "every key of the run file with default, range and meaning"},
     {"report", report_main, "OUTPUT [OUTPUT2]", "accuracy against compute; two runs compared"},

@@ -7,68 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cluster/cli/run_lists.h"
+#include "cluster/cli/run_tables.h"
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
-
-static const char *const sections[TASK_KINDS] = {"generator", "prm", "verifier"};
-static const unsigned roles[TASK_KINDS] = {ENGINE_GENERATOR, ENGINE_PRM, ENGINE_VERIFIER};
-static const char *const name_keys[TASK_KINDS] = {"engine", "engine", "kind"};
-
-static const esp_option generator_rows[] = {
-    {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), "embedded", 0, 0, NULL, "",
-     "what proposes steps", ESP_OPT_FIXED, false},
-    {"name", ESP_OPT_STRING, offsetof (engine_options, name), NULL, 0, 0, NULL, "",
-     "in a list of generators: what `actions` calls it", ESP_OPT_FIXED, false},
-    {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
-     "samples in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
-    {"temperature", ESP_OPT_DOUBLE, offsetof (engine_options, temperature), "0.8", 0, 100, NULL, "",
-     "0 = greedy", ESP_OPT_FIXED, false},
-    {"top_p", ESP_OPT_DOUBLE, offsetof (engine_options, top_p), "1", 0.000001, 1, NULL, "",
-     "nucleus", ESP_OPT_FIXED, false},
-    {"top_k", ESP_OPT_INT, offsetof (engine_options, top_k), "0", 0, 1000000, NULL, "tokens",
-     "0 = off", ESP_OPT_FIXED, false},
-    {"max_step_tokens", ESP_OPT_INT, offsetof (engine_options, max_step_tokens), "512", 1, 1000000,
-     NULL, "tokens", "longest step", ESP_OPT_FIXED, false},
-    {"max_tokens", ESP_OPT_INT, offsetof (engine_options, max_tokens), "2048", 1, 10000000, NULL,
-     "tokens", "longest generation to the end", ESP_OPT_FIXED, false},
-    ESP_OPTION_END,
-};
-static const esp_option prm_rows[] = {
-    {"engine", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
-     "what scores steps; without the section there is no PRM", ESP_OPT_FIXED, false},
-    {"name", ESP_OPT_STRING, offsetof (engine_options, name), NULL, 0, 0, NULL, "",
-     "in a list of PRMs: what messages call it", ESP_OPT_FIXED, false},
-    {"weight", ESP_OPT_DOUBLE, offsetof (engine_options, weight), "1", 1e-6, 1e6, NULL, "",
-     "in a list of PRMs: weight of its scores in their mean", ESP_OPT_FIXED, false},
-    {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
-     "scores in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
-    ESP_OPTION_END,
-};
-static const esp_option verifier_rows[] = {
-    {"kind", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
-     "what says which results are true; without the section nothing is verified", ESP_OPT_FIXED,
-     false},
-    {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
-     "verdicts in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
-    ESP_OPTION_END,
-};
-static const esp_option *const common_rows[TASK_KINDS] = {generator_rows, prm_rows, verifier_rows};
-
-static const esp_option observe_rows[] = {
-    {"enabled", ESP_OPT_BOOL, offsetof (observe_options, enabled), "true", 0, 0, NULL, "",
-     "let watch and steer connect", ESP_OPT_FREE, false},
-    {"listen", ESP_OPT_STRING, offsetof (observe_options, listen), NULL, 0, 0, NULL, "",
-     "tcp://HOST:PORT (0 = any port); unset: a socket file of this user on this host", ESP_OPT_FREE,
-     false},
-    ESP_OPTION_END,
-};
-static const esp_option log_rows[] = {
-    {"level", ESP_OPT_CHOICE, offsetof (log_options, level), "warn", 0, 0, "error|warn|info|debug",
-     "", "least important lines on stderr", ESP_OPT_FREE, false},
-    {"file_level", ESP_OPT_CHOICE, offsetof (log_options, file_level), "info", 0, 0,
-     "error|warn|info|debug", "", "least important lines in OUTPUT/log.txt", ESP_OPT_FREE, false},
-    ESP_OPTION_END,
-};
 
 /* ---- binding ---- */
 
@@ -141,9 +82,9 @@ static esp_err bind_search (run_config *c)
 static void name_key (const run_config *c, int k, size_t i, const char *key, char *out, size_t size)
 {
     if (c->engine_count[k] > 1)
-        snprintf (out, size, "%s[%zu]%s%s", sections[k], i, key ? "." : "", key ? key : "");
+        snprintf (out, size, "%s[%zu]%s%s", run_sections[k], i, key ? "." : "", key ? key : "");
     else
-        snprintf (out, size, "%s%s%s", sections[k], key ? "." : "", key ? key : "");
+        snprintf (out, size, "%s%s%s", run_sections[k], key ? "." : "", key ? key : "");
 }
 
 static esp_err unknown_engine (run_config *c, int k, size_t at, const char *name)
@@ -152,60 +93,64 @@ static esp_err unknown_engine (run_config *c, int k, size_t at, const char *name
     char key[64], all[512] = "";
     size_t len = 0, n = 0;
     for (size_t i = 0; engine_at (i) && n < 63 && len < sizeof (all); i++)
-        if (engine_at (i)->roles & roles[k]) {
+        if (engine_at (i)->roles & run_roles[k]) {
             names[n] = engine_at (i)->name;
             len += (size_t)snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
             n++;
         }
     near = esp_nearest (name, names);
-    name_key (c, k, at, name_keys[k], key, sizeof (key));
-    if (config_accept_section (c->yaml, sections[k]) != ESP_OK)
+    name_key (c, k, at, run_name_keys[k], key, sizeof (key));
+    if (config_accept_section (c->yaml, run_sections[k]) != ESP_OK)
         return ESP_ENOMEM;
-    return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s", sections[k],
-                           name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
-                           all);
+    return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s",
+                           run_sections[k], name, near ? "; did you mean " : "", near ? near : "",
+                           near ? "?" : "", all);
 }
 
 /* No engine is named: fine without a section, whose defaults must not make one in the resolved file. */
 static esp_err no_engine (run_config *c, int k, size_t i)
 {
     char key[64];
-    if (config_section_count (c->yaml, sections[k]) == 0)
-        return config_accept_section (c->yaml, sections[k]);
+    if (config_section_count (c->yaml, run_sections[k]) == 0)
+        return config_accept_section (c->yaml, run_sections[k]);
     name_key (c, k, i, NULL, key, sizeof (key));
-    return config_mistake (c->yaml, key, "says no %s.%s", sections[k], name_keys[k]);
+    return config_mistake (c->yaml, key, "says no %s.%s", run_sections[k], run_name_keys[k]);
 }
 
 static esp_err bind_engine (run_config *c, int k, size_t i)
 {
-    const char *name = config_peek_at (c->yaml, sections[k], i, name_keys[k]);
-    const esp_option *tables[2] = {common_rows[k], NULL};
+    const char *name = config_peek_at (c->yaml, run_sections[k], i, run_name_keys[k]);
+    const esp_option *tables[3] = {run_common_rows[k]};
     run_engine *e = &c->engines[k][i];
-    void *structs[2] = {&e->common, NULL};
+    void *structs[3] = {&e->common};
     bool list = c->engine_count[k] > 1;
     size_t n = 1;
     if (!name && k == TASK_GENERATE)
         name = "embedded";
     if (!name)
         return no_engine (c, k, i);
-    if ((list || strcmp (name, "none") != 0) && !(e->kind = engine_find (name, roles[k])))
+    if ((list || strcmp (name, "none") != 0) && !(e->kind = engine_find (name, run_roles[k])))
         return unknown_engine (c, k, i, name);
     if (e->kind && e->kind->options) {
         tables[n] = e->kind->options;
         if (!(e->own = structs[n++] = esp_calloc (1, e->kind->option_bytes + 1)))
             return ESP_ENOMEM;
     }
-    return list ? config_bind_at (c->yaml, sections[k], i, tables, structs, n)
-                : config_bind (c->yaml, sections[k], tables, structs, n);
+    if (e->kind && e->kind->http) {
+        tables[n] = server_option_rows;
+        structs[n++] = &e->server;
+    }
+    return list ? config_bind_at (c->yaml, run_sections[k], i, tables, structs, n)
+                : config_bind (c->yaml, run_sections[k], tables, structs, n);
 }
 
 static esp_err bind_engines (run_config *c, int k)
 {
-    size_t count = config_section_count (c->yaml, sections[k]);
+    size_t count = config_section_count (c->yaml, run_sections[k]);
     esp_err err = ESP_OK;
     if (count > ENGINE_LIST_MOST)
-        err = config_mistake (c->yaml, sections[k], "a list of %zu; at most %d are possible", count,
-                              ENGINE_LIST_MOST);
+        err = config_mistake (c->yaml, run_sections[k], "a list of %zu; at most %d are possible",
+                              count, ENGINE_LIST_MOST);
     if (count < 1 || count > ENGINE_LIST_MOST || k == TASK_VERIFY)
         count = 1;
     if (!(c->engines[k] = esp_calloc (count, sizeof (**c->engines))))
@@ -268,8 +213,8 @@ static esp_err bind_all (run_config *c)
         (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
         (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
-        (err = bind_one (c, "observe", observe_rows, &c->observe)) != ESP_OK ||
-        (err = bind_one (c, "log", log_rows, &c->log)) != ESP_OK)
+        (err = bind_one (c, "observe", run_observe_rows, &c->observe)) != ESP_OK ||
+        (err = bind_one (c, "log", run_log_rows, &c->log)) != ESP_OK)
         return err;
     fill_search (c);
     return config_check_unknown (c->yaml);
@@ -375,7 +320,7 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
         size_t len = strlen (out->line);
         if (!kind)
             continue;
-        setup.role = roles[k];
+        setup.role = run_roles[k];
         setup.run_seed = (uint64_t)c->run.seed;
         if ((err = kind->open (&setup, &out->of[k].state, error)) != ESP_OK) {
             close_engines (out, k);
@@ -440,36 +385,6 @@ bool run_config_replays (void *ctx, span run_file)
 }
 
 /* ---- for people ---- */
-
-void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title,
-                                       const esp_option *rows),
-                        void *ctx)
-{
-    char title[160];
-    visit (ctx, "run", "the run", run_option_rows);
-    visit (ctx, "problems", "the problems", problem_option_rows);
-    visit (ctx, "search", "the search, whatever the strategy", search_option_rows);
-    for (size_t i = 0; strategy_at (i); i++)
-        if (strategy_at (i)->options) {
-            snprintf (title, sizeof (title), "strategy %s", strategy_at (i)->name);
-            visit (ctx, "search", title, strategy_at (i)->options);
-        }
-    for (int k = 0; k < TASK_KINDS; k++) {
-        visit (ctx, sections[k], "whatever the engine", common_rows[k]);
-        for (size_t i = 0; engine_at (i); i++) {
-            const engine_kind *kind = engine_at (i);
-            snprintf (title, sizeof (title), "%s %s", name_keys[k], kind->name);
-            if ((kind->roles & roles[k]) && kind->options)
-                visit (ctx, sections[k], title, kind->options);
-        }
-    }
-    visit (ctx, "actions", "a list of maps: variants of prompt or model", action_option_rows);
-    visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
-    visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);
-    visit (ctx, "journal", "the journal", journal_option_rows);
-    visit (ctx, "observe", "watching and steering", observe_rows);
-    visit (ctx, "log", "log lines", log_rows);
-}
 
 static esp_err say_cap (esp_buf *out, const char *what, int64_t cap)
 {

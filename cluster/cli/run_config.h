@@ -12,6 +12,7 @@
 #include "proto/config/config.h"
 #include "worker/engine/engine_list.h"
 #include "worker/loop.h"
+#include "worker/server/servers.h"
 
 typedef struct
     engine_options { /* what generator, prm and verifier have in common, and the generator's sampling */
@@ -27,6 +28,7 @@ typedef struct run_engine { /* an item of generator, prm or verifier */
     engine_options common;
     const engine_kind *kind; /* NULL = none */
     void *own;               /* owned: the kind's own options */
+    server_options server;   /* kinds that speak HTTP */
 } run_engine;
 
 typedef struct observe_options { /* section `observe` */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "cluster/cli/run_tables.h"
 #include "proto/base/alloc.h"
 
 enum { ACTIONS_MOST = 1024 }; /* as search.actions allows */
@@ -24,8 +25,6 @@ const esp_option action_option_rows[] = {
      "system prompt; unset: that of the run", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
-
-static const char *const sections[TASK_KINDS] = {"generator", "prm", "verifier"};
 
 /* ---- search.actions ---- */
 
@@ -90,15 +89,15 @@ static esp_err check_name (run_config *c, int k, size_t i)
 {
     const char *name = c->engines[k][i].common.name;
     char key[64];
-    snprintf (key, sizeof (key), "%s[%zu]", sections[k], i);
+    snprintf (key, sizeof (key), "%s[%zu]", run_sections[k], i);
     if (!name || !*name)
         return config_mistake (c->yaml, key, "has no name; in a list each one needs its own");
     for (size_t before = 0; before < i; before++) {
         const char *other = c->engines[k][before].common.name;
         if (other && strcmp (other, name) == 0) {
-            snprintf (key, sizeof (key), "%s[%zu].name", sections[k], i);
+            snprintf (key, sizeof (key), "%s[%zu].name", run_sections[k], i);
             return config_mistake (c->yaml, key, "%s[%zu] has the name '%.60s' already",
-                                   sections[k], before, name);
+                                   run_sections[k], before, name);
         }
     }
     return ESP_OK;
@@ -117,6 +116,7 @@ esp_err run_lists_make (run_config *c, int k)
         c->parts[k][i] = (engine_part){.kind = e->kind,
                                        .name = e->common.name,
                                        .options = e->own,
+                                       .server = &e->server,
                                        .slots = (uint32_t)e->common.slots,
                                        .weight = e->common.weight};
         if (e->kind) /* else it was not bound: one mistake is enough */
@@ -211,6 +211,7 @@ const engine_kind *run_lists_engine (run_config *c, int k, engine_setup *setup)
     setup->actions = c->actions;
     setup->action_count = c->action_count;
     setup->options = e->own;
+    setup->server = &e->server;
     setup->model_name = e->common.name;
     if (c->engine_count[k] == 1)
         return e->kind;

@@ -62,6 +62,9 @@ typedef struct engine_setup {
                   const result *r); /* result.id is set by the engine from j->task.id */
     /* Partial text of a generation, for observers; cheap to call often.  May be NULL. */
     void (*progress) (void *ctx, const job *j, span text);
+    /* For `espalier try`: what was sent ("prompt", "PRM input"), as it was sent.  May be NULL. */
+    void (*trace) (void *trace_ctx, const char *what, span text);
+    void *trace_ctx;
     void *ctx;
 } engine_setup;
 

@@ -112,7 +112,7 @@ static uint32_t most_n (generator *g)
         server *s = servers_at (g->servers, i);
         const struct generator_facts *f = server_data (s);
         uint32_t slots = server_facts_of (s)->slots;
-        if (slots > 0 && most > slots)
+        if (g->shape->traits.n_is_slots && slots > 0 && most > slots)
             most = slots;
         if (server_in_service (s) && f->no_n)
             most = 1;

@@ -73,7 +73,8 @@ struct sample { /* one job on its way */
     esp_buf text;   /* generated so far */
     uint32_t tokens, prompt_tokens, cached_tokens, piece;
     uint32_t think_tokens;
-    bool thinking; /* behind `text` */
+    bool began_thinking; /* its step begins inside the thinking */
+    bool thinking;       /* behind `text` */
     double logprob;
     token_logprob *generated, *top; /* owned; as in gen_sample, of all pieces */
     size_t generated_count, generated_cap, top_count, top_cap;
@@ -94,6 +95,7 @@ struct request { /* one piece of n siblings */
     uint32_t live;           /* not cancelled */
     esp_buf prompt, messages;
     step_plan plan;
+    bool watched; /* we look for the end of the step ourselves, in the stream */
     gen_reply *reply;
     struct sse *sse;
     esp_error stream_why;
@@ -147,7 +149,8 @@ void generator_finish (struct sample *s, result *r); /* done call; the sample is
 void generator_fail (struct sample *s, esp_err code);
 
 /* generator_judge.c */
-esp_err generator_force_close (struct sample *s); /* end its thinking */
+/* End its thinking by force; false: that was the end of its step too, and it was delivered (or failed). */
+bool generator_force_close (struct sample *s);
 /* The reply has sample *got for s: deliver it, or send its next piece.  first: the request's prompt is counted with it. */
 void generator_take (const struct request *r, struct sample *s, gen_sample *got, bool first);
 void generator_end (struct sample *s, esp_err code, const char *text); /* the request failed */

@@ -6,6 +6,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/model/token_data.h"
+#include "worker/engine/fields.h"
 #include "worker/engine/generator.h"
 
 enum { PIECES_MOST = 4096 }; /* of one sample */
@@ -26,20 +27,13 @@ static bool ends_with_final (const struct request *r, struct sample *s)
     return false;
 }
 
-esp_err generator_force_close (struct sample *s)
-{
-    esp_err err = esp_buf_add (&s->text, step_rule_force (s->owner->setup.step));
-    if (err == ESP_OK)
-        s->thinking = false;
-    return err;
-}
-
-static bool
-step_is_complete (const struct request *r, struct sample *s, bool by_stop, bool at_length)
+static bool step_is_complete (struct sample *s, enum piece_end how)
 {
     size_t cut = s->text.len;
-    if (!step_rule_complete (r->owner->setup.step, r->plan.thinking, esp_buf_span (&s->text),
-                             by_stop, at_length, &cut))
+    if (!s->owner->setup.step)
+        return true;
+    if (!step_rule_complete (s->owner->setup.step, s->began_thinking, esp_buf_span (&s->text), how,
+                             &cut))
         return false;
     if (cut < s->text.len) {
         s->text.len = cut;
@@ -52,12 +46,12 @@ static enum outcome at_length (const struct request *r, struct sample *s, const 
 {
     const task *t = &s->job->task;
     bool step = t->mode != TASK_TO_END;
-    if (r->plan.thinking && s->thinking && got->tokens >= r->plan.think_left) {
-        if (generator_force_close (s) != ESP_OK)
-            return DONE_LENGTH;
-        return step ? DONE_STOP : s->tokens >= t->max_tokens ? DONE_LENGTH : GO_ON;
+    if (got->tokens >= r->plan.most_tokens) {
+        if (step && r->plan.length_ends && step_is_complete (s, PIECE_AT_MOST))
+            return DONE_STOP;
+        return s->tokens >= t->max_tokens ? DONE_LENGTH : GO_ON;
     }
-    if (step && step_is_complete (r, s, false, got->tokens >= r->plan.most_tokens))
+    if (step && step_is_complete (s, PIECE_STOPPED))
         return DONE_STOP;
     if (s->tokens >= t->max_tokens)
         return DONE_LENGTH;
@@ -73,25 +67,39 @@ static enum outcome at_length (const struct request *r, struct sample *s, const 
     return DONE_LENGTH;
 }
 
+/* Stopped, but nobody says by what: an answer is an end, all else is a step. */
+static enum outcome guess_stop (const struct request *r, struct sample *s, const gen_sample *got)
+{
+    span answer;
+    if (s->job->task.mode == TASK_TO_END || got->text.len == 0 ||
+        fields_boxed (esp_buf_span (&s->text), &answer))
+        return DONE_EOS;
+    if (r->ask.stop_count > 0 && !span_ends (esp_buf_span (&s->text), r->ask.stop[0]) &&
+        esp_buf_puts (&s->text, r->ask.stop[0]) != ESP_OK) /* such servers cut it off */
+        return DONE_EOS;
+    return step_is_complete (s, PIECE_STOPPED) ? DONE_STOP : GO_ON;
+}
+
 static enum outcome judge (const struct request *r, struct sample *s, const gen_sample *got)
 {
-    bool step = s->job->task.mode != TASK_TO_END;
+    const task *t = &s->job->task;
     switch ((enum gen_finish)got->finish) {
+    case GEN_OPEN: /* its stream was cut: the step is there */
     case GEN_STOP:
         if (got->text.len == 0 || ends_with_final (r, s))
             return DONE_EOS;
-        if (!step)
-            return DONE_EOS;
-        return step_is_complete (r, s, true, false)   ? DONE_STOP
-               : s->tokens >= s->job->task.max_tokens ? DONE_LENGTH
-                                                      : GO_ON;
-    case GEN_STOPPED: /* which of the two is not said: an answer that goes on after its end brings an empty step */
-        return !step || got->text.len == 0 ? DONE_EOS : DONE_STOP;
+        if (t->mode != TASK_TO_END && step_is_complete (s, PIECE_STOPPED))
+            return DONE_STOP;
+        return s->tokens >= t->max_tokens ? DONE_LENGTH : GO_ON;
+    case GEN_STOPPED:
+        return guess_stop (r, s, got);
     case GEN_LENGTH:
         return at_length (r, s, got);
-    default:
-        return DONE_EOS;
+    case GEN_EOS:
+    case GEN_ABORTED:
+        break;
     }
+    return DONE_EOS;
 }
 
 /* ---- joined ---- */
@@ -121,11 +129,11 @@ static esp_err join (const struct request *r, struct sample *s, gen_sample *got,
         err = keep_tokens (s, got);
     if (err != ESP_OK)
         return err;
-    if (r->plan.thinking)
-        s->think_tokens += got->tokens;
-    if (s->owner->setup.step)
-        s->thinking =
-            step_rule_thinks (s->owner->setup.step, r->plan.thinking, esp_buf_span (&got->text));
+    if (s->owner->setup.step && got->text.len > 0)
+        s->think_tokens += (uint32_t)((uint64_t)got->tokens *
+                                      step_rule_walk (s->owner->setup.step, &s->thinking,
+                                                      esp_buf_span (&got->text)) /
+                                      got->text.len);
     s->tokens += got->tokens;
     s->logprob += got->logprob;
     s->piece++;
@@ -174,6 +182,19 @@ static void deliver (struct sample *s, enum outcome how)
     if (s->tokens > 0)
         r.mean_logprob = s->logprob / s->tokens;
     generator_finish (s, &r);
+}
+
+bool generator_force_close (struct sample *s)
+{
+    if (esp_buf_add (&s->text, step_rule_force (s->owner->setup.step)) != ESP_OK) {
+        generator_fail (s, ESP_ENOMEM);
+        return false;
+    }
+    s->thinking = false;
+    if (s->job->task.mode == TASK_TO_END || !step_is_complete (s, PIECE_FORCED))
+        return true;
+    deliver (s, DONE_STOP);
+    return false;
 }
 
 void generator_take (const struct request *r, struct sample *s, gen_sample *got, bool first)

@@ -14,11 +14,8 @@
 #include "worker/engine/generator.h"
 #include "worker/http/sse.h"
 
-enum {
-    LONG_TOKENS =
-        512, /* longer samples are streamed, so that they can be watched; shorter: more frames to read */
-    FRAME_BYTES = 8 << 20 /* of one event */
-};
+/* Longer samples are streamed, so that they can be watched; smaller: more events to read. */
+enum { LONG_TOKENS = 512 };
 
 /* ---- life of a request ---- */
 
@@ -100,19 +97,21 @@ static void look_back (struct sample *s)
     const job *j = s->job;
     s->thinking = s->root->thinking;
     for (size_t i = 0; rule && i < j->step_count; i++) {
-        if (s->thinking && j->step_tokens)
-            s->think_tokens += j->step_tokens[i];
-        s->thinking = step_rule_thinks (rule, s->thinking, j->steps[i]);
+        size_t len = j->steps[i].len, inside = step_rule_walk (rule, &s->thinking, j->steps[i]);
+        uint64_t tokens = j->step_tokens ? j->step_tokens[i] : len / STEP_TOKEN_BYTES;
+        if (len > 0)
+            s->think_tokens += (uint32_t)(tokens * inside / len);
     }
+    s->began_thinking = s->thinking;
 }
 
-static void fill_stops (struct request *r, bool to_end)
+static void fill_stops (struct request *r)
 {
     const generator_options *o = r->owner->options;
     size_t most = r->owner->shape->traits.most_stops, n = 0;
     if (most == 0 || most > sizeof (r->stop) / sizeof (r->stop[0]))
         most = sizeof (r->stop) / sizeof (r->stop[0]);
-    for (size_t i = 0; !to_end && i < r->plan.stop_count && n < most; i++)
+    for (size_t i = 0; i < r->plan.stop_count && n < most; i++)
         r->stop[n++] = r->plan.stop[i];
     for (size_t i = 0; i < o->stop.count && n < most; i++)
         r->stop[n++] = o->stop.items[i];
@@ -134,26 +133,34 @@ static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
     a->n = n;
     a->seed = s->piece == 0 ? t->seed : (uint32_t)(esp_hash_mix (t->seed, s->piece) & 0x7fffffff);
     a->max_tokens = t->max_tokens - s->tokens;
-    if (!to_end)
-        a->max_tokens = least (a->max_tokens, r->plan.most_tokens);
-    a->max_tokens = least (a->max_tokens, r->plan.think_left);
+    a->max_tokens = least (a->max_tokens, r->plan.most_tokens);
     a->temperature = t->how.temperature;
-    if (t->action < g->setup.action_count && !isnan (g->setup.actions[t->action].temperature) &&
-        a->temperature > 0)
-        a->temperature = g->setup.actions[t->action].temperature;
     a->top_p = t->how.top_p;
     a->top_k = t->how.top_k;
     a->logprobs = g->options->logprobs != LOGPROBS_NONE;
     a->top_logprobs = g->options->logprobs == LOGPROBS_TOP ? (uint32_t)g->options->top_logprobs : 0;
     a->ids = g->shape->traits.ids && (n > 1 || a->top_logprobs > 0);
-    a->stream = g->options->stream == STREAM_ALWAYS ||
+    r->watched =
+        !to_end && g->setup.step && r->plan.stop_count == 0 && r->plan.most_tokens == UINT32_MAX;
+    a->stream = g->options->stream == STREAM_ALWAYS || r->watched ||
                 (g->options->stream == STREAM_AUTO &&
                  (!g->shape->traits.cancels_plain || a->max_tokens >= LONG_TOKENS));
     a->slot = -1;
-    fill_stops (r, to_end);
+    fill_stops (r);
 }
 
 /* ---- what came ---- */
+
+static void request_done (void *ctx, esp_err code, const char *text);
+static void count_tokens (struct request *r, server *s);
+
+static double sum_logprobs (const gen_sample *got)
+{
+    double sum = got->generated_count > 0 ? 0 : NAN;
+    for (size_t i = 0; i < got->generated_count; i++)
+        sum += got->generated[i].logprob;
+    return sum;
+}
 
 static esp_err start_reading (struct request *r)
 {
@@ -167,7 +174,7 @@ static esp_err start_reading (struct request *r)
         sse_reset (r->sse);
         return ESP_OK;
     }
-    return sse_create (FRAME_BYTES, &r->sse);
+    return sse_create (gen_ask_most_bytes (&r->ask), &r->sse);
 }
 
 static esp_err request_write (void *ctx, server *s, esp_buf *path, esp_buf *json)
@@ -191,6 +198,39 @@ static void show_progress (struct request *r)
                              esp_buf_span (&r->reply->samples[i].text));
 }
 
+static bool is_complete (struct request *r, struct sample *s, const gen_sample *got)
+{
+    esp_buf *text = &r->owner->scratch;
+    size_t cut;
+    esp_buf_clear (text);
+    return got->finish != GEN_OPEN ||
+           (esp_buf_add (text, esp_buf_span (&s->text)) == ESP_OK &&
+            esp_buf_add (text, esp_buf_span (&got->text)) == ESP_OK &&
+            step_rule_complete (r->owner->setup.step, s->began_thinking, esp_buf_span (text),
+                                PIECE_STOPPED, &cut));
+}
+
+/* A rule that no server knows (a pattern): the stream is cut as soon as every sample has its step; true: the request is over. */
+static bool end_early (struct request *r, server *s)
+{
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        if (r->samples[i] && !is_complete (r, r->samples[i], &r->reply->samples[i]))
+            return false;
+    }
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        gen_sample *got = &r->reply->samples[i];
+        got->tokens = got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
+        if (isnan (got->logprob))
+            got->logprob = sum_logprobs (got);
+        if (r->samples[i])
+            r->samples[i]->by = s;
+    }
+    count_tokens (r, s);
+    exchange_cancel (r->exchange);
+    request_done (r, ESP_OK, "");
+    return true;
+}
+
 static void request_chunk (void *ctx, server *s, span bytes)
 {
     struct request *r = ctx;
@@ -203,7 +243,7 @@ static void request_chunk (void *ctx, server *s, span bytes)
         err = r->owner->shape->read (r->reply, data, &r->stream_why);
     if (err != ESP_EEMPTY)
         r->stream_err = err;
-    else
+    else if (!r->watched || !end_early (r, s))
         show_progress (r);
 }
 
@@ -214,20 +254,9 @@ static esp_err end_of_stream (struct request *r, esp_error *why)
         return esp_error_set (why, r->stream_err == ESP_EENGINE ? ESP_EPEER : r->stream_err, "%s",
                               r->stream_why.text[0] ? r->stream_why.text
                                                     : esp_err_text (r->stream_err));
-    if (end == SSE_CUT || (end == SSE_UNMARKED && r->owner->shape->done_mark))
+    if (end == SSE_CUT ||
+        (end == SSE_UNMARKED && (r->owner->shape->done_mark || r->ask.messages.ptr)))
         return esp_error_set (why, ESP_EPEER, "the stream ended in the middle of the answer");
-    return ESP_OK;
-}
-
-/* D13: more than was asked for is never taken silently. */
-static esp_err check_length (const struct request *r, esp_error *why)
-{
-    for (uint32_t i = 0; i < r->ask.n; i++)
-        if (r->reply->samples[i].tokens > r->ask.max_tokens)
-            return esp_error_set (
-                why, ESP_EFORMAT,
-                "it generated %u tokens where at most %u were asked for; not taken",
-                r->reply->samples[i].tokens, r->ask.max_tokens);
     return ESP_OK;
 }
 
@@ -236,15 +265,8 @@ static void count_tokens (struct request *r, server *s)
     server_counts *c = server_counts_of (s);
     c->prompt_tokens += r->reply->prompt_tokens;
     c->cached_tokens += r->reply->cached_tokens;
-    for (uint32_t i = 0; i < r->ask.n; i++) {
-        gen_sample *at = &r->reply->samples[i];
-        if (at->tokens == 0 &&
-            at->text.len > 0) /* no server of ours: a guess, about right for English */
-            at->tokens = (uint32_t)((at->text.len + 3) / 4) < r->ask.max_tokens
-                             ? (uint32_t)((at->text.len + 3) / 4)
-                             : r->ask.max_tokens;
-        c->generated_tokens += at->tokens;
-    }
+    for (uint32_t i = 0; i < r->ask.n; i++)
+        c->generated_tokens += r->reply->samples[i].tokens;
 }
 
 static uint64_t home_key (const job *j, node_ref n)
@@ -265,8 +287,6 @@ static esp_err request_take (void *ctx, server *s, span body, esp_error *why)
     for (uint32_t i = 0; i < r->ask.n; i++)
         if (r->reply->samples[i].finish == GEN_ABORTED)
             return esp_error_set (why, ESP_EPEER, "the server gave the request up");
-    if ((err = check_length (r, why)) != ESP_OK)
-        return err;
     count_tokens (r, s);
     for (uint32_t i = 0; i < r->ask.n; i++) {
         const job *j = r->samples[i] ? r->samples[i]->job : NULL;
@@ -303,24 +323,8 @@ static void request_done (void *ctx, esp_err code, const char *text)
 
 /* ---- off ---- */
 
-static esp_err plan_piece (struct request *r, struct sample **samples, uint32_t n)
-{
-    const struct sample *s = samples[0];
-    const step_rule *rule = r->owner->setup.step;
-    r->plan = (step_plan){.most_tokens = UINT32_MAX, .think_left = UINT32_MAX};
-    if (!rule)
-        return ESP_OK;
-    step_rule_plan (rule, s->thinking, s->think_tokens, esp_buf_span (&s->text), &r->plan);
-    if (!r->plan.force_close)
-        return ESP_OK;
-    for (uint32_t i = 0; i < n; i++)
-        if (generator_force_close (samples[i]) != ESP_OK)
-            return ESP_ENOMEM;
-    step_rule_plan (rule, false, s->think_tokens, esp_buf_span (&s->text), &r->plan);
-    return ESP_OK;
-}
-
-static struct request *make_request (generator *g, struct sample **samples, uint32_t n)
+static struct request *
+make_request (generator *g, struct sample **samples, uint32_t n, const step_plan *plan)
 {
     struct request *r = esp_calloc (1, sizeof (*r));
     struct sample *s = samples[0];
@@ -328,10 +332,7 @@ static struct request *make_request (generator *g, struct sample **samples, uint
         return NULL;
     r->owner = g;
     link_request (r);
-    if (plan_piece (r, samples, n) != ESP_OK) {
-        generator_request_free (r);
-        return NULL;
-    }
+    r->plan = *plan;
     fill_ask (r, s, n);
     if (!(r->samples = esp_calloc (n, sizeof (struct sample *))) || fill_prompt (r, s) != ESP_OK) {
         generator_request_free (r);
@@ -345,30 +346,66 @@ static struct request *make_request (generator *g, struct sample **samples, uint
     return r;
 }
 
-void generator_send (generator *g, struct sample **samples, uint32_t n)
+/* What may come next; false: the sample is at an end (it was delivered). */
+static bool plan_piece (struct sample *s, step_plan *plan)
 {
-    struct sample *s = samples[0];
-    const job *j = s->job;
-    struct request *r;
+    step_place at = {.to_end = s->job->task.mode == TASK_TO_END};
+    *plan = (step_plan){.most_tokens = UINT32_MAX};
+    if (!s->owner->setup.step)
+        return true;
+    for (int round = 0; round < 2; round++) {
+        at.thinking = s->thinking;
+        at.step_tokens = s->tokens;
+        at.think_tokens = s->think_tokens;
+        step_rule_plan (s->owner->setup.step, &at, plan);
+        if (!plan->force_close)
+            return true;
+        if (!generator_force_close (s))
+            return false;
+    }
+    return true;
+}
+
+static void send_request (generator *g, struct request *r, struct sample **samples, uint32_t n)
+{
+    const job *j = samples[0]->job;
     exchange_ask ask = {.home = home_key (j, j->task.node),
                         .spread = home_key (j, NODE_ROOT),
                         .weight = n,
                         .write = request_write,
                         .take = request_take,
-                        .done = request_done};
-    for (uint32_t i = 0; i < n && samples[i]->piece == 0; i++)
-        look_back (samples[i]);
-    if (!(r = make_request (g, samples, n))) {
-        for (uint32_t i = 0; i < n; i++)
-            generator_fail (samples[i], ESP_ENOMEM);
-        return;
-    }
+                        .done = request_done,
+                        .ctx = r};
     if (r->ask.stream)
         ask.chunk = request_chunk;
-    ask.ctx = r;
+    if (g->setup.trace && samples[0]->piece == 0)
+        g->setup.trace (g->setup.trace_ctx, r->ask.messages.ptr ? "messages sent" : "prompt sent",
+                        r->ask.messages.ptr ? r->ask.messages : r->ask.prompt);
     if (exchange_start (g->servers, &ask, &r->exchange) == ESP_OK)
         return;
     generator_request_free (r);
     for (uint32_t i = 0; i < n; i++)
+        generator_fail (samples[i], ESP_ENOMEM);
+}
+
+void generator_send (generator *g, struct sample **samples, uint32_t n)
+{
+    step_plan plan = {.most_tokens = UINT32_MAX};
+    struct request *r;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < n;
+         i++) { /* siblings stand at the same place, so they have the same plan */
+        if (samples[i]->piece == 0)
+            look_back (samples[i]);
+        if (plan_piece (samples[i], &plan))
+            samples[left++] = samples[i];
+    }
+    if (left == 0)
+        return;
+    if ((r = make_request (g, samples, left, &plan)) != NULL) {
+        send_request (g, r, samples, left);
+        return;
+    }
+    for (uint32_t i = 0; i < left; i++)
         generator_fail (samples[i], ESP_ENOMEM);
 }

@@ -2,8 +2,7 @@
 /* generator_root.c - the prompt of a problem, rendered once and continued as text from then on
  *
  * Rendered by the server's own template (engines.md A.6): vLLM and SGLang /tokenize of the messages, then /detokenize; llama.cpp
- * /apply-template.  Never continue_final_message: templates that trim would lose the "\n\n" of the last step.  A last message
- * of the assistant is kept out of the rendering and put behind it as it stands.
+ * /apply-template.  Never continue_final_message: templates that trim would lose the "\n\n" of the last step.
  */
 
 #include <jansson.h>
@@ -118,12 +117,12 @@ static void root_ready (root *r)
         memmove (r->text.data, r->text.data + len, r->text.len - len + 1);
         r->text.len -= len;
     }
-    if (esp_buf_add (&r->text, chat_prefill (g->setup.chat)) != ESP_OK ||
-        esp_buf_add (&r->text, esp_buf_span (&r->prefill)) != ESP_OK) {
+    r->thinking = g->setup.step && step_rule_begins (g->setup.step, esp_buf_span (&r->text),
+                                                     esp_buf_span (&r->prefill));
+    if (esp_buf_add (&r->text, esp_buf_span (&r->prefill)) != ESP_OK) {
         root_failed (r, ESP_ENOMEM, "out of memory");
         return;
     }
-    r->thinking = g->setup.step && step_rule_thinks (g->setup.step, false, esp_buf_span (&r->text));
     r->ready = true;
 }
 
@@ -232,37 +231,6 @@ void generator_root_wait (root *r, struct sample *s)
     s->next = NULL;
 }
 
-/* A last assistant message is the beginning of the answer: off the list, behind the rendered text. */
-static esp_err take_prefill (root *r, json_t *list)
-{
-    size_t n = json_array_size (list);
-    const json_t *last = n ? json_array_get (list, n - 1) : NULL;
-    const char *role = json_string_value (json_object_get (last, "role"));
-    const json_t *content = json_object_get (last, "content");
-    char *text;
-    esp_err err;
-    if (!role || strcmp (role, "assistant") != 0 || !json_is_string (content))
-        return ESP_OK;
-    if ((err = esp_buf_append (&r->prefill, json_string_value (content),
-                               json_string_length (content))) != ESP_OK)
-        return err;
-    json_array_remove (list, n - 1);
-    if (!(text = json_dumps (list, JSON_COMPACT)))
-        return ESP_ENOMEM;
-    esp_buf_clear (&r->messages);
-    err = esp_buf_puts (&r->messages, text);
-    free (text);
-    return err;
-}
-
-static esp_err split_prefill (root *r)
-{
-    json_t *list = json_loadb (esp_buf_text (&r->messages), r->messages.len, 0, NULL);
-    esp_err err = list ? take_prefill (r, list) : ESP_EFORMAT;
-    json_decref (list);
-    return err;
-}
-
 static bool by_chat (generator *g)
 {
     const struct generator_facts *f =
@@ -277,15 +245,14 @@ static esp_err fill_root (generator *g, root *r, const job *j, esp_error *why)
     const chat *c = g->setup.chat;
     const engine_action *a =
         j->task.action < g->setup.action_count ? &g->setup.actions[j->task.action] : NULL;
-    esp_err err = chat_messages (c, j->problem, a ? a->system : NULL, &r->messages, why);
+    esp_err err =
+        chat_messages (c, j->problem, a ? a->system : NULL, &r->messages, &r->prefill, why);
     if (err != ESP_OK)
         return err;
     if (by_chat (g)) {
         r->ready = true;
         return ESP_OK;
     }
-    if ((err = split_prefill (r)) != ESP_OK)
-        return err;
     if (chat_how (c) != TEMPLATE_SERVER) {
         err = chat_render (c, esp_buf_span (&r->messages), &r->text, why);
         if (err == ESP_OK)

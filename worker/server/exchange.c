@@ -168,6 +168,7 @@ static void refused (exchange *e, server *s, const http_answer *a)
 {
     char says[300], text[480];
     enum server_refusal why = refusal_of (a->status, a->body, says, sizeof (says));
+    servers_mask_key (e->all, says);
     snprintf (text, sizeof (text), "%s: status %d: %s", s->shown, a->status,
               says[0] ? says : "(no sentence)");
     switch (why) {

@@ -43,17 +43,15 @@ uint64_t server_pause_ns (servers *s, uint32_t round, double most_s)
 
 /* ---- in and out of service ---- */
 
-static void say_trouble (server *s, const char *text)
-{
-    if (text != s->trouble)
-        snprintf (s->trouble, sizeof (s->trouble), "%s", text);
-}
-
-static void go_out (server *s, enum server_state state, const char *text)
+static void go_out (server *s, enum server_state state, const char *why)
 {
     servers *all = s->all;
     uint64_t now = esp_clock_ns (all->setup.clock);
-    bool news = s->state == SERVER_UP || strcmp (s->trouble, text) != 0;
+    char text[sizeof (s->trouble)];
+    bool news;
+    snprintf (text, sizeof (text), "%s", why);
+    servers_mask_key (all, text);
+    news = s->state == SERVER_UP || strcmp (s->trouble, text) != 0;
     if (s->state == SERVER_UP) {
         s->counts.outages++;
         s->out_ns = now;
@@ -66,7 +64,7 @@ static void go_out (server *s, enum server_state state, const char *text)
     if (news)
         esp_log (LOG_WARN, "SERVER-OUT", "%s: %s; it is asked again until it answers",
                  all->setup.section, text);
-    say_trouble (s, text);
+    memcpy (s->trouble, text, sizeof (text));
 }
 
 static void come_up (server *s)

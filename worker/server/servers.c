@@ -146,6 +146,14 @@ uint32_t servers_slots (const servers *s)
     return sum > 65536 ? 65536 : (uint32_t)sum;
 }
 
+/* A server may quote the API key: that never gets into a log. */
+void servers_mask_key (const servers *s, char *text)
+{
+    size_t len = s->key ? strlen (s->key) : 0;
+    for (char *at = text; len > 0 && (at = strstr (at, s->key)); at += len)
+        memset (at, '*', len);
+}
+
 /* ---- looks ---- */
 
 size_t servers_count (const servers *s)

@@ -88,6 +88,8 @@ void servers_read_folder (servers *s);                    /* again: new files, g
 esp_err servers_add (servers *s, const char *url, esp_error *error);
 esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *error);
 
+void servers_mask_key (const servers *s, char *text); /* servers.c */
+
 /* server_state.c */
 void server_tick (server *s, uint64_t now); /* identification, probes, watching */
 void server_failed (server *s, bool heavy,

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_try.c - espalier try: one problem through everything, with everything shown
+ *
+ * One branch is grown step by step as a search would, the PRM scores each step, the verifier judges the end.  What engines
+ * really sent comes through engine_setup.trace.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cluster/cli/commands.h"
+#include "cluster/cli/lab.h"
+#include "proto/base/alloc.h"
+#include "proto/base/hash.h"
+
+enum { STEPS_MOST = 200 };
+
+static const char *const try_help =
+    "usage: espalier try RUN.yaml [key=value ...] [--problem ID]\n\n"
+    "One problem (the first, or the one named) through the engines of a run file, without ranks "
+    "and without a search: "
+    "prints\nthe prompt that was sent, each step, what the PRM was shown and its scores, the "
+    "verdict, and what it cost.  "
+    "Writes\nno files.  Exit status 0, or 2 when an engine cannot be used.\n";
+
+struct attempt {
+    run_config *config;
+    lab *lab;
+    problem problem;
+    esp_buf problem_memory;
+    span steps[STEPS_MOST];
+    lab_result grown[STEPS_MOST];
+    uint32_t tokens_of[STEPS_MOST];
+    size_t count;
+    bool ended;
+    bool
+        traced; /* the first prompt was shown whole: later ones only add the steps that are printed anyway */
+    uint64_t generated, prompt, cached, scored, generations;
+    double seconds;
+};
+
+static void rule (const char *title)
+{
+    printf ("---- %s ", title);
+    for (size_t i = strlen (title); i < 70; i++)
+        putchar ('-');
+    putchar ('\n');
+}
+
+static void show_text (span text)
+{
+    fwrite (text.ptr ? text.ptr : "", 1, text.len, stdout);
+    if (text.len == 0 || text.ptr[text.len - 1] != '\n')
+        fputs ("\xe2\x8f\x8e\n", stdout); /* the text does not end its line */
+}
+
+static void on_trace (void *ctx, const char *what, span text)
+{
+    struct attempt *a = ctx;
+    if (a->traced && strcmp (what, "prompt sent") == 0)
+        return;
+    a->traced = true;
+    rule (what);
+    show_text (text);
+}
+
+/* ---- stages ---- */
+
+static job job_of (const struct attempt *a)
+{
+    const search_setup *s = &a->config->search;
+    job j = {.problem = a->problem.json,
+             .steps = a->steps,
+             .step_count = a->count,
+             .step_tokens = a->tokens_of};
+    j.task.id.problem = a->problem.key;
+    j.task.node = (node_ref)a->count;
+    j.task.child = (node_ref)a->count + 1;
+    j.task.mode = TASK_STEP;
+    j.task.how = s->how;
+    j.task.max_tokens = s->how.max_step_tokens;
+    j.task.max_steps = 1;
+    j.task.seed = (uint32_t)(esp_hash_mix (s->run_seed, a->count) & 0x7fffffff);
+    j.task.k = s->how.temperature > 0 ? 0 : TASK_K_GREEDY;
+    return j;
+}
+
+static int failed (const char *what, const result *r)
+{
+    fprintf (stderr, "espalier: the %s failed: %s (the log lines above say more)\n", what,
+             esp_err_text (r->error));
+    return EXIT_USAGE;
+}
+
+static int grow (struct attempt *a)
+{
+    job j = job_of (a);
+    lab_result *got = &a->grown[a->count];
+    const result *r = &got->r;
+    char title[120];
+    if (lab_do (a->lab, TASK_GENERATE, &j, 1, got) != ESP_OK)
+        return EXIT_BROKEN;
+    a->seconds += got->seconds;
+    if (r->error != ESP_OK)
+        return failed ("generator", r);
+    a->generations++;
+    a->generated += r->tokens;
+    a->prompt += r->prompt_tokens;
+    a->cached += r->cached_tokens;
+    a->steps[a->count] = r->text;
+    a->tokens_of[a->count++] = r->tokens;
+    a->ended = r->finish != FINISH_STOP;
+    snprintf (title, sizeof (title), "step %zu: %u tokens, finish %s, %.2f s", a->count, r->tokens,
+              node_finish_names[r->finish], got->seconds);
+    rule (title);
+    show_text (r->text);
+    return EXIT_DONE;
+}
+
+static int score (struct attempt *a)
+{
+    job j = job_of (a);
+    lab_result got;
+    int status = EXIT_DONE;
+    if (!lab_has (a->lab, TASK_SCORE))
+        return EXIT_DONE;
+    if (lab_do (a->lab, TASK_SCORE, &j, 1, &got) != ESP_OK)
+        return EXIT_BROKEN;
+    a->seconds += got.seconds;
+    a->scored += got.r.scored_tokens;
+    if (got.r.error != ESP_OK) {
+        status = failed ("PRM", &got.r);
+    } else {
+        printf ("score of step %zu:", a->count);
+        for (uint32_t i = 0; i < got.r.score_count; i++)
+            printf (" %.6g", got.r.scores[i]);
+        printf ("   (%.2f s)\n", got.seconds);
+    }
+    lab_result_free (&got);
+    return status;
+}
+
+static int verify (struct attempt *a)
+{
+    job j = job_of (a);
+    lab_result got;
+    int status = EXIT_DONE;
+    if (!lab_has (a->lab, TASK_VERIFY))
+        return EXIT_DONE;
+    if (lab_do (a->lab, TASK_VERIFY, &j, 1, &got) != ESP_OK)
+        return EXIT_BROKEN;
+    a->seconds += got.seconds;
+    rule ("verdict");
+    if (got.r.error != ESP_OK)
+        status = failed ("verifier", &got.r);
+    else
+        printf ("%s (%.*s), answer \"%.*s\"   (%.2f s)\n", verdict_names[got.r.verdict],
+                (int)got.r.reason.len, got.r.reason.ptr, (int)got.r.answer.len, got.r.answer.ptr,
+                got.seconds);
+    if (status == EXIT_DONE && got.r.observation.len > 0)
+        show_text (got.r.observation);
+    lab_result_free (&got);
+    return status;
+}
+
+static void say_cost (const struct attempt *a)
+{
+    rule ("cost");
+    printf ("%llu generations, %llu generated tokens", (unsigned long long)a->generations,
+            (unsigned long long)a->generated);
+    if (a->prompt > 0)
+        printf (", %llu prompt tokens (%llu cached)", (unsigned long long)a->prompt,
+                (unsigned long long)a->cached);
+    printf (", %llu scored tokens, %.2f s\n", (unsigned long long)a->scored, a->seconds);
+}
+
+static int walk (struct attempt *a)
+{
+    size_t most = (size_t)a->config->search.options.max_steps;
+    int status = EXIT_DONE;
+    if (most > STEPS_MOST)
+        most = STEPS_MOST;
+    rule ("problem");
+    printf ("%.*s: %.*s\n", (int)a->problem.id.len, a->problem.id.ptr, (int)a->problem.json.len,
+            a->problem.json.ptr);
+    while (status == EXIT_DONE && !a->ended && a->count < most)
+        if ((status = grow (a)) == EXIT_DONE)
+            status = score (a);
+    if (status == EXIT_DONE && !a->ended)
+        printf ("(search.max_steps reached)\n");
+    if (status == EXIT_DONE)
+        status = verify (a);
+    say_cost (a);
+    return status;
+}
+
+/* ---- the problem ---- */
+
+static esp_err find_problem (struct attempt *a, const char *id, esp_error *error)
+{
+    problem_source *source;
+    esp_err err = problem_source_open (&a->config->problems, NULL, run_config_check_problem,
+                                       a->config, &source, error);
+    bool found = false;
+    if (err != ESP_OK)
+        return err;
+    for (uint32_t i = 0; !found && i < problem_source_count (source); i++) {
+        if ((err = problem_source_get (source, 0, i, &a->problem_memory, &a->problem, error)) !=
+            ESP_OK)
+            break;
+        found = !id || span_is (a->problem.id, id);
+    }
+    problem_source_close (source);
+    if (err == ESP_OK && !found)
+        return esp_error_set (error, ESP_ENOENT, "%s has no problem '%.100s'",
+                              a->config->problems.file, id);
+    return err;
+}
+
+static int go (struct attempt *a, const char *id)
+{
+    esp_error error = {0};
+    int status;
+    esp_err err = find_problem (a, id, &error);
+    if (err == ESP_OK)
+        err = lab_open (a->config, on_trace, a, &a->lab, &error);
+    for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
+        err = lab_ready (a->lab, (enum task_kind)k, &error);
+    if (err != ESP_OK) {
+        fprintf (stderr, "espalier: %s\n", error.text);
+        return EXIT_USAGE;
+    }
+    status = walk (a);
+    for (size_t i = 0; i < STEPS_MOST; i++)
+        lab_result_free (&a->grown[i]);
+    return status;
+}
+
+int try_main (int argc, char **argv)
+{
+    struct attempt a = {.config = NULL};
+    const char *path = NULL, *id = NULL;
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    size_t count = 0;
+    int status = EXIT_USAGE;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp (argv[i], "--help") == 0 || strcmp (argv[i], "-h") == 0) {
+            fputs (try_help, stdout);
+            return EXIT_DONE;
+        }
+        if (strcmp (argv[i], "--problem") == 0 && i + 1 < argc)
+            id = argv[++i];
+        else if (!path)
+            path = argv[i];
+        else
+            argv[count++] = argv[i];
+    }
+    if (!path)
+        fputs (try_help, stderr);
+    else if (run_config_load (path, argv, count, &a.config, &mistakes, &error) != ESP_OK)
+        fprintf (stderr, mistakes.len ? "%s" : "espalier: %s\n",
+                 mistakes.len ? esp_buf_text (&mistakes) : error.text);
+    else
+        status = go (&a, id);
+    lab_close (a.lab);
+    run_config_destroy (a.config);
+    esp_buf_free (&a.problem_memory);
+    esp_buf_free (&mistakes);
+    return status;
+}
