@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chat_messages.c - one problem's row to chat messages
+ *
+ *     [system]  [few-shot user, assistant]...  [the problem's own turns up to a user message]   + prefill
+ */
+
+#include <string.h>
+#include "worker/prompt/chat_inner.h"
+
+const char *const chat_role_names[ROLES] = {"system", "user", "assistant"};
+
+static span text_of (const json_t *string)
+{
+    return span_make (json_string_value (string), json_string_length (string));
+}
+
+esp_err chat_add_message (enum chat_role role, span content, esp_buf *json)
+{
+    esp_err err = esp_buf_printf (json, "{\"role\":\"%s\",\"content\":", chat_role_names[role]);
+    if (err == ESP_OK)
+        err = esp_buf_json_string (json, content);
+    return err == ESP_OK ? esp_buf_puts (json, "}") : err;
+}
+
+esp_err chat_read_message (const json_t *message, size_t number, enum chat_role *role,
+                           span *content, esp_error *error)
+{
+    const json_t *name = json_object_get (message, "role"),
+                 *text = json_object_get (message, "content");
+    if (!json_is_string (name) || !json_is_string (text))
+        return esp_error_set (error, ESP_EFORMAT,
+                              "message %zu must be {\"role\": text, \"content\": text}", number);
+    for (int i = 0; i < ROLES; i++)
+        if (span_is (text_of (name), chat_role_names[i])) {
+            *role = (enum chat_role)i;
+            *content = text_of (text);
+            return ESP_OK;
+        }
+    return esp_error_set (
+        error, ESP_EFORMAT,
+        "message %zu: its role is '%.40s'; there are system (the first one only), "
+        "user and assistant",
+        number, json_string_value (name));
+}
+
+typedef struct turns {  /* what a problem brings */
+    const json_t *list; /* its messages, or NULL: one user message */
+    size_t from, to;    /* of them without system and prefill */
+    span system, prefill;
+    bool has_system, has_prefill;
+} turns;
+
+/* The list of messages: system? (user | assistant)* user assistant? */
+static esp_err read_list (const json_t *list, turns *t, esp_error *error)
+{
+    size_t count = json_array_size (list);
+    enum chat_role role = ROLE_SYSTEM;
+    span content;
+    esp_err err;
+    if (count == 0 || count > CHAT_MESSAGES_MOST)
+        return esp_error_set (error, ESP_EFORMAT, "the problem has %zu messages; 1 to %d are fine",
+                              count, (int)CHAT_MESSAGES_MOST);
+    *t = (turns){.list = list, .to = count};
+    for (size_t i = 0; i < count; i++) {
+        err = chat_read_message (json_array_get (list, i), i + 1, &role, &content, error);
+        if (err != ESP_OK)
+            return err;
+        if (role == ROLE_SYSTEM && i > 0)
+            return esp_error_set (error, ESP_EFORMAT,
+                                  "message %zu: a system message can only be the first one", i + 1);
+        if (role == ROLE_SYSTEM) {
+            t->from = 1;
+            t->has_system = true;
+            t->system = content;
+        }
+    }
+    if (role == ROLE_ASSISTANT) { /* content is that of the last one */
+        t->to--;
+        t->has_prefill = true;
+        t->prefill = content;
+        role = ROLE_SYSTEM;
+        if (t->to > t->from)
+            err =
+                chat_read_message (json_array_get (list, t->to - 1), t->to, &role, &content, error);
+    }
+    if (role == ROLE_USER)
+        return ESP_OK;
+    return esp_error_set (error, ESP_EFORMAT,
+                          "the messages must end with a user's, or with one and the beginning of "
+                          "the assistant's answer");
+}
+
+static esp_err read_row (const json_t *row, turns *t, esp_error *error)
+{
+    const json_t *problem = chat_template_problem_of (row),
+                 *system = json_object_get (row, "system");
+    *t = (turns){.list = NULL};
+    if (system && !json_is_null (system) && !json_is_string (system))
+        return esp_error_set (error, ESP_EFORMAT, "the field system must be text");
+    if (!problem)
+        return esp_error_set (error, ESP_EFORMAT,
+                              "there is no problem text (problem, question, prompt, text or "
+                              "messages); name your own by problems.fields.problem");
+    if (json_is_array (problem)) {
+        esp_err err = read_list (problem, t, error);
+        if (err != ESP_OK)
+            return err;
+    } else if (!json_is_number (problem) &&
+               (!json_is_string (problem) || span_trim (text_of (problem)).len == 0)) {
+        return esp_error_set (error, ESP_EFORMAT,
+                              "the problem must be text that is not empty, or a list of messages");
+    }
+    if (!t->has_system && json_is_string (system)) {
+        t->has_system = true;
+        t->system = text_of (system);
+    }
+    return ESP_OK;
+}
+
+static esp_err
+write_turns (const chat *c, const json_t *row, const turns *t, esp_buf *json, esp_error *error)
+{
+    esp_buf user = {0};
+    esp_err err = ESP_OK;
+    if (!t->list) {
+        err = chat_template_fill (c->user, row, &user, error);
+        if (err == ESP_OK)
+            err = chat_add_message (ROLE_USER, esp_buf_span (&user), json);
+        esp_buf_free (&user);
+        return err;
+    }
+    for (size_t i = t->from; i < t->to && err == ESP_OK; i++) {
+        enum chat_role role;
+        span content;
+        err = chat_read_message (json_array_get (t->list, i), i + 1, &role, &content, error);
+        if (err == ESP_OK && i > t->from)
+            err = esp_buf_puts (json, ",");
+        if (err == ESP_OK)
+            err = chat_add_message (role, content, json);
+    }
+    return err;
+}
+
+static esp_err write_all (const chat *c, const json_t *row, const turns *t, const char *system,
+                          esp_buf *json, esp_error *error)
+{
+    span first = span_of (system ? system : t->has_system ? NULL : c->system);
+    esp_err err = esp_buf_puts (json, "[");
+    if (!system && t->has_system)
+        first = t->system;
+    if (err == ESP_OK && first.len > 0) {
+        err = chat_add_message (ROLE_SYSTEM, first, json);
+        if (err == ESP_OK)
+            err = esp_buf_puts (json, ",");
+    }
+    if (err == ESP_OK)
+        err = esp_buf_add (json, esp_buf_span (&c->examples));
+    if (err == ESP_OK)
+        err = write_turns (c, row, t, json, error);
+    return err == ESP_OK ? esp_buf_puts (json, "]") : err;
+}
+
+static void cut_back (esp_buf *buf, size_t len)
+{
+    buf->len = len;
+    if (buf->data)
+        buf->data[len] = 0;
+}
+
+esp_err chat_messages (const chat *c, span problem, const char *system, esp_buf *json,
+                       esp_buf *prefill, esp_error *error)
+{
+    json_error_t at = {.text = ""};
+    size_t before = json->len;
+    json_t *row = json_loadb (problem.ptr ? problem.ptr : "", problem.len, 0, &at);
+    turns t;
+    esp_err err = ESP_OK;
+    if (!row && json_error_code (&at) == json_error_out_of_memory)
+        return esp_error_set (error, ESP_ENOMEM, "out of memory");
+    if (!json_is_object (row))
+        err = esp_error_set (error, ESP_EFORMAT, "the problem is no JSON object: %s",
+                             row ? "it is something else" : at.text);
+    if (err == ESP_OK && (err = read_row (row, &t, error)) == ESP_OK)
+        err = write_all (c, row, &t, system, json, error);
+    if (err == ESP_OK)
+        err = esp_buf_add (prefill, t.has_prefill ? t.prefill : span_of (c->prefill));
+    json_decref (row);
+    if (err != ESP_OK)
+        cut_back (json, before);
+    return err == ESP_ENOMEM ? esp_error_set (error, err, "out of memory") : err;
+}
