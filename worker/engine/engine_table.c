@@ -5,8 +5,9 @@
 #include "worker/engine/engines.h"
 #include "worker/verifier/verifiers.h"
 
-static const engine_kind *const table[] = {&engine_fake, &engine_null, &engine_embedded,
-                                           &verifier_puzzle, &verifier_answer};
+static const engine_kind *const table[] = {&engine_fake,     &engine_null,     &engine_embedded,
+                                           &engine_openai,   &engine_vllm,     &engine_sglang,
+                                           &engine_llamacpp, &verifier_puzzle, &verifier_answer};
 
 const engine_kind *engine_at (size_t index)
 {

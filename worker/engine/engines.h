@@ -7,5 +7,6 @@
 #include "worker/engine/engine.h"
 
 extern const engine_kind engine_fake, engine_null, engine_embedded;
+extern const engine_kind engine_openai, engine_vllm, engine_sglang, engine_llamacpp;
 
 #endif
