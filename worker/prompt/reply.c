@@ -256,7 +256,7 @@ static esp_err sum_logprobs (const gen_reply *r, gen_sample *s, bool asked, esp_
     }
     if (missing == 0 && (s->generated_count > 0 || (asked && s->tokens == 0)))
         s->logprob = sum;
-    else if (tail && missing == behind)
+    else if (tail && asked && missing == behind)
         s->logprob = sum;
     else if (asked && s->finish != GEN_ABORTED)
         return esp_error_set (why, ESP_EFORMAT,

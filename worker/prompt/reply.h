@@ -16,6 +16,9 @@
 typedef struct gen_ask { /* one request: n samples of one prompt */
     span prompt;         /* rendered text so far */
     span messages;       /* valid JSON array of chat messages instead; ptr NULL: prompt */
+    bool
+        continues; /* the last message is the assistant's, to be gone on with; where templates trim it (vLLM,
+                          * SGLang with Llama 3) an empty line at its end is lost: raw is better */
     const char *model;   /* NULL: not sent */
     uint32_t n;          /* samples; sample i has seed + i */
     uint32_t seed;       /* 31 bits */

@@ -11,6 +11,7 @@
 #include "worker/prompt/shape.h"
 
 struct json_t; /* jansson's */
+struct json_out;
 
 enum { REPLY_MOST_N = 1024 };
 
@@ -67,6 +68,8 @@ enum openai_stop {
 };
 ESP_MUST_CHECK esp_err openai_read (gen_reply *r, span json, enum openai_stop stop, bool reasoning,
                                     esp_error *why);
+
+void openai_write_messages (const gen_ask *ask, struct json_out *o);
 
 /* ---- shape_table.c: requests ---- */
 

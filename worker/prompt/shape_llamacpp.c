@@ -25,7 +25,6 @@ static const char *const answer_fields[] = {
     "completion_probabilities",
     "tokens_evaluated",
     "timings/cache_n",
-    "error",
 };
 enum { FIELDS = sizeof (answer_fields) / sizeof (answer_fields[0]) };
 

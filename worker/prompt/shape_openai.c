@@ -12,6 +12,17 @@
 
 /* ---- requests ---- */
 
+/* Without the two flags vLLM closes a last message of the assistant's and opens a new one, SGLang takes it for the user's.
+ * OpenAI's own servers cannot go on with it; they refuse the flags, which is better than a new turn. */
+void openai_write_messages (const gen_ask *ask, json_out *o)
+{
+    json_out_raw (o, "messages", ask->messages);
+    if (!ask->continues)
+        return;
+    json_out_bool (o, "add_generation_prompt", false);
+    json_out_bool (o, "continue_final_message", true);
+}
+
 static void write_logprobs (const gen_ask *ask, bool chat, json_out *o)
 {
     if (!ask->logprobs && ask->top_logprobs == 0)
@@ -36,7 +47,7 @@ static esp_err openai_write (const gen_ask *ask, esp_buf *json)
     if (ask->model)
         json_out_text (&o, "model", span_of (ask->model));
     if (chat)
-        json_out_raw (&o, "messages", ask->messages);
+        openai_write_messages (ask, &o);
     else
         json_out_text (&o, "prompt", ask->prompt);
     json_out_u64 (&o, "n", ask->n);

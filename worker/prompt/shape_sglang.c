@@ -69,7 +69,7 @@ static void write_chat (const gen_ask *ask, json_out *o)
 {
     if (ask->model)
         json_out_text (o, "model", span_of (ask->model));
-    json_out_raw (o, "messages", ask->messages);
+    openai_write_messages (ask, o);
     json_out_u64 (o, "n", ask->n);
     json_out_u64 (o, "max_tokens", ask->max_tokens);
     json_out_double (o, "temperature", shape_temperature (ask));

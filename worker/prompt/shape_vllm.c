@@ -52,7 +52,7 @@ static esp_err vllm_write (const gen_ask *ask, esp_buf *json)
     if (ask->model)
         json_out_text (&o, "model", span_of (ask->model));
     if (ask->messages.ptr)
-        json_out_raw (&o, "messages", ask->messages);
+        openai_write_messages (ask, &o);
     else {
         json_out_text (&o, "prompt", ask->prompt);
         json_out_bool (&o, "add_special_tokens", ask->add_bos);
