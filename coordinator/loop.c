@@ -192,8 +192,10 @@ static void world_again (void *ctx, const task *t)
 static void world_progress (void *ctx, task_id id, span text)
 {
     const coordinator *c = ctx;
-    if (c->setup.observer.progress)
-        c->setup.observer.progress (c->setup.observer.ctx, id, text);
+    const open_problem *p = find_open (c, id.problem);
+    const task *t = p ? search_task (p->search, id.number) : NULL;
+    if (c->setup.observer.progress && t && t->kind == TASK_GENERATE && t->child != NODE_NONE)
+        c->setup.observer.progress (c->setup.observer.ctx, id.problem, t->child, text);
 }
 
 /* ---- life ---- */

@@ -32,7 +32,8 @@ extern const esp_option run_option_rows[];
 typedef struct coordinator_observer { /* who is told; all may be NULL */
     void *ctx;
     void (*events) (void *ctx, const event *events, size_t count); /* numbered; borrowed */
-    void (*progress) (void *ctx, task_id id, span text);
+    void (*progress) (void *ctx, problem_key key, node_ref n,
+                      span text); /* of a node without a text yet */
 } coordinator_observer;
 
 typedef struct coordinator_setup { /* borrowed for the life of the coordinator */
@@ -101,6 +102,9 @@ const esp_error *coordinator_error (const coordinator *c);
 void coordinator_status (const coordinator *c, run_status *out);
 const dispatch *coordinator_dispatch (const coordinator *c);
 uint64_t coordinator_inputs (const coordinator *c); /* journal number of the last input */
+
+/* Does somebody look?  Else workers need not send partial texts. */
+void coordinator_watched (coordinator *c, bool watched);
 
 /* Visit every open search (for snapshots and checks), in no particular order. */
 void coordinator_each (const coordinator *c, void (*visit) (void *ctx, const search *s), void *ctx);

@@ -158,6 +158,11 @@ enum coordinator_state coordinator_state (const coordinator *c)
     return c->state;
 }
 
+void coordinator_watched (coordinator *c, bool watched)
+{
+    dispatch_watched (c->dispatch, watched);
+}
+
 bool coordinator_unstarted (const coordinator *c)
 {
     return c->unstarted;

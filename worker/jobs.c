@@ -16,15 +16,18 @@
 #include "worker/store.h"
 
 enum {
-    TABLE = 1024,      /* chains of jobs by hash, a power of two; more jobs than that share */
-    KEPT_CHUNK = 65536 /* bytes */
+    TABLE = 1024,        /* chains of jobs by hash, a power of two; more jobs than that share */
+    KEPT_CHUNK = 65536,  /* bytes */
+    PART_NS = 250000000, /* between two partial texts of a task: faster than anybody reads */
+    PART_BYTES = 1000,   /* its end: what a line of a terminal shows, and some more */
+    PARTS_MOST = 1024    /* that wait for the link; more are dropped */
 };
 
 struct work { /* a job and what it owns */
     job job;
     uint64_t lease;
-    uint64_t got_ns;
-    struct work *next; /* same hash */
+    uint64_t got_ns, part_ns; /* received; last partial text */
+    struct work *next;        /* same hash */
     span steps[];
 };
 
@@ -43,7 +46,13 @@ struct jobs {
     size_t batch_count, batch_cap;
     const job **starting; /* owned scratch */
     size_t starting_cap;
-    bool moved, no_memory;
+    struct part { /* a partial text */
+        task_id id;
+        size_t at, len; /* in part_texts */
+    } * parts;          /* owned */
+    size_t part_count, part_cap, part_head;
+    esp_buf part_texts;
+    bool moved, no_memory, watched;
 };
 
 /* ---- life ---- */
@@ -80,6 +89,8 @@ void jobs_destroy (jobs *j)
     esp_free (j->missing);
     esp_free (j->batch);
     esp_free (j->starting);
+    esp_free (j->parts);
+    esp_buf_free (&j->part_texts);
     esp_arena_destroy (j->kept);
     store_destroy (j->store);
     esp_free (j);
@@ -204,6 +215,62 @@ void jobs_done (void *ctx, const job *ended, const result *r)
             j->no_memory = true;
     }
     drop_work (j, at);
+}
+
+/* ---- partial texts, for observers ---- */
+
+void jobs_watched (jobs *j, bool watched)
+{
+    j->watched = watched;
+}
+
+/* The last bytes, from the start of a character on. */
+static span end_of (span text)
+{
+    size_t skip = text.len > PART_BYTES ? text.len - PART_BYTES : 0;
+    while (skip > 0 && skip < text.len && ((unsigned char)text.ptr[skip] & 0xc0) == 0x80)
+        skip++;
+    return span_make (text.ptr + skip, text.len - skip);
+}
+
+void jobs_progress (void *ctx, const job *part, span text)
+{
+    jobs *j = ctx;
+    struct work *w = j->watched && text.len > 0 ? *find_work (j, part->task.id) : NULL;
+    span end = end_of (text);
+    struct part made;
+    uint64_t now;
+    if (!w || j->part_count >= PARTS_MOST)
+        return;
+    now = esp_clock_ns (j->clock);
+    if (w->part_ns != 0 && now - w->part_ns < PART_NS)
+        return;
+    made = (struct part){part->task.id, j->part_texts.len, end.len};
+    if (esp_grow (&j->parts, &j->part_cap, j->part_count + 1, sizeof (*j->parts)) != 0 ||
+        esp_buf_add (&j->part_texts, end) != ESP_OK)
+        return; /* an observer misses it */
+    w->part_ns = now;
+    j->parts[j->part_count++] = made;
+}
+
+bool jobs_progress_next (jobs *j, wire_message *out)
+{
+    const struct part *p;
+    if (j->part_head >= j->part_count) {
+        jobs_progress_forget (j);
+        return false;
+    }
+    p = &j->parts[j->part_head++];
+    *out = (wire_message){.kind = WIRE_PROGRESS};
+    out->u.progress.id = p->id;
+    out->u.progress.text = span_make (esp_buf_text (&j->part_texts) + p->at, p->len);
+    return true;
+}
+
+void jobs_progress_forget (jobs *j)
+{
+    j->part_head = j->part_count = 0;
+    esp_buf_clear (&j->part_texts);
 }
 
 /* ---- from a batch to jobs ---- */

@@ -36,6 +36,13 @@ const wire_result *jobs_ready (const jobs *j, size_t *count);
 void jobs_ready_spoil (jobs *j, size_t index); /* make it an error: the wire refuses it */
 void jobs_ready_sent (jobs *j, size_t sent);   /* drop the first ones */
 
+/* engine_setup.progress; ctx: the jobs.  Kept while somebody watches, and at most 4 times a second and task: its last bytes. */
+void jobs_progress (void *ctx, const job *j, span text);
+void jobs_watched (jobs *j, bool watched);
+/* The next partial text that waits, as a PROGRESS message; false: none. */
+bool jobs_progress_next (jobs *j, wire_message *out);
+void jobs_progress_forget (jobs *j); /* drop what waits: an observer may miss it */
+
 /* Tasks to ask for again. */
 const task_id *jobs_missing (const jobs *j, size_t *count);
 void jobs_missing_sent (jobs *j);

@@ -100,12 +100,25 @@ static esp_err send_missing (worker_loop *w)
     return err;
 }
 
+/* Partial texts that the link does not take are of no use later. */
+static esp_err send_progress (worker_loop *w)
+{
+    wire_message m;
+    esp_err err = ESP_OK;
+    while (err == ESP_OK && jobs_progress_next (w->jobs, &m))
+        err = say (w, &m);
+    jobs_progress_forget (w->jobs);
+    return err;
+}
+
 /* A full link takes them at a later pass. */
 static esp_err flush_results (worker_loop *w)
 {
     esp_err err = send_ready (w);
     if (err == ESP_OK)
         err = send_missing (w);
+    if (err == ESP_OK)
+        err = send_progress (w);
     return err == ESP_EFULL ? ESP_OK : err;
 }
 
@@ -217,6 +230,7 @@ static esp_err take_welcome (worker_loop *w, const wire_message *m)
                          .local_rank = w->setup.link->local_rank,
                          .clock = w->setup.clock,
                          .done = jobs_done,
+                         .progress = jobs_progress,
                          .ctx = w->jobs};
     if (w->open || w->refused) { /* again: say again what is known */
         w->owes = w->ready || w->refused;
@@ -245,6 +259,7 @@ static esp_err take_message (worker_loop *w, const wire_message *m)
         jobs_cancel (w->jobs, m);
         return ESP_OK;
     case WIRE_PING:
+        jobs_watched (w->jobs, m->u.ping.watched);
         pong.u.ping.sequence = m->u.ping.sequence;
         memcpy (pong.u.ping.in_flight, jobs_in_flight (w->jobs), sizeof (pong.u.ping.in_flight));
         return say (w, &pong);

@@ -156,6 +156,7 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
             err = ranks_pass_inside (r, &busy);
         if (p->observe)
             observe_pass (p->observe);
+        coordinator_watched (p->coordinator, observe_watched (p->observe));
         *at_once = take_signals (signals, p->coordinator, &count);
         now = esp_clock_ns (&r->clock);
         note_cost (p, now);

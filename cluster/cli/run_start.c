@@ -199,11 +199,11 @@ static void give_events (void *ctx, const event *events, size_t count)
         observe_events (*o, events, count);
 }
 
-static void give_progress (void *ctx, task_id id, span text)
+static void give_progress (void *ctx, problem_key key, node_ref n, span text)
 {
     observe *const *o = ctx;
     if (*o)
-        observe_progress (*o, id, text);
+        observe_progress (*o, key, n, text);
 }
 
 static int open_coordinator (run_parts *p, ranks *r, const record_header *old)

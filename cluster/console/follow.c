@@ -75,7 +75,7 @@ static void repair (follow *f)
 static void take_events (follow *f, const event *events, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (events[i].number <= f->floor)
+        if (events[i].number != 0 && events[i].number <= f->floor)
             continue;
         if (view_apply (f->view, &events[i]) != ESP_OK)
             f->stale = true;

@@ -8,6 +8,7 @@
 
 #include "cluster/console/view.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/base/alloc.h"
@@ -247,12 +248,28 @@ static esp_err apply_to_node (view *v, view_problem *p, const event *e)
     return err;
 }
 
+/* A text that is being made: its end, behind dots. */
+static esp_err apply_part (const view *v, const event *e)
+{
+    view_problem *p = find (v, e->problem);
+    view_node *n = p && view_node_of (p, e->node) ? &p->nodes[e->node] : NULL;
+    size_t skip = e->text.len > VIEW_PART_MAX ? e->text.len - VIEW_PART_MAX : 0;
+    char part[VIEW_PART_MAX + 8];
+    if (!n || n->has_text || e->kind != EVENT_TEXT || e->text.len == 0)
+        return ESP_OK;
+    while (skip > 0 && skip < e->text.len && ((unsigned char)e->text.ptr[skip] & 0xc0) == 0x80)
+        skip++;
+    snprintf (part, sizeof (part), "...%.*s", (int)(e->text.len - skip), e->text.ptr + skip);
+    return replace (&n->text, span_of (part));
+}
+
 esp_err view_apply (view *v, const event *e)
 {
     view_problem *p;
     esp_err err;
-    if (e->number == 0 || e->kind == EVENT_COMMAND ||
-        (e->kind == EVENT_FINISHED && !find (v, e->problem)))
+    if (e->number == 0)
+        return apply_part (v, e);
+    if (e->kind == EVENT_COMMAND || (e->kind == EVENT_FINISHED && !find (v, e->problem)))
         return ESP_OK;
     if ((err = get_problem (v, e->problem, &p)) != ESP_OK)
         return err;

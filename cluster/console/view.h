@@ -5,7 +5,7 @@
 /* view.h - what an observer knows of a run: its open problems and their trees, from events
  *
  * Events set state and may come twice; what contradicts itself (a parent that is younger than its child) hangs below
- * the root.  Texts are cut to their beginning.  Beyond VIEW_NODES_MAX nodes nothing new is shown.
+ * the root.  Texts are cut to their beginning; of a text that is still being made (an event without a number) the end is kept.  Beyond VIEW_NODES_MAX nodes nothing new is shown.
  *
  * Threads: none.
  */
@@ -15,7 +15,8 @@
 enum {
     VIEW_NODES_MAX = 4 << 20, /* over all problems: about 400 MB */
     VIEW_PROBLEM_NODES_MAX = 1 << 20,
-    VIEW_TEXT_MAX = 240 /* bytes of a text that are kept: a line of a wide terminal */
+    VIEW_TEXT_MAX = 240, /* bytes of a text that are kept: a line of a wide terminal */
+    VIEW_PART_MAX = 56   /* bytes of a text that is being made: what lines_node shows */
 };
 
 typedef struct view_node {

@@ -230,6 +230,13 @@ void dispatch_stop (dispatch *d, bool drain)
     }
 }
 
+void dispatch_watched (dispatch *d, bool watched)
+{
+    if (watched && !d->watched)
+        d->next_ping_ns = esp_clock_ns (&d->clock);
+    d->watched = watched;
+}
+
 /* ---- counts ---- */
 
 bool dispatch_was_given (const dispatch *d, task_id id)

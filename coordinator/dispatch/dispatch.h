@@ -77,6 +77,9 @@ ESP_MUST_CHECK esp_err dispatch_tick (dispatch *d);
 /* The task is not wanted any more: its leases end, its workers are told. */
 void dispatch_cancel (dispatch *d, task_id id);
 
+/* Does somebody read partial texts?  Workers hear it with the next ping; when it begins, at once. */
+void dispatch_watched (dispatch *d, bool watched);
+
 /* Tell every worker to leave; drain: after finishing what it has. */
 void dispatch_stop (dispatch *d, bool drain);
 

@@ -108,6 +108,7 @@ static void check_silence (dispatch *d, uint64_t now)
 static void send_pings (dispatch *d)
 {
     wire_message ping = {.kind = WIRE_PING, .run_id = d->run_id, .u.ping.sequence = ++d->ping};
+    ping.u.ping.watched = d->watched;
     for (int rank = 1; rank < roster_size (d->roster); rank++)
         if (roster_worker (d->roster, rank)->state != WORKER_ABSENT &&
             dispatch_message (d, rank, &ping) != ESP_OK)

@@ -61,7 +61,7 @@ struct dispatch {
     uint64_t ping, next_ping_ns;
     uint64_t able_ns[TASK_KINDS]; /* when somebody could do the kind, or might soon */
     int reserved_rank;            /* kept free of new work for a suspect; 0 = none */
-    bool stopping, saw_death;
+    bool stopping, saw_death, watched;
     char trouble[320]; /* the first refusal */
     char outage
         [320]; /* why a worker takes nothing; empty while every kind that was ever done can be done */

@@ -107,17 +107,21 @@ void observe_events (observe *o, const event *events, size_t count)
             drop_all (o);
 }
 
-void observe_progress (observe *o, task_id id, span text)
+void observe_progress (observe *o, problem_key key, node_ref n, span text)
 {
     event e = {.kind = EVENT_TEXT,
                .mark = FINISH_STOP,
-               .problem = id.problem,
-               .node = NODE_NONE,
+               .problem = key,
+               .node = n,
                .parent = NODE_NONE,
-               .ordinal = id.number,
                .value = NAN,
                .text = text};
     observe_events (o, &e, 1);
+}
+
+bool observe_watched (const observe *o)
+{
+    return o && door_watched (o->door);
 }
 
 /* ---- publishing ---- */

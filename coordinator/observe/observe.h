@@ -15,7 +15,7 @@
  * present state. To ask: CONTROL_SNAPSHOT, text = empty for the first page, then the text of the answer before;
  * an answer without text is the last page.
  *
- * Progress goes out as an event of number 0 (it is in no journal): EVENT_TEXT, node NODE_NONE, ordinal = task number.
+ * Progress goes out as an event of number 0 (it is in no journal): EVENT_TEXT of a node that has no text yet.
  * Event texts are cut to OBSERVE_TEXT_MAX bytes.
  *
  * The loop's side comes as a table of functions, so that this module knows no search.
@@ -57,7 +57,8 @@ ESP_MUST_CHECK esp_err observe_open (const char *output, const char *listen, con
 /* Queue events for the next message; copies; drops what waits when it is more than a bound (a gap in the sequence
  * numbers tells).  Costs nothing while nobody watches.  Accepts NULL. */
 void observe_events (observe *o, const event *events, size_t count);
-void observe_progress (observe *o, task_id id, span text);
+void observe_progress (observe *o, problem_key key, node_ref n, span text);
+bool observe_watched (const observe *o); /* somebody is subscribed; NULL: false */
 /* Publish what waits (at most every 50 ms, or 64 kB) and serve control requests, for at most about 1 ms. */
 void observe_pass (observe *o);
 /* Becomes readable when a request came, so that a sleeping loop need not let it wait; observe_pass empties it. */

@@ -108,7 +108,8 @@ typedef struct wire_message {
         struct {
             uint64_t sequence;
             uint32_t in_flight[TASK_KINDS]; /* PONG only */
-        } ping;                             /* PING, PONG */
+            bool watched; /* PING only: somebody reads PROGRESS; else it need not be sent */
+        } ping;           /* PING, PONG */
         struct {
             uint64_t version; /* program and wire version */
             uint32_t pid;

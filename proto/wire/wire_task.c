@@ -106,6 +106,7 @@ static esp_err put_ping (wire_codec *codec, const wire_message *m, void *body)
     (void)codec;
     *p = (Espalier__Ping)ESPALIER__PING__INIT;
     p->sequence = m->u.ping.sequence;
+    p->watched = m->kind == WIRE_PING && m->u.ping.watched;
     if (m->kind == WIRE_PONG) {
         p->n_in_flight = TASK_KINDS;
         p->in_flight = (uint32_t *)(uintptr_t)m->u.ping.in_flight;
@@ -118,9 +119,11 @@ static esp_err get_ping (wire_codec *codec, const void *body, wire_message *out)
     const Espalier__Ping *p = body;
     size_t expected = out->kind == WIRE_PONG ? TASK_KINDS : 0;
     (void)codec;
-    if (!wire_known (&p->base) || p->n_in_flight != expected)
+    if (!wire_known (&p->base) || p->n_in_flight != expected ||
+        (p->watched && out->kind == WIRE_PONG))
         return ESP_EFORMAT;
     out->u.ping.sequence = p->sequence;
+    out->u.ping.watched = p->watched;
     for (size_t i = 0; i < expected; i++)
         out->u.ping.in_flight[i] = p->in_flight[i];
     return ESP_OK;

@@ -287,6 +287,45 @@ static void news_of_credits_comes_before_what_is_handed_back (void)
     end (t);
 }
 
+static void say_part (struct toy *t, size_t i, const char *text)
+{
+    t->setup.progress (t->setup.ctx, t->jobs[i], span_of (text));
+}
+
+static void partial_texts_go_out_while_somebody_watches (void)
+{
+    struct toy *t = given_open_loop ();
+    wire_message ping = {.kind = WIRE_PING, .u.ping.watched = true};
+    char large[2000];
+    PASS (give (t, 4, 2, TASK_GENERATE, true));
+    pass (t);
+    say_part (t, 0, "unseen");
+    pass (t);
+    CHECK (t->kinds[WIRE_PROGRESS] == 0);
+    PASS (tell (t, &ping));
+    pass (t);
+    say_part (t, 0, "so");
+    say_part (t, 1, "other");
+    say_part (t, 0, "so far"); /* too soon */
+    pass (t);
+    CHECK (t->kinds[WIRE_PROGRESS] == 2 && strcmp (t->part, "5:other") == 0);
+    t->now_ns += 300000000;
+    memset (large, 'x', sizeof (large));
+    memcpy (large + sizeof (large) - 5, " end", 5);
+    say_part (t, 0, large);
+    pass (t);
+    CHECK (t->kinds[WIRE_PROGRESS] == 3 && strlen (t->part) == 2 + 1000);
+    CHECK (strcmp (t->part + strlen (t->part) - 4, " end") == 0);
+    ping.u.ping.watched = false;
+    PASS (tell (t, &ping));
+    pass (t);
+    t->now_ns += 300000000;
+    say_part (t, 0, "unseen");
+    pass (t);
+    CHECK (t->kinds[WIRE_PROGRESS] == 3);
+    end (t);
+}
+
 static void what_the_link_does_not_take_is_said_later (void)
 {
     struct toy *t = given_loop (true);
@@ -402,6 +441,8 @@ int main (void)
         {"credits are said again when they change", credits_are_said_again_when_they_change},
         {"news of credits comes before what is handed back",
          news_of_credits_comes_before_what_is_handed_back},
+        {"partial texts go out while somebody watches",
+         partial_texts_go_out_while_somebody_watches},
         {"what the link does not take is said later", what_the_link_does_not_take_is_said_later},
         {"results are kept while the link is full", results_are_kept_while_the_link_is_full},
         {"garbage and strays are dropped", garbage_and_strays_are_dropped},

@@ -48,6 +48,7 @@ struct toy { /* the engine's state is the whole kit */
     size_t missing_count;
     uint32_t in_flight, slots;
     char refused[64], line[64]; /* of READY */
+    char part[1100];            /* the last partial text */
 };
 
 static inline uint64_t toy_now (void *ctx)
@@ -236,6 +237,9 @@ static inline void note (struct toy *t, const wire_message *m)
         snprintf (t->line, sizeof (t->line), "%.*s", (int)m->u.ready.engines.len,
                   m->u.ready.engines.ptr);
     }
+    if (m->kind == WIRE_PROGRESS)
+        snprintf (t->part, sizeof (t->part), "%u:%.*s", m->u.progress.id.number,
+                  (int)m->u.progress.text.len, m->u.progress.text.ptr);
     if (m->kind == WIRE_PONG)
         t->in_flight = m->u.ping.in_flight[TASK_GENERATE];
     if (m->kind == WIRE_REFUSED)

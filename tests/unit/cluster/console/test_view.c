@@ -108,6 +108,34 @@ static void events_set_state_and_may_come_twice (void)
     view_destroy (v);
 }
 
+static void a_text_that_is_being_made_is_shown_until_it_is_there (void)
+{
+    view *v = given_tree ();
+    const view_problem *p = view_find (v, 7);
+    event part = node_event (EVENT_TEXT, 7, 3, NODE_NONE, 0),
+          whole = node_event (EVENT_TEXT, 7, 3, 1, 0);
+    char text[100];
+    part.number = 0;
+    memset (text, 'x', sizeof (text));
+    memcpy (text + sizeof (text) - VIEW_PART_MAX - 1, "\xc3\xa4",
+            2); /* the cut would fall into it */
+    part.text = span_make (text, sizeof (text));
+    tell (v, part);
+    CHECK (p->in_flight == 5 && !view_node_of (p, 3)->has_text && p->count == 6);
+    CHECK (strncmp (view_node_of (p, 3)->text, "...xx", 5) == 0);
+    CHECK (strlen (view_node_of (p, 3)->text) == 3 + VIEW_PART_MAX - 1);
+    whole.text = span_of ("all of it");
+    tell (v, whole);
+    tell (v, part); /* late */
+    CHECK (strcmp (view_node_of (p, 3)->text, "all of it") == 0 && p->in_flight == 4);
+    part.node = 77;
+    tell (v, part); /* of nobody */
+    part.problem = 99;
+    tell (v, part);
+    CHECK (p->count == 6 && view_count (v) == 1);
+    view_destroy (v);
+}
+
 static void a_step_that_was_never_planned_appears (void)
 {
     view *v = given_tree ();
@@ -233,6 +261,8 @@ int main (void)
         {"a tree is walked in depth-first order", a_tree_is_walked_in_depth_first_order},
         {"paths that lead nowhere are refused", paths_that_lead_nowhere_are_refused},
         {"events set state and may come twice", events_set_state_and_may_come_twice},
+        {"a text that is being made is shown until it is there",
+         a_text_that_is_being_made_is_shown_until_it_is_there},
         {"a step that was never planned appears", a_step_that_was_never_planned_appears},
         {"a failed node is no longer in flight", a_failed_node_is_no_longer_in_flight},
         {"contradictions hang below the root and walks end",

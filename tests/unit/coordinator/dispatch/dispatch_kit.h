@@ -23,6 +23,7 @@ enum { KIT_RANKS = 6, KIT_MOST = 64, KIT_RUN = 77, KIT_VERSION = 5 };
 
 struct heard { /* what one worker heard since it was last asked */
     unsigned kinds[WIRE_KINDS];
+    bool watched; /* as the last ping said */
     struct {
         uint32_t number;
         uint64_t lease;
@@ -236,6 +237,8 @@ static inline const struct heard *kit_hear (struct kit *k, int rank)
             continue;
         CHECK (m.run_id == KIT_RUN);
         h->kinds[m.kind]++;
+        if (m.kind == WIRE_PING)
+            h->watched = m.u.ping.watched;
         if (m.kind == WIRE_BATCH)
             kit_note_batch (h, &m);
         if (m.kind == WIRE_CANCEL)

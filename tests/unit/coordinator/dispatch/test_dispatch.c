@@ -263,6 +263,25 @@ static void a_task_that_is_handed_back_is_no_error (void)
     kit_close (k);
 }
 
+static void workers_hear_at_once_that_somebody_watches (void)
+{
+    struct kit *k = given_workers (1, 1);
+    const struct heard *h;
+    k->now_ns += KIT_SECOND / 10;
+    dispatch_watched (k->d, true);
+    kit_pass (k);
+    h = kit_hear (k, 1);
+    CHECK (h->kinds[WIRE_PING] == 1 && h->watched);
+    dispatch_watched (k->d, false);
+    kit_pass (k);
+    CHECK (kit_hear (k, 1)->kinds[WIRE_PING] == 0); /* with the next one */
+    k->now_ns += 2 * KIT_SECOND;
+    kit_pass (k);
+    h = kit_hear (k, 1);
+    CHECK (h->kinds[WIRE_PING] == 1 && !h->watched);
+    kit_close (k);
+}
+
 static void a_worker_whose_servers_are_out_keeps_its_tasks_and_gets_no_more (void)
 {
     struct kit *k = given_workers (1, 2);
@@ -480,6 +499,7 @@ int main (void)
         {"a permanent error is handed on at once", a_permanent_error_is_handed_on_at_once},
         {"another version and a refusal are reported", another_version_and_a_refusal_are_reported},
         {"a task that is handed back is no error", a_task_that_is_handed_back_is_no_error},
+        {"workers hear at once that somebody watches", workers_hear_at_once_that_somebody_watches},
         {"a worker whose servers are out keeps its tasks and gets no more",
          a_worker_whose_servers_are_out_keeps_its_tasks_and_gets_no_more},
         {"garbage and strays are dropped", garbage_and_strays_are_dropped},

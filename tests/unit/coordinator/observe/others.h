@@ -124,7 +124,7 @@ follower_message (follower *f, client *c, int timeout_ms, bool repair, int *bits
             follower_take (f, e, 1);
             f->seen = e->number > f->seen ? e->number : f->seen;
         }
-        *bits |= e->number == 0 ? 8 * (e->node == NODE_NONE && e->problem == 7 && e->ordinal == 9)
+        *bits |= e->number == 0          ? 8 * (e->node == 9 && e->problem == 7)
                  : e->kind == EVENT_TEXT ? 4 * (e->text.len == OBSERVE_TEXT_MAX)
                  : isnan (e->value)      ? 1
                                          : 2 * (e->value == 0.5);

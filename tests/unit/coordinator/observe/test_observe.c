@@ -297,7 +297,7 @@ static void odd_events_do_not_stop_the_others (void)
     observer_go (&o);
     for (int i = 0; i < 20; i++) {
         observe_events (g.o, odd, 3);
-        observe_progress (g.o, (task_id){7, 9}, span_of ("so far"));
+        observe_progress (g.o, 7, 9, span_of ("so far"));
         given_pass (&g);
     }
     observe_events (g.o, &last, 1);

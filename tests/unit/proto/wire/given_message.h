@@ -96,9 +96,12 @@ static inline void fill_small (struct given *g, wire_message *m)
         return;
     case WIRE_PONG:
         for (int i = 0; i < TASK_KINDS; i++)
-            m->u.ping.in_flight[i] = some_u32 (g); /* fall through */
+            m->u.ping.in_flight[i] = some_u32 (g);
+        m->u.ping.sequence = some_u64 (g);
+        return;
     case WIRE_PING:
         m->u.ping.sequence = some_u64 (g);
+        m->u.ping.watched = some_u32 (g) % 2;
         return;
     case WIRE_HELLO:
         m->u.hello.version = some_u64 (g);
@@ -216,7 +219,7 @@ static inline bool same_message (const wire_message *a, const wire_message *b)
         return same_lists (a, b);
     case WIRE_PING:
     case WIRE_PONG:
-        return a->u.ping.sequence == b->u.ping.sequence &&
+        return a->u.ping.sequence == b->u.ping.sequence && a->u.ping.watched == b->u.ping.watched &&
                memcmp (a->u.ping.in_flight, b->u.ping.in_flight, sizeof (a->u.ping.in_flight)) == 0;
     case WIRE_HELLO:
         return a->u.hello.version == b->u.hello.version && a->u.hello.pid == b->u.hello.pid &&

@@ -204,6 +204,7 @@ static void small_messages_are_checked (void)
     ping.n_in_flight = TASK_KINDS;
     REFUSED (e, ping.n_in_flight, TASK_KINDS - 1);
     REFUSED (e, ping.n_in_flight, TASK_KINDS + 1);
+    REFUSED (e, ping.watched, true); /* a ping's */
     e.body_case = ESPALIER__ENVELOPE__BODY_PING;
     ping.n_in_flight = 0;
     REFUSED (e, ping.n_in_flight, TASK_KINDS);

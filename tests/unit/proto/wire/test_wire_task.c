@@ -100,9 +100,12 @@ static void fill_golden_small (wire_message *m)
         m->u.welcome.run_file = span_of ("run: {name: demo}\n");
         return;
     case WIRE_PONG:
-        m->u.ping.in_flight[TASK_SCORE] = 300; /* fall through */
+        m->u.ping.in_flight[TASK_SCORE] = 300;
+        m->u.ping.sequence = 1000;
+        return;
     case WIRE_PING:
         m->u.ping.sequence = 1000;
+        m->u.ping.watched = true;
         return;
     case WIRE_HELLO:
         m->u.hello.version = 0x0000000100000001;
