@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.c - the file and the overrides, flattened into entries
+/* config.c - files and overrides, flattened into entries
  *
  * Invariants:
  *   I1  no two entries have the same section, index and key
@@ -9,17 +9,15 @@
 #include "proto/config/config.h"
 #include <string.h>
 #include "proto/base/alloc.h"
-#include "proto/base/file.h"
 #include "proto/base/hash.h"
 #include "proto/config/config_internal.h"
 
 enum {
-    MAX_FILE_BYTES = 1 << 20,
     ARENA_BYTES = 16 * 1024, /* first chunk: a usual run file fits */
     LABEL_BYTES = 80         /* of an assignment in messages; longer ones are cut */
 };
 
-static esp_err create (const char *name, config **out)
+esp_err config_create (const char *name, config **out)
 {
     config *c = esp_calloc (1, sizeof (*c));
     esp_err err = c ? esp_arena_create (ARENA_BYTES, &c->arena) : ESP_ENOMEM;
@@ -105,7 +103,8 @@ struct source {
     config_section *section;
     size_t index;
     const char *label; /* NULL = the file */
-    size_t start;      /* first entry of this source: duplicates are looked for from here */
+    const char *file;
+    size_t start; /* first entry of this source: duplicates are looked for from here */
     yaml_fault *fault;
 };
 
@@ -131,6 +130,7 @@ static esp_err add_entry (struct source *s, const char *key, const yaml_tree *no
     config *c = s->c;
     config_entry entry = {.section = s->section, .index = s->index, .key = key, .node = node};
     entry.label = s->label;
+    entry.file = s->file;
     entry.hash = entry_hash (s->section, s->index, key);
     for (size_t i = s->start; i < c->entry_count; i++) {
         const config_entry *other = &c->entries[i];
@@ -191,11 +191,44 @@ static esp_err flatten_children (struct source *s, const yaml_tree *map)
     return err;
 }
 
+/* An older file's section gives way to a list, and so does an older list to anything that says something. */
+static void forget_section (struct source *s, config_section *section)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->c->entry_count; i++)
+        if (s->c->entries[i].section != section)
+            s->c->entries[kept++] = s->c->entries[i];
+    s->start -= s->c->entry_count - kept; /* all of them were older */
+    s->c->entry_count = kept;
+    section->present = false;
+    section->tree = NULL;
+}
+
+/* The section as this file begins to speak of it. */
+static esp_err enter_section (struct source *s, const yaml_tree *node, bool dotted)
+{
+    config_section *section = s->section;
+    bool list = !dotted && node->kind == YAML_TREE_LIST;
+    bool was_list = config_section_is_list (section);
+    bool older = section->present && section->file != s->file;
+    if (section->present && !older && (was_list || list))
+        return fault_at (s, node, node->key,
+                         "the section is a list, so its keys belong to the items");
+    if (older && (list || was_list) && !node->null)
+        forget_section (s, section);
+    if (!section->present || older) {
+        section->line = node->line;
+        section->file = s->file;
+    }
+    section->present = true;
+    return ESP_OK;
+}
+
 /* A child of the root: "search: {...}", "samples: [...]" or "search.keep: 8". */
 static esp_err flatten_section (struct source *s, const yaml_tree *node)
 {
     const char *dot = strchr (node->key, '.');
-    esp_err err = ESP_OK;
+    esp_err err;
     if (dots_are_odd (node->key))
         return fault_at (s, node, node->key, "a name is missing beside a '.'");
     s->index = 0;
@@ -203,16 +236,12 @@ static esp_err flatten_section (struct source *s, const yaml_tree *node)
         s->c, span_make (node->key, dot ? (size_t)(dot - node->key) : strlen (node->key)));
     if (!s->section)
         return ESP_ENOMEM;
-    if (s->section->present &&
-        (config_section_is_list (s->section) || (!dot && node->kind == YAML_TREE_LIST)))
-        return fault_at (s, node, node->key,
-                         "the section is a list, so its keys belong to the items");
-    if (!s->section->present)
-        s->section->line = node->line;
-    s->section->present = true;
+    if ((err = enter_section (s, node, dot != NULL)) != ESP_OK)
+        return err;
     if (dot)
         return flatten (s, dot + 1, node);
-    s->section->tree = node;
+    if (!s->section->tree || !node->null) /* an empty section leaves what an older file said */
+        s->section->tree = node;
     if (node->kind == YAML_TREE_MAP)
         return flatten_children (s, node);
     for (const yaml_tree *item = node->first; err == ESP_OK && item; item = item->next, s->index++)
@@ -221,13 +250,37 @@ static esp_err flatten_section (struct source *s, const yaml_tree *node)
     return err;
 }
 
-static esp_err load (config *c, span yaml, yaml_fault *fault)
+/* Does key stand for `above` itself or for something inside it? */
+static bool is_inside (const char *key, const char *above)
 {
-    struct source s = {.c = c, .fault = fault};
-    yaml_tree *root = NULL;
-    esp_err err = yaml_tree_parse (c->arena, yaml, &root, fault);
-    if (err != ESP_OK)
-        return err;
+    size_t len = strlen (above);
+    return strncmp (key, above, len) == 0 && (key[len] == 0 || key[len] == '.');
+}
+
+static bool is_replaced (const config *c, const config_entry *old, size_t start)
+{
+    for (size_t i = start; i < c->entry_count; i++)
+        if (c->entries[i].section == old->section && is_inside (old->key, c->entries[i].key))
+            return true;
+    return false;
+}
+
+/* Entries from `start` on are new: they replace the older ones of their keys. */
+static void replace_older (config *c, size_t start)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < start; i++)
+        if (!is_replaced (c, &c->entries[i], start))
+            c->entries[kept++] = c->entries[i];
+    memmove (c->entries + kept, c->entries + start,
+             (c->entry_count - start) * sizeof (*c->entries));
+    c->entry_count -= start - kept;
+}
+
+esp_err config_flatten (config *c, const yaml_tree *root, const char *file, yaml_fault *fault)
+{
+    struct source s = {.c = c, .file = file, .start = c->entry_count, .fault = fault};
+    esp_err err = ESP_OK;
     fault->line = root->line;
     fault->column = root->column;
     if (root->kind == YAML_TREE_TEXT && root->null)
@@ -236,55 +289,17 @@ static esp_err load (config *c, span yaml, yaml_fault *fault)
         return esp_error_set (&fault->why, ESP_EFORMAT,
                               "a run file is a map of sections, such as 'search: {keep: 4}'");
     for (const yaml_tree *node = root->first; err == ESP_OK && node; node = node->next)
-        err = flatten_section (&s, node);
-    return err;
-}
-
-esp_err config_parse (span yaml, const char *name, config **out, esp_error *error)
-{
-    config *c = NULL;
-    yaml_fault fault = {.line = 1, .column = 1};
-    esp_err err;
-    if (!name || !out || (!yaml.ptr && yaml.len > 0))
-        return esp_error_set (error, ESP_EINVAL, "a run file needs a text and a name");
-    if (yaml.len > MAX_FILE_BYTES)
-        return esp_error_set (error, ESP_ETOOBIG, "%s: larger than 1 MiB; is it a run file?", name);
-    if ((err = create (name, &c)) == ESP_OK)
-        err = load (c, yaml, &fault);
-    if (err == ESP_OK) {
-        *out = c;
-        return ESP_OK;
-    }
-    config_destroy (c);
-    if (err == ESP_ENOMEM)
-        return esp_error_set (error, err, "%s: out of memory", name);
-    return esp_error_set (error, err, "%s:%u:%u: %s", name, fault.line, fault.column,
-                          fault.why.text);
-}
-
-esp_err config_read (const char *path, config **out, esp_error *error)
-{
-    esp_buf text = {0};
-    esp_err err;
-    if (!path || !out)
-        return esp_error_set (error, ESP_EINVAL, "a run file needs a path");
-    if ((err = esp_file_read (path, MAX_FILE_BYTES, &text, error)) == ESP_OK)
-        err = config_parse (esp_buf_span (&text), path, out, error);
-    esp_buf_free (&text);
+        if (strcmp (node->key, CONFIG_EXTENDS) != 0)
+            err = flatten_section (&s, node);
+    if (err == ESP_OK && s.start > 0)
+        replace_older (c, s.start);
     return err;
 }
 
 /* --- overrides --- */
 
-/* Does key stand for `above` itself or for something inside it? */
-static bool is_inside (const char *key, const char *above)
-{
-    size_t len = strlen (above);
-    return strncmp (key, above, len) == 0 && (key[len] == 0 || key[len] == '.');
-}
-
-/* Entries from `start` on are new: they replace the older ones of that key. */
-static void replace_older (config *c, const config_section *section, const char *key, size_t start)
+/* An override replaces its key and all inside it, whatever its value has inside. */
+static void replace_key (config *c, const config_section *section, const char *key, size_t start)
 {
     size_t kept = 0;
     for (size_t i = 0; i < c->entry_count; i++)
@@ -301,7 +316,7 @@ static esp_err refuse_items (const config *c, const char *label, const config_se
         return esp_error_set (error, ESP_EFORMAT,
                               "%s: %s is a list in %s (line %u); its items cannot be overridden, "
                               "change the file",
-                              label, section->name, c->name, section->line);
+                              label, section->name, section->file, section->line);
     for (size_t i = 0; section && i < c->entry_count; i++) {
         const config_entry *e = &c->entries[i];
         if (e->section == section && e->node->kind == YAML_TREE_LIST && is_inside (key, e->key) &&
@@ -337,7 +352,7 @@ static esp_err apply (config *c, const char *label, span path, span value, esp_e
     if (!s.section->present)
         s.section->label = label;
     s.section->present = true;
-    replace_older (c, s.section, key, s.start);
+    replace_key (c, s.section, key, s.start);
     return ESP_OK;
 }
 
@@ -381,7 +396,7 @@ esp_err config_override (config *c, const char *assignment, esp_error *error)
     if (!c || !assignment)
         return esp_error_set (error, ESP_EINVAL, "an override is section.key=value");
     c->overrides++; /* also when it fails: the number is the one of the argument */
-    if (all.len > MAX_FILE_BYTES)
+    if (all.len > CONFIG_FILE_BYTES)
         return esp_error_set (error, ESP_ETOOBIG, "override %u: larger than 1 MiB", c->overrides);
     if (!(label = make_label (c, all)))
         return esp_error_set (error, ESP_ENOMEM, "override %u: out of memory", c->overrides);

@@ -23,6 +23,10 @@
  * A key without a value ("url:", "url: ~", an override "generator.url=") counts as absent: it takes
  * its fallback; "" is the empty text.  A section without a value is an empty map.
  *
+ * A file may extend others: `extends: base.yaml`, or a list of names, each relative to the file that says it.  They
+ * are read before it, in that order; what comes later wins, key by key.  A section that is a list, in either file, is
+ * replaced whole; a section without a value changes nothing.  At most 8 files above each other, 64 in all; no circles.
+ *
  * Ownership: strings in bound structs are borrowed from the config object; option tables must outlive it.
  * A row's fallback must itself be valid for the row (assert); for text and lists it is read as YAML, or
  * taken as it stands where that gives no text.  min <= -1e15 or max >= 1e15 reads "at least", "at most".
@@ -35,10 +39,10 @@
 
 typedef struct config config; /* private to config_*.c */
 
-/* Read and parse path.  Errors (sentence with path:line:column): ESP_ENOENT, ESP_EPERMISSION,
+/* Read and parse path and what it extends.  Errors (sentence with path:line:column): ESP_ENOENT, ESP_EPERMISSION,
  * ESP_ETOOBIG, ESP_EFORMAT (empty, not YAML, not a map, a key twice, not UTF-8), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err config_read (const char *path, config **out, esp_error *error);
-/* The same from memory; name stands for the path in messages. */
+/* The same from memory; name stands for the path in messages.  Such a text cannot extend a file: ESP_EFORMAT. */
 ESP_MUST_CHECK esp_err config_parse (span yaml, const char *name, config **out, esp_error *error);
 void config_destroy (config *c); /* accepts NULL */
 

@@ -24,7 +24,8 @@ struct config_section {
     const char *name;
     const yaml_tree
         *tree;     /* as it stands in the file; NULL when only dotted keys or overrides name it */
-    uint32_t line; /* first one that names it; 0 = none */
+    uint32_t line; /* first one that names it, in the last file that does; 0 = none */
+    const char *file;
     const char *label;  /* of the override that made it, or NULL */
     bool present;       /* the file or an override has it */
     bool accepted;      /* kept as it stands: no unknown keys */
@@ -40,6 +41,7 @@ typedef struct config_entry {
     const char *key;
     uint64_t hash; /* of section, index and key: finds duplicates fast */
     const yaml_tree *node;
+    const char *file;  /* where the node stands; NULL = an override */
     const char *label; /* "override 3 'search.keep=8'"; NULL = the file */
     bool claimed;      /* by a row, or reported already */
 } config_entry;
@@ -76,9 +78,17 @@ struct config {
     esp_buf mistakes; /* one line each */
     size_t mistake_count;
     unsigned overrides;
+    unsigned file_count; /* read for `extends` */
 };
 
 /* config.c */
+enum { CONFIG_FILE_BYTES = 1 << 20 };
+#define CONFIG_EXTENDS "extends" /* the key that is no section */
+ESP_MUST_CHECK esp_err config_create (const char *name, config **out);
+/* Add the entries of one file; what is there already is of files that it extends, and gives way.  file outlives c's arena
+ * or is in it.  Errors: ESP_EFORMAT, ESP_ENOMEM; *fault says where. */
+ESP_MUST_CHECK esp_err config_flatten (config *c, const yaml_tree *root, const char *file,
+                                       yaml_fault *fault);
 const config_section *config_section_find (const config *c, span name);
 config_section *config_section_make (config *c, span name); /* NULL: out of memory */
 bool config_section_is_list (const config_section *section);
@@ -89,6 +99,7 @@ config_entry_find (const config *c, const config_section *section, size_t index,
 /* config_mistakes.c */
 typedef struct config_place {
     const char *label; /* an override, or NULL */
+    const char *file;  /* NULL: the run file */
     uint32_t line;     /* in the file; 0 = the whole file */
 } config_place;
 config_place config_entry_place (const config_entry *entry);

@@ -13,7 +13,7 @@ enum { SENTENCE_BYTES = 480 };
 
 config_place config_entry_place (const config_entry *entry)
 {
-    return (config_place){entry->label, entry->label ? 0 : entry->node->line};
+    return (config_place){entry->label, entry->file, entry->label ? 0 : entry->node->line};
 }
 
 config_place config_section_place (const config_section *section, size_t index)
@@ -22,10 +22,10 @@ config_place config_section_place (const config_section *section, size_t index)
     if (!section)
         return (config_place){0};
     if (!config_section_is_list (section))
-        return (config_place){section->label, section->line};
+        return (config_place){section->label, section->file, section->line};
     for (item = section->tree->first; item && index > 0; item = item->next)
         index--;
-    return (config_place){NULL, item ? item->line : section->line};
+    return (config_place){NULL, section->file, item ? item->line : section->line};
 }
 
 void config_entry_name (const config_section *section, size_t index, const char *key, char *out,
@@ -52,7 +52,8 @@ esp_err config_note (config *c, config_place place, const char *name, const char
     if (place.label)
         err = esp_buf_printf (&c->mistakes, "%s: %s: %s", place.label, name, sentence);
     else if (place.line > 0)
-        err = esp_buf_printf (&c->mistakes, "%s:%u: %s: %s", c->name, place.line, name, sentence);
+        err = esp_buf_printf (&c->mistakes, "%s:%u: %s: %s", place.file ? place.file : c->name,
+                              place.line, name, sentence);
     else
         err = esp_buf_printf (&c->mistakes, "%s: %s: %s", c->name, name, sentence);
     if (err == ESP_OK) {

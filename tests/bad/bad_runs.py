@@ -108,6 +108,24 @@ def a_budget_grows():
     grown("search.budget.generations", 7, 30, RUN % SLOW)
 
 
+@case
+def a_run_file_that_extends_others_is_resolved_for_good():
+    folder(n=8)
+    undisturbed()
+    os.mkdir("base")
+    write("base/first.yaml", RUN % SLOW + "run.seed: 41\n")
+    write("base/second.yaml", "extends: first.yaml\nrun: {seed: 42}\nsearch: {keep: 3}\n")
+    write("slow.yaml", "extends: base/second.yaml\nsearch: {keep: 2}\n")
+    stopped_run("out")
+    shutil.rmtree("base")  # OUTPUT/run.yaml needs it no more
+    os.remove("slow.yaml")
+    want(call("resume", "out", "generator.delay_us=0"), 0)
+    same("calm", "out")
+    write("circle.yaml", "extends: ring.yaml\n")
+    write("ring.yaml", "extends: circle.yaml\n")
+    want(call("check", "circle.yaml"), 2, "ring.yaml:1:1: extends: the file would extend itself")
+
+
 # ---- ranks ----
 
 def mpi(n, *words):
