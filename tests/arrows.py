@@ -31,6 +31,7 @@ LOW = ["proto/base", "proto/model"]
 PROTO = LOW + ["proto/wire", "proto/link", "proto/config", "proto/client"]
 LAYERS = {
     "proto/base": [],
+    "proto/answer": ["proto/base"],
     "proto/model": ["proto/base"],
     "proto/schema": [],
     "proto/wire": LOW,
@@ -38,10 +39,10 @@ LAYERS = {
     "proto/config": LOW,
     "proto/client": LOW + ["proto/wire"],
     "coordinator/search": LOW,
-    "coordinator/merge": LOW,
+    "coordinator/merge": LOW + ["proto/answer"],
     "coordinator/frontier": LOW,
     "coordinator/problem": PROTO,
-    "coordinator/sink": PROTO + ["coordinator/search", "coordinator/merge"],  # rows are recomputed from the search (D9)
+    "coordinator/sink": PROTO + ["proto/answer", "coordinator/search", "coordinator/merge"],  # rows are recomputed from the search (D9)
     "coordinator/journal": PROTO,
     "coordinator/observe": PROTO,
     "coordinator/dispatch": PROTO + ["coordinator/frontier"],
@@ -50,7 +51,7 @@ LAYERS = {
     "worker/http": ["proto/base"],
     "worker/server": ["proto/base", "worker/http", "worker/prompt"],
     "worker/engine": PROTO + ["worker/prompt", "worker/http", "worker/server"],
-    "worker/verifier": PROTO + ["worker/prompt", "worker/engine"],
+    "worker/verifier": PROTO + ["proto/answer", "worker/prompt", "worker/engine"],
     "worker": PROTO + ["worker/*"],
     "cluster": PROTO + ["coordinator", "coordinator/*", "worker", "worker/*", "cluster/*"],
 }
@@ -66,6 +67,7 @@ LIBRARIES = {
     r".*\.pb-c\.h|protobuf-c/.*": ["proto/wire/"],
     r"curl/.*": ["worker/http/"],
     r"pcre2\.h": ["worker/prompt/step_regex"],
+    r"gmp\.h": ["proto/answer/", "worker/engine/puzzle"],
     r"yaml\.h": ["proto/config/"],
     r"n?curses.*\.h": ["cluster/console/"],
 }

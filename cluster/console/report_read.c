@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cluster/console/report_group.h"
+#include "coordinator/merge/answer_key.h"
 #include "coordinator/problem/line_reader.h"
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
@@ -31,7 +32,9 @@ struct reading {
     size_t items_cap, candidates_cap;
     double *scores; /* owned: step scores of one row */
     size_t scores_cap;
-    bool candidates_told; /* a row of answers.jsonl says that there are some */
+    bool candidates_told;          /* a row of answers.jsonl says that there are some */
+    enum answer_equality equality; /* vote.equal of the run */
+    esp_buf key;                   /* owned: of one answer */
 };
 
 static esp_err bad_row (struct reading *r, const char *what)
@@ -165,7 +168,7 @@ static esp_err get_score (struct reading *r, const json_t *row, double *out)
     return ESP_OK;
 }
 
-/* The hash that stands for an answer: text as it is, other values by their JSON; 0 for none. */
+/* The hash that stands for an answer: text by its key, other values by their JSON; 0 for none. */
 static esp_err get_answer (struct reading *r, const json_t *row, uint64_t *out)
 {
     const json_t *answer = json_object_get (row, "answer");
@@ -173,9 +176,12 @@ static esp_err get_answer (struct reading *r, const json_t *row, uint64_t *out)
     *out = 0;
     if (!answer || json_is_null (answer))
         return ESP_OK;
-    if (json_is_string (answer))
-        *out = esp_hash64 (json_string_value (answer), json_string_length (answer), 1);
-    else {
+    if (json_is_string (answer)) {
+        span text = span_make (json_string_value (answer), json_string_length (answer));
+        if (answer_key (text, r->equality, &r->key) != ESP_OK)
+            return no_memory (r);
+        *out = esp_hash64 (esp_buf_text (&r->key), r->key.len, 1);
+    } else {
         if (!(dump = json_dumps (answer, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS)))
             return no_memory (r);
         *out = esp_hash64 (dump, strlen (dump), 1);
@@ -310,6 +316,21 @@ static esp_err read_both (struct reading *r)
     return gather_candidates (r);
 }
 
+/* How the run's own votes took answers for equal.  Mistakes in the run file are told by read_run_file. */
+static enum answer_equality equality_of (const char *output)
+{
+    char path[PATH_MAX];
+    config *c = NULL;
+    const char *equal = NULL;
+    bool by_text;
+    if (esp_path_join (path, sizeof (path), output, "run.yaml") == ESP_OK &&
+        config_read (path, &c, NULL) == ESP_OK)
+        equal = config_peek (c, "vote.equal");
+    by_text = equal && strcmp (equal, "text") == 0;
+    config_destroy (c);
+    return by_text ? ANSWER_BY_TEXT : ANSWER_BY_VALUE;
+}
+
 /* The run file is optional: without it the strategy is not known. */
 static esp_err read_run_file (report_run *run, const char *by, esp_error *error)
 {
@@ -343,11 +364,13 @@ report_read (const char *output, const report_reading *how, report_run *out, esp
     if (!output || !how || !out)
         return esp_error_set (error, ESP_EINVAL, "no output folder was named");
     r.aggregate = how->aggregate;
+    r.equality = equality_of (output);
     if (!(run.output = esp_strdup (output)))
         err = esp_error_set (error, ESP_ENOMEM, "%s: out of memory", output);
     else if ((err = read_both (&r)) == ESP_OK)
         err = read_run_file (&run, how->by, error);
     esp_free (r.scores);
+    esp_buf_free (&r.key);
     if (err != ESP_OK) {
         report_run_free (&run);
         return err;

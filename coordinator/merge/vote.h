@@ -4,7 +4,7 @@
 
 /* vote.h - which answer a set of finished branches gives
  *
- * Candidates with equal answers form a group, in the order first seen; the first spelling is the group's.
+ * Candidates with equal keys form a group, in the order first seen; the first spelling is the group's.
  *   best        the candidate with the largest score (naive in search-and-learn: argmax, first of equals)
  *   majority    the largest group
  *   weighted    the largest sum of score^power
@@ -37,7 +37,7 @@ enum vote_rule {
 #define VOTE_CHOICES "best|majority|weighted|min_max|last_max|min_vote|last_vote|first"
 
 typedef struct vote_candidate {
-    span answer;          /* canonical; empty = none */
+    span answer;          /* its key (answer_key.h); empty = none */
     double score;         /* aggregate; NaN counts as the smallest, and as 0 in sums */
     const double *scores; /* step scores, for the min and last rules */
     size_t score_count;

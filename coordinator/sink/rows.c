@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
-#include "coordinator/merge/answer.h"
+#include "coordinator/merge/answer_key.h"
+#include "proto/answer/answer.h"
 #include "proto/base/alloc.h"
 
 const char *const row_file_names[ROW_FILES] = {"answers.jsonl", "candidates.jsonl"};
@@ -15,6 +16,9 @@ const esp_option vote_option_rows[] = {
      "how the answer of a problem is chosen from its finished branches", ESP_OPT_FIXED, false},
     {"power", ESP_OPT_DOUBLE, offsetof (vote_options, power), "1", 0, 100, NULL, "",
      "weighted: a branch counts score^power", ESP_OPT_FIXED, false},
+    {"equal", ESP_OPT_CHOICE, offsetof (vote_options, equal), "value", 0, 0, ANSWER_EQUALITIES, "",
+     "answers are one when their values are (0.5 and 1/2), or when their texts are", ESP_OPT_FIXED,
+     false},
     ESP_OPTION_END,
 };
 
@@ -23,10 +27,11 @@ typedef struct branch { /* one candidate with what its rows need */
     esp_buf text;
     double *scores; /* owned */
     size_t score_count;
-    span answer; /* borrowed from text or the tree */
+    span answer; /* as spelled; borrowed from text or the tree */
+    esp_buf key; /* equal for equal answers */
 } branch;
 
-static esp_err load_branch (const search *s, node_ref ref, branch *b)
+static esp_err load_branch (const search *s, node_ref ref, enum answer_equality equality, branch *b)
 {
     const tree *t = search_tree (s);
     const node *n = search_node (s, ref);
@@ -40,14 +45,15 @@ static esp_err load_branch (const search *s, node_ref ref, branch *b)
         return err;
     b->answer = node_answer (n);
     if (b->answer.len == 0 && n->verdict == VERDICT_NONE)
-        b->answer = answer_of (esp_buf_span (&b->text));
-    return ESP_OK;
+        (void)answer_find (esp_buf_span (&b->text), &b->answer);
+    return answer_key (b->answer, equality, &b->key);
 }
 
 static void free_branches (branch *all, size_t n)
 {
     for (size_t i = 0; all && i < n; i++) {
         esp_buf_free (&all[i].text);
+        esp_buf_free (&all[i].key);
         esp_free (all[i].scores);
     }
     esp_free (all);
@@ -179,8 +185,9 @@ decide (const vote_options *options, const branch *all, size_t n, const search *
     vote_candidate *voters = esp_calloc (n + 1, sizeof (*voters));
     esp_err err = voters ? ESP_OK : ESP_ENOMEM;
     for (size_t i = 0; i < n && err == ESP_OK; i++)
-        voters[i] = (vote_candidate){all[i].answer, search_node (s, all[i].node)->score,
-                                     all[i].scores, all[i].score_count};
+        voters[i] =
+            (vote_candidate){esp_buf_span (&all[i].key), search_node (s, all[i].node)->score,
+                             all[i].scores, all[i].score_count};
     if (err == ESP_OK && n > 0)
         err = vote ((enum vote_rule)options->rule, voters, n, options->power, won);
     esp_free (voters);
@@ -226,7 +233,7 @@ esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *a
     if (err == ESP_OK)
         search_answers (s, refs, n);
     for (; err == ESP_OK && loaded < n; loaded++)
-        err = load_branch (s, refs[loaded], &all[loaded]);
+        err = load_branch (s, refs[loaded], (enum answer_equality)options->equal, &all[loaded]);
     if (err == ESP_OK)
         err = decide (options, all, n, s, &won);
     if (err == ESP_OK)

@@ -15,6 +15,7 @@
 typedef struct vote_options { /* section `vote` */
     int rule;                 /* enum vote_rule */
     double power;             /* weighted: score^power */
+    int equal;                /* enum answer_equality */
 } vote_options;
 extern const esp_option vote_option_rows[];
 

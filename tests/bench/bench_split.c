@@ -22,7 +22,7 @@ static const struct part {
     {"frontier", "frontier_"},
     {"journal", "journal_"},
     {"dispatch", "dispatch_ lease_ roster_ world_"},
-    {"rows", "rows_ vote answer_of"},
+    {"rows", "rows_ vote answer_"},
     {"observe", "observe_ give_events"},
     {"loop", "coordinator_ apply work_to_the_end"},
 };

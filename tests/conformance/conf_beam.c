@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "coordinator/merge/answer.h"
 #include "coordinator/merge/vote.h"
 #include "proto/base/alloc.h"
 #include "tests/conformance/compare.h"
@@ -27,7 +26,7 @@ static size_t chosen (driver *d, const finals *list)
     vote_candidate *all = esp_calloc (list->count + 1, sizeof (*all));
     vote_winner won = {.candidate = list->count};
     for (size_t i = 0; all && i < list->count; i++)
-        all[i] = (vote_candidate){.answer = answer_of (driver_text (d, list->refs[i])),
+        all[i] = (vote_candidate){.answer = fake_stated (driver_text (d, list->refs[i])),
                                   .score = final_score (d, list->refs[i])};
     if (!all || vote (VOTE_BEST, all, list->count, 1.0, &won) != ESP_OK)
         won.candidate = list->count;

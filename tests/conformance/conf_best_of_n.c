@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "coordinator/merge/answer.h"
 #include "coordinator/merge/vote.h"
 #include "proto/base/alloc.h"
 #include "tests/conformance/compare.h"
@@ -27,7 +26,7 @@ static bool gather (outcome *o, driver *d, bool by_last, voters *out)
     for (size_t i = 0; i < n; i++) {
         const double *scores = driver_scores (d, refs[i], &count);
         out->at[i] = (vote_candidate){
-            .answer = answer_of (driver_text (d, refs[i])),
+            .answer = fake_stated (driver_text (d, refs[i])),
             .score = by_last && count ? scores[count - 1]
                                       : search_node (driver_search (d), refs[i])->score,
             .scores = scores,

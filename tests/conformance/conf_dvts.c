@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "coordinator/merge/answer.h"
 #include "coordinator/merge/vote.h"
 #include "proto/base/alloc.h"
 #include "tests/conformance/compare.h"
@@ -250,7 +249,7 @@ static bool compare_pred (outcome *o, run *r, const json_t *found)
     vote_winner won;
     esp_err err = all ? ESP_OK : ESP_ENOMEM;
     for (size_t i = 0; err == ESP_OK && i < n; i++)
-        all[i] = (vote_candidate){.answer = answer_of (driver_text (r->d, refs[i])),
+        all[i] = (vote_candidate){.answer = fake_stated (driver_text (r->d, refs[i])),
                                   .score = search_node (driver_search (r->d), refs[i])->score};
     if (err == ESP_OK)
         err = vote (VOTE_BEST, all, n, 1.0, &won);

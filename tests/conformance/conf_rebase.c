@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "coordinator/merge/answer.h"
 #include "coordinator/merge/vote.h"
 #include "coordinator/search/rebase_allocate.h"
 #include "proto/base/alloc.h"
@@ -254,7 +253,7 @@ static bool compare_best (outcome *o, driver *d, const json_t *want, const node_
     vote_candidate *all = esp_calloc (n + 1, sizeof (*all));
     vote_winner won;
     for (size_t i = 0; all && i < n; i++)
-        all[i] = (vote_candidate){.answer = answer_of (driver_text (d, refs[i])),
+        all[i] = (vote_candidate){.answer = fake_stated (driver_text (d, refs[i])),
                                   .score = search_node (driver_search (d), refs[i])->score};
     if (!all || vote (VOTE_BEST, all, n, 1.0, &won) != ESP_OK)
         outcome_fail (o, "best_last: no vote");
@@ -285,7 +284,7 @@ static bool compare_answers (outcome *o, run *r)
         const json_t *one = golden_entry (o, want, i);
         const double *scores = driver_scores (r->d, refs[i], &count);
         snprintf (where, sizeof (where), "answer %zu", i);
-        span answer = answer_of (driver_text (r->d, refs[i]));
+        span answer = fake_stated (driver_text (r->d, refs[i]));
         bool number = json_is_integer (json_object_get (one, "answer"));
         if (!compare_text (o, where, json_object_get (one, "text"), driver_text (r->d, refs[i])) ||
             !(number

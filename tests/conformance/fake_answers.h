@@ -37,6 +37,7 @@ ESP_MUST_CHECK esp_err fake_to_end (const fake_lm *lm, span question, span text,
 ESP_MUST_CHECK esp_err fake_scores (span question, span text, esp_arena *arena, double **scores,
                                     size_t **ends, size_t *count);
 
+span fake_stated (span text);     /* the answer that a text states; empty = none */
 uint32_t fake_tokens (span text); /* maximal runs of characters that are not space or newline */
 
 enum { FAKE_K = 16 };

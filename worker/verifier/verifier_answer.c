@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verifier_answer.c - kind `answer`: the text's final answer against the problem's reference answer
  *
- * pass     right-answer: equal as exact numbers, or as strings
- * fail     wrong-answer: both are numbers, or both are plain words, and they differ
+ * pass     right-answer: equal values, or equal texts
+ * fail     wrong-answer: both are understood, and they differ
  * unknown  no-answer, no-reference, cannot-compare, bad-problem
+ *
+ * result.answer is the answer as the text spells it; votes group by its canonical form (coordinator/merge/answer_key.h).
  */
 
 #include "worker/verifier/verifiers.h"
+#include "proto/answer/answer.h"
 #include "worker/engine/fields.h"
-#include "worker/verifier/answer_form.h"
 #include "worker/verifier/verifier_job.h"
 
 static esp_err conclude (result *r, enum verdict verdict, const char *reason)
@@ -36,34 +38,36 @@ static esp_err read_reference (span json, answer_form **out)
 
 static esp_err compare (const answer_form *mine, span json, result *r)
 {
-    static const char *const reasons[] = {[VERDICT_PASS] = "right-answer",
-                                          [VERDICT_FAIL] = "wrong-answer",
-                                          [VERDICT_UNKNOWN] = "cannot-compare"};
+    static const struct {
+        enum verdict verdict;
+        const char *reason;
+    } meaning[] = {[ANSWER_SAME] = {VERDICT_PASS, "right-answer"},
+                   [ANSWER_OTHER] = {VERDICT_FAIL, "wrong-answer"},
+                   [ANSWER_UNKNOWN] = {VERDICT_UNKNOWN, "cannot-compare"}};
     answer_form *reference = NULL;
-    enum verdict verdict;
+    enum answer_match match = ANSWER_UNKNOWN;
     esp_err err = read_reference (json, &reference);
     if (err == ESP_EFORMAT)
         return conclude (r, VERDICT_UNKNOWN, "bad-problem");
     if (err == ESP_ENOENT)
         return conclude (r, VERDICT_UNKNOWN, "no-reference");
-    if (err != ESP_OK)
-        return err;
-    verdict = answer_form_compare (mine, reference);
+    if (err == ESP_OK)
+        err = answer_form_compare (mine, reference, &match);
     answer_form_destroy (reference);
-    return conclude (r, verdict, reasons[verdict]);
+    return err == ESP_OK ? conclude (r, meaning[match].verdict, meaning[match].reason) : err;
 }
 
 static esp_err judge (span json, span text, esp_buf *scratch, result *r)
 {
     answer_form *mine = NULL;
     span answer;
-    esp_err err = answer_find (text, &answer) ? answer_form_create (answer, &mine) : ESP_EFORMAT;
+    esp_err err;
+    (void)scratch;
+    err = answer_find (text, &answer) ? answer_form_create (answer, &mine) : ESP_EFORMAT;
     if (err == ESP_EFORMAT)
         return conclude (r, VERDICT_UNKNOWN, "no-answer");
-    if (err == ESP_OK)
-        err = esp_buf_add (scratch, answer_form_text (mine));
     if (err == ESP_OK) {
-        r->answer = esp_buf_span (scratch);
+        r->answer = answer;
         err = compare (mine, json, r);
     }
     answer_form_destroy (mine);

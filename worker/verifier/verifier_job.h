@@ -10,7 +10,7 @@
 #include "worker/engine/engine.h"
 
 /* Judge `text`, the whole branch.  *r comes with verdict unknown; set verdict, reason (static) and answer,
- * which may point into *scratch (empty at the start).  Errors: those of this task; ESP_ENOMEM. */
+ * which may point into text or into *scratch (empty at the start).  Errors: those of this task; ESP_ENOMEM. */
 typedef esp_err (*verifier_judge) (span json, span text, esp_buf *scratch, result *r);
 
 ESP_MUST_CHECK esp_err verifier_job_open (const engine_setup *setup, void **state,
