@@ -170,6 +170,41 @@ static esp_err read_expr (answer_part p, int sign, answer_value *out, bool *two_
     return err;
 }
 
+/* Where the only equals sign stands; 0: there is none, or not one. */
+static size_t equals_sign (answer_part p)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < p.count; i++)
+        if (answer_token_mark (&p.at[i], '=')) {
+            if (at > 0)
+                return 0;
+            at = i;
+        }
+    return at + 1 < p.count ? at : 0;
+}
+
+/* x^2 + y^2 = 1: both sides are expressions; the difference, divided by its first coefficient, is the equation. */
+static esp_err read_equation (answer_part p, size_t at, answer_value *out)
+{
+    answer_poly *right = NULL;
+    bool two_values, more;
+    esp_err err = answer_expr_read (answer_part_cut (p, 0, at), 1, &out->poly, &two_values);
+    if (err == ESP_OK)
+        err = answer_expr_read (answer_part_cut (p, at + 1, p.count), 1, &right, &more);
+    if (err == ESP_OK && (two_values || more))
+        err = ESP_EUNSUPPORTED;
+    if (err == ESP_OK)
+        err = answer_poly_add (out->poly, right, true);
+    answer_poly_destroy (right);
+    if (err == ESP_OK)
+        err = answer_poly_has_letters (out->poly) ? answer_poly_lead_with_one (out->poly)
+                                                  : ESP_EUNSUPPORTED;
+    if (err == ESP_OK)
+        err = answer_poly_print (out->poly, &out->text);
+    out->kind = ANSWER_EQUATION;
+    return err == ESP_OK ? esp_buf_puts (&out->text, "=0") : err;
+}
+
 static esp_err read_known (answer_part p, int sign, answer_value *out, bool *two_values)
 {
     const char *infinity;
@@ -184,6 +219,8 @@ static esp_err read_known (answer_part p, int sign, answer_value *out, bool *two
     }
     if (base)
         return read_based (p, base, out);
+    if (equals_sign (p))
+        return read_equation (p, equals_sign (p), out);
     return are_words (p) ? read_words (p, out) : read_expr (p, sign, out, two_values);
 }
 

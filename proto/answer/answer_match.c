@@ -135,6 +135,65 @@ static enum answer_match match_list_and_other (const answer_value *list, const a
     return list->tight || list->count < 2 ? ANSWER_UNKNOWN : ANSWER_OTHER;
 }
 
+/* ---- unions ---- */
+
+static bool has_end (const answer_value *v)
+{
+    return v->kind == ANSWER_INFINITY ||
+           (v->kind == ANSWER_EXPR && answer_poly_is_rational (v->poly));
+}
+
+static int order_of_ends (const answer_value *a, const answer_value *b)
+{
+    int left = a->kind != ANSWER_INFINITY ? 0
+               : a->text.data[0] == '-'   ? -1
+                                          : 1,
+        right = b->kind != ANSWER_INFINITY ? 0
+                : b->text.data[0] == '-'   ? -1
+                                           : 1;
+    return left || right ? left - right : answer_poly_order (a->poly, b->poly);
+}
+
+/* An interval that is not empty, with ends whose order is known. */
+static bool is_interval (const answer_value *v)
+{
+    return v->kind == ANSWER_LIST && v->count == 2 && v->open && v->open != '{' &&
+           has_end (&v->items[0]) && has_end (&v->items[1]) &&
+           order_of_ends (&v->items[0], &v->items[1]) < 0;
+}
+
+/* There is a point between the two that is in neither. */
+static bool apart (const answer_value *a, const answer_value *b)
+{
+    const answer_value *low = order_of_ends (&a->items[0], &b->items[0]) <= 0 ? a : b,
+                       *high = low == a ? b : a;
+    int order = order_of_ends (&low->items[1], &high->items[0]);
+    return order < 0 || (order == 0 && low->close == ')' && high->open == '(');
+}
+
+/* Intervals of which no two could be written as one: such a union has one spelling. */
+static bool is_reduced (const answer_value *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        if (!is_interval (&v->items[i]))
+            return false;
+        for (size_t k = 0; k < i; k++)
+            if (!apart (&v->items[k], &v->items[i]))
+                return false;
+    }
+    return true;
+}
+
+static enum answer_match match_unions (const answer_value *a, const answer_value *b)
+{
+    return is_reduced (a) && is_reduced (b) ? ANSWER_OTHER : ANSWER_UNKNOWN;
+}
+
+static enum answer_match match_union_and_list (const answer_value *whole, const answer_value *list)
+{
+    return is_reduced (whole) && is_interval (list) ? ANSWER_OTHER : ANSWER_UNKNOWN;
+}
+
 /* ---- all kinds ---- */
 
 static enum answer_match match_kind (const answer_value *a, const answer_value *b, esp_err *err)
@@ -151,8 +210,10 @@ static enum answer_match match_kind (const answer_value *a, const answer_value *
     case ANSWER_MATRIX:
         return match_in_order (a, b, err);
     case ANSWER_OPAQUE:
-    case ANSWER_UNION: /* overlapping intervals have several spellings */
+    case ANSWER_EQUATION: /* x = 0 and x^2 = 0 have the same solutions */
         return ANSWER_UNKNOWN;
+    case ANSWER_UNION:
+        return match_unions (a, b);
     case ANSWER_CHOICE:
     case ANSWER_INFINITY:
         return ANSWER_OTHER;
@@ -166,6 +227,10 @@ static enum answer_match match_kinds (const answer_value *a, const answer_value 
         return match_list_and_other (a, b);
     if (b->kind == ANSWER_LIST && is_number (a))
         return match_list_and_other (b, a);
+    if (a->kind == ANSWER_UNION && b->kind == ANSWER_LIST)
+        return match_union_and_list (a, b);
+    if (b->kind == ANSWER_UNION && a->kind == ANSWER_LIST)
+        return match_union_and_list (b, a);
     if (a->kind == ANSWER_INFINITY || b->kind == ANSWER_INFINITY)
         return is_number (a) && is_number (b) ? ANSWER_OTHER : ANSWER_UNKNOWN;
     return is_number (a) && is_number (b) ? match_based (a, b) : ANSWER_UNKNOWN;
@@ -173,7 +238,7 @@ static enum answer_match match_kinds (const answer_value *a, const answer_value 
 
 bool answer_value_mentions (const answer_value *v, char letter)
 {
-    if (v->kind == ANSWER_EXPR)
+    if (v->kind == ANSWER_EXPR || v->kind == ANSWER_EQUATION)
         return answer_poly_has_letter (v->poly, letter);
     if (v->kind == ANSWER_OPAQUE || v->kind == ANSWER_WORDS)
         return v->text.len > 0 && memchr (v->text.data, letter, v->text.len);

@@ -30,6 +30,8 @@ ESP_MUST_CHECK esp_err answer_poly_divide (answer_poly *a, const answer_poly *b)
 ESP_MUST_CHECK esp_err answer_poly_power (answer_poly *a, const answer_poly *exponent);
 ESP_MUST_CHECK esp_err answer_poly_root (answer_poly *a, unsigned long index);
 void answer_poly_negate (answer_poly *a);
+/* Divide by the coefficient of the first term. */
+ESP_MUST_CHECK esp_err answer_poly_lead_with_one (answer_poly *a);
 
 /* Append "1/2*x^{2}-3*\sqrt{2}"; "0" for nothing. */
 ESP_MUST_CHECK esp_err answer_poly_print (const answer_poly *p, esp_buf *out);

@@ -31,6 +31,19 @@ static esp_err divide_by_term (answer_poly *a, const answer_term *divisor)
     return err;
 }
 
+esp_err answer_poly_lead_with_one (answer_poly *a)
+{
+    answer_term lead;
+    esp_err err;
+    if (a->count == 0)
+        return ESP_EUNSUPPORTED;
+    answer_term_init (&lead, NULL);
+    mpq_set (lead.coef, a->terms[0].coef);
+    err = divide_by_term (a, &lead);
+    mpq_clear (lead.coef);
+    return err;
+}
+
 static esp_err divide_by_sum (answer_poly *a, const answer_poly *b)
 {
     answer_poly *conjugate = NULL, *norm = NULL;

@@ -15,11 +15,12 @@
 #include "proto/answer/answer_unit.h"
 
 enum answer_kind {
-    ANSWER_OPAQUE, /* compared as text */
-    ANSWER_WORDS,  /* letters, spaces and hyphens, in lower case */
-    ANSWER_CHOICE, /* A to J */
-    ANSWER_EXPR,   /* poly, with unit */
-    ANSWER_BASED,  /* 52_8: poly is its value, digits what is written */
+    ANSWER_OPAQUE,   /* compared as text */
+    ANSWER_WORDS,    /* letters, spaces and hyphens, in lower case */
+    ANSWER_CHOICE,   /* A to J */
+    ANSWER_EXPR,     /* poly, with unit */
+    ANSWER_EQUATION, /* poly = 0, of several letters; poly begins with the coefficient 1 */
+    ANSWER_BASED,    /* 52_8: poly is its value, digits what is written */
     ANSWER_INFINITY,
     ANSWER_LIST,  /* open, close; without brackets: open is 0 */
     ANSWER_UNION, /* of lists */
@@ -31,7 +32,7 @@ typedef struct answer_value {
     char open, close;    /* of a list: ( [ { or 0 */
     bool tight;          /* a list without brackets and spaces: "1,23" may be a number somewhere */
     answer_unit unit;    /* of an expression */
-    answer_poly *poly;   /* owned; NULL unless EXPR or BASED */
+    answer_poly *poly;   /* owned; NULL unless EXPR, EQUATION or BASED */
     answer_poly *digits; /* owned; BASED: the digits read as decimal */
     esp_buf name;        /* owned; "x" of x = 5, else empty */
     esp_buf text;        /* owned; canonical, without the name */

@@ -25,6 +25,7 @@ static void forms_have_one_text (void)
         {"(9,36) \\cup (0,9)", "(0, 9)\\cup (9, 36)"},
         {"x = 5", "5"},
         {"y = 2x", "y=2*x"},
+        {"x^2 + y^2 = 1", "x^{2}+y^{2}-1=0"},
         {"\\text{The Even}", "even"},
         {"\\text{(B)}", "B"},
         {"\\cot x", "\\cot x"},
@@ -209,6 +210,19 @@ static void the_name_of_a_value_may_stand_or_not (void)
         {"x=1, y=2", "\\{1,2\\}", UNKNOWN},
         {"x \\in [0,1)", "[0,1)", SAME},
         {"a = b = 2", "2", UNKNOWN},
+    };
+    COMPARE (rows);
+}
+
+static void equations_have_one_side (void)
+{
+    static const struct pair rows[] = {
+        {"x^2+y^2=1", "y^2 + x^2 - 1 = 0", SAME},
+        {"2x + 4y = 6", "x+2y=3", SAME},
+        {"x + y = 3", "3 = y + x", SAME},
+        {"x + y = 3", "x + y = 4", UNKNOWN},
+        {"x + y = 3", "3", UNKNOWN},
+        {"1 = 1", "2 = 2", UNKNOWN},
     };
     COMPARE (rows);
 }
@@ -442,6 +456,7 @@ int main (void)
         {"surds, pi and i are exact", surds_pi_and_i_are_exact},
         {"letters are free, and sums have one order", letters_are_free_and_sums_have_one_order},
         {"the name of a value may stand or not", the_name_of_a_value_may_stand_or_not},
+        {"equations have one side", equations_have_one_side},
         {"numbers in a base are not decimal", numbers_in_a_base_are_not_decimal},
         {"words and choices are compared as such", words_and_choices_are_compared_as_such},
         {"what can be read in two ways is not guessed",

@@ -42,6 +42,7 @@ static void sets_have_no_order (void)
         {"\\{1,2\\}", "(1,3)", OTHER},
         {"1, 2", "(1,2)", UNKNOWN},
         {"\\{\\}", "\\{0\\}", OTHER},
+        {"\\emptyset", "\\{\\}", SAME},
         {"\\{\\cot x, 1\\}", "\\{\\tan x, 1\\}", UNKNOWN},
     };
     COMPARE (rows);
@@ -66,8 +67,12 @@ static void unions_have_no_order (void)
 {
     static const struct pair rows[] = {
         {"(0,9) \\cup (9,36)", "(9,36)\\cup(0,9)", SAME},
-        {"(0,9) \\cup (9,36)", "(0,9) \\cup (9,37)", UNKNOWN},
-        {"(0,9) \\cup (9,36)", "(0,36)", UNKNOWN},
+        {"(0,9) \\cup (9,36)", "(0,9) \\cup (9,37)", OTHER},
+        {"(0,9) \\cup (9,36)", "(0,36)", OTHER},
+        {"(0,9) \\cup [9,36)", "(0,36)", UNKNOWN},
+        {"(0,9) \\cup (5,36)", "(0,36)", UNKNOWN},
+        {"(-\\infty,0) \\cup [1,\\infty)", "(-\\infty,0] \\cup [1,\\infty)", OTHER},
+        {"(0,\\pi) \\cup (4,5)", "(0,\\pi) \\cup (4,6)", UNKNOWN},
         {"(0,9) \\cup (y)", "(0,9)\\cup(y)", SAME},
         {"[0,1) \\cup \\{2\\}", "\\{2\\} \\cup [0, 1)", SAME},
     };
