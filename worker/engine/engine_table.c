@@ -5,9 +5,20 @@
 #include "worker/engine/engines.h"
 #include "worker/verifier/verifiers.h"
 
-static const engine_kind *const table[] = {&engine_fake,     &engine_null,     &engine_embedded,
-                                           &engine_openai,   &engine_vllm,     &engine_sglang,
-                                           &engine_llamacpp, &verifier_puzzle, &verifier_answer};
+/* clang-format off */
+static const engine_kind *const table[] = {
+    &engine_fake,
+    &engine_null,
+    &engine_embedded,
+    &engine_arithmetic,
+    &engine_openai,
+    &engine_vllm,
+    &engine_sglang,
+    &engine_llamacpp,
+    &verifier_puzzle,
+    &verifier_answer,
+};
+/* clang-format on */
 
 const engine_kind *engine_at (size_t index)
 {

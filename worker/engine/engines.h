@@ -6,7 +6,13 @@
 
 #include "worker/engine/engine.h"
 
-extern const engine_kind engine_fake, engine_null, engine_embedded;
-extern const engine_kind engine_openai, engine_vllm, engine_sglang, engine_llamacpp;
+extern const engine_kind engine_fake;
+extern const engine_kind engine_null;
+extern const engine_kind engine_embedded;
+extern const engine_kind engine_arithmetic;
+extern const engine_kind engine_openai;
+extern const engine_kind engine_vllm;
+extern const engine_kind engine_sglang;
+extern const engine_kind engine_llamacpp;
 
 #endif
