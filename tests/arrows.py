@@ -63,7 +63,7 @@ EXCEPTIONS = {
 # Pattern of an outside header -> the places (folder or file stem) that may include it.
 LIBRARIES = {
     r"mpi(-ext)?\.h": ["proto/link/link_mpi", "cluster/cli/"],
-    r"nng/.*": ["coordinator/observe/", "proto/client/", "worker/engine/engine_external"],
+    r"nng/.*": ["coordinator/observe/", "proto/client/", "worker/engine/engine_external", "cluster/recipes/external/"],
     r".*\.pb-c\.h|protobuf-c/.*": ["proto/wire/"],
     r"curl/.*": ["worker/http/"],
     r"pcre2\.h": ["worker/prompt/step_regex"],

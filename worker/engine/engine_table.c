@@ -15,6 +15,7 @@ static const engine_kind *const table[] = {
     &engine_vllm,
     &engine_sglang,
     &engine_llamacpp,
+    &engine_external,
     &verifier_puzzle,
     &verifier_answer,
 };

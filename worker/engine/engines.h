@@ -14,5 +14,6 @@ extern const engine_kind engine_openai;
 extern const engine_kind engine_vllm;
 extern const engine_kind engine_sglang;
 extern const engine_kind engine_llamacpp;
+extern const engine_kind engine_external;
 
 #endif
