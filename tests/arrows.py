@@ -67,7 +67,7 @@ LIBRARIES = {
     r".*\.pb-c\.h|protobuf-c/.*": ["proto/wire/"],
     r"curl/.*": ["worker/http/"],
     r"pcre2\.h": ["worker/prompt/step_regex"],
-    r"gmp\.h": ["proto/answer/", "worker/engine/puzzle"],
+    r"gmp\.h": ["proto/answer/", "worker/engine/puzzle", "worker/engine/equation"],
     r"yaml\.h": ["proto/config/"],
     r"n?curses.*\.h": ["cluster/console/"],
 }
