@@ -141,7 +141,7 @@ int options_main (int argc, char **argv)
     if (!p.any) {
         fprintf (stderr,
                  "espalier: there is no section '%s'; there are: run problems search generator prm "
-                 "verifier actions vote "
+                 "verifier actions step prompt vote "
                  "dispatch journal observe log\n",
                  p.only);
         return EXIT_USAGE;

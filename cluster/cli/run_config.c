@@ -18,17 +18,6 @@ static esp_err bind_one (run_config *c, const char *section, const esp_option *r
     return config_bind (c->yaml, section, &rows, &into, 1);
 }
 
-/* "search.keep: sentence" of a strategy's fit() becomes a mistake at that key. */
-static esp_err mistake_of (run_config *c, const esp_error *error)
-{
-    const char *colon = strstr (error->text, ": ");
-    char key[128];
-    if (!colon || (size_t)(colon - error->text) >= sizeof (key))
-        return config_mistake (c->yaml, "search.strategy", "%s", error->text);
-    snprintf (key, sizeof (key), "%.*s", (int)(colon - error->text), error->text);
-    return config_mistake (c->yaml, key, "%s", colon + 2);
-}
-
 static esp_err unknown_strategy (run_config *c, const char *name)
 {
     const char *names[64];
@@ -74,7 +63,7 @@ static esp_err bind_search (run_config *c)
         return err;
     if (how->fit && config_mistakes (c->yaml, NULL) == 0 &&
         how->fit (c->strategy_own, &error) != ESP_OK)
-        return mistake_of (c, &error);
+        return config_mistake_of (c->yaml, "search.strategy", &error);
     return ESP_OK;
 }
 
@@ -120,11 +109,15 @@ static esp_err no_engine (run_config *c, int k, size_t i)
 static esp_err bind_engine (run_config *c, int k, size_t i)
 {
     const char *name = config_peek_at (c->yaml, run_sections[k], i, run_name_keys[k]);
-    const esp_option *tables[3] = {run_common_rows[k]};
+    const esp_option *tables[4] = {run_common_rows[k]};
     run_engine *e = &c->engines[k][i];
-    void *structs[3] = {&e->common};
+    void *structs[4] = {&e->common};
     bool list = c->engine_count[k] > 1;
     size_t n = 1;
+    if (k == TASK_SCORE) {
+        tables[n] = step_view_rows;
+        structs[n++] = &c->prompt.step_how;
+    }
     if (!name && k == TASK_GENERATE)
         name = "embedded";
     if (!name)
@@ -179,7 +172,7 @@ static esp_err check_means (run_config *c)
                  (o->budget_scored_tokens > 0 && has.prm);
     if (how && how->suits && config_mistakes (c->yaml, NULL) == 0 &&
         how->suits (c->strategy_own, &has, &error) != ESP_OK)
-        return mistake_of (c, &error);
+        return config_mistake_of (c->yaml, "search.strategy", &error);
     return ESP_OK;
 }
 
@@ -199,7 +192,7 @@ static void fill_search (run_config *c)
     s->want_events = c->observe.enabled;
 }
 
-static esp_err bind_all (run_config *c)
+static esp_err bind_all (run_config *c, bool files)
 {
     esp_err err;
     if ((err = bind_one (c, "run", run_option_rows, &c->run)) != ESP_OK ||
@@ -209,7 +202,9 @@ static esp_err bind_all (run_config *c)
     for (int k = 0; k < TASK_KINDS; k++)
         if ((err = bind_engines (c, k)) != ESP_OK)
             return err;
-    if ((err = run_lists_bind_actions (c)) != ESP_OK || (err = check_means (c)) != ESP_OK ||
+    if ((err = run_lists_bind_actions (c)) != ESP_OK ||
+        (err = run_prompt_bind (&c->prompt, c->yaml, files)) != ESP_OK ||
+        (err = check_means (c)) != ESP_OK ||
         (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
         (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
@@ -220,8 +215,8 @@ static esp_err bind_all (run_config *c)
     return config_check_unknown (c->yaml);
 }
 
-static esp_err load (config *yaml, char *const *overrides, size_t count, run_config **out,
-                     esp_buf *mistakes, esp_error *error)
+static esp_err load (config *yaml, bool files, char *const *overrides, size_t count,
+                     run_config **out, esp_buf *mistakes, esp_error *error)
 {
     run_config *c = esp_calloc (1, sizeof (*c));
     const char *text = "";
@@ -233,7 +228,7 @@ static esp_err load (config *yaml, char *const *overrides, size_t count, run_con
     c->yaml = yaml;
     for (size_t i = 0; i < count && err == ESP_OK; i++)
         err = config_override (yaml, overrides[i], error);
-    if (err == ESP_OK && (err = bind_all (c)) != ESP_OK)
+    if (err == ESP_OK && (err = bind_all (c, files)) != ESP_OK)
         esp_error_set (error, err, "%s", esp_err_text (err));
     if (err == ESP_OK && config_mistakes (yaml, &text) > 0) {
         err = ESP_EFORMAT;
@@ -256,20 +251,38 @@ esp_err run_config_output_override (const char *folder, esp_buf *out)
     return err == ESP_OK ? esp_buf_json_string (out, span_of (folder)) : err;
 }
 
-esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out,
-                         esp_buf *mistakes, esp_error *error)
+static esp_err read_file (const char *path, bool files, char *const *overrides, size_t count,
+                          run_config **out, esp_buf *mistakes, esp_error *error)
 {
     config *yaml;
     esp_err err = config_read (path, &yaml, error);
-    return err == ESP_OK ? load (yaml, overrides, count, out, mistakes, error) : err;
+    return err == ESP_OK ? load (yaml, files, overrides, count, out, mistakes, error) : err;
+}
+
+esp_err run_config_load (const char *path, char *const *overrides, size_t count, run_config **out,
+                         esp_buf *mistakes, esp_error *error)
+{
+    return read_file (path, true, overrides, count, out, mistakes, error);
+}
+
+esp_err run_config_recall (const char *path, char *const *overrides, size_t count, run_config **out,
+                           esp_buf *mistakes, esp_error *error)
+{
+    return read_file (path, false, overrides, count, out, mistakes, error);
+}
+
+static esp_err read_text (span text, bool files, char *const *overrides, size_t count,
+                          run_config **out, esp_buf *mistakes, esp_error *error)
+{
+    config *yaml;
+    esp_err err = config_parse (text, "run.yaml", &yaml, error);
+    return err == ESP_OK ? load (yaml, files, overrides, count, out, mistakes, error) : err;
 }
 
 esp_err run_config_parse (span text, char *const *overrides, size_t count, run_config **out,
                           esp_buf *mistakes, esp_error *error)
 {
-    config *yaml;
-    esp_err err = config_parse (text, "run.yaml", &yaml, error);
-    return err == ESP_OK ? load (yaml, overrides, count, out, mistakes, error) : err;
+    return read_text (text, false, overrides, count, out, mistakes, error);
 }
 
 void run_config_destroy (run_config *c)
@@ -285,6 +298,7 @@ void run_config_destroy (run_config *c)
     esp_free (c->actions);
     esp_free (c->action_means);
     esp_free (c->strategy_own);
+    run_prompt_free (&c->prompt);
     config_destroy (c->yaml);
     esp_free (c);
 }
@@ -305,7 +319,7 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
 {
     esp_buf mistakes = {0};
     run_config *c;
-    esp_err err = run_config_parse (run_file, NULL, 0, &c, &mistakes, error);
+    esp_err err = read_text (run_file, true, NULL, 0, &c, &mistakes, error);
     (void)ctx;
     if (err == ESP_EFORMAT && mistakes.len > 0)
         esp_error_set (error, err, "the run file that came from rank 0: %s",
@@ -322,6 +336,8 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
             continue;
         setup.role = run_roles[k];
         setup.run_seed = (uint64_t)c->run.seed;
+        setup.step = c->prompt.step;
+        setup.chat = c->prompt.chat;
         if ((err = kind->open (&setup, &out->of[k].state, error)) != ESP_OK) {
             close_engines (out, k);
             return err;
@@ -344,6 +360,8 @@ esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
 {
     const run_config *c = ctx;
     esp_err err = ESP_OK;
+    if (c->engines[TASK_GENERATE]->kind && c->engines[TASK_GENERATE]->kind->http)
+        err = run_prompt_check_problem (&c->prompt, json, error);
     for (int k = 0; k < TASK_KINDS; k++)
         for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
             if (c->engines[k][i].kind && c->engines[k][i].kind->check_problem)

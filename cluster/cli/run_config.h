@@ -8,6 +8,7 @@
  * workers, which bind it by the same code.
  */
 
+#include "cluster/cli/run_prompt.h"
 #include "coordinator/loop.h"
 #include "proto/config/config.h"
 #include "worker/engine/engine_list.h"
@@ -54,6 +55,7 @@ typedef struct run_config {
     struct action_means *action_means; /* owned: the same for the search */
     size_t action_count;               /* 0 = every action is plain */
     void *strategy_own;                /* owned */
+    run_prompt prompt;                 /* sections `step` and `prompt`, prm.view */
     dispatch_options dispatch;
     journal_options journal;
     observe_options observe;
@@ -64,16 +66,21 @@ typedef struct run_config {
  * Errors: ESP_EFORMAT (not UTF-8), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err run_config_output_override (const char *folder, esp_buf *out);
 
-/* Read a run file and apply overrides; all mistakes together go to *mistakes (one line each), which is empty on other
- * errors (the sentence is in *error).  Errors: ESP_EFORMAT (mistakes), those of config_read. */
+/* Read a run file and apply overrides, and read the files that section `prompt` names; all mistakes together go to *mistakes
+ * (one line each), which is empty on other errors (the sentence is in *error).  Errors: ESP_EFORMAT (mistakes), those of
+ * config_read. */
 ESP_MUST_CHECK esp_err run_config_load (const char *path, char *const *overrides, size_t count,
                                         run_config **out, esp_buf *mistakes, esp_error *error);
-/* From text: a resolved run file from a journal or from rank 0. */
+/* To look back at a run: without the files of section `prompt`, which may be gone. */
+ESP_MUST_CHECK esp_err run_config_recall (const char *path, char *const *overrides, size_t count,
+                                          run_config **out, esp_buf *mistakes, esp_error *error);
+/* From text, such as a resolved run file from a journal; also without these files. */
 ESP_MUST_CHECK esp_err run_config_parse (span text, char *const *overrides, size_t count,
                                          run_config **out, esp_buf *mistakes, esp_error *error);
 void run_config_destroy (run_config *c); /* accepts NULL */
 
-/* Open the engines a worker needs: worker_setup.open and close; ctx unused. */
+/* Open the engines a worker needs: worker_setup.open and close; ctx unused.  Reads the files of section `prompt` here, so
+ * every rank must see them under the run file's paths (relative ones start at the working folder, as problems.file). */
 esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base,
                                  worker_engines *out, esp_error *error);
 void run_config_close_engines (void *ctx, worker_engines *engines);

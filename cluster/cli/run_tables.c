@@ -89,8 +89,12 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
         }
         if (k != TASK_VERIFY)
             visit (ctx, run_sections[k], "engines that speak HTTP", server_option_rows);
+        if (k == TASK_SCORE)
+            visit (ctx, run_sections[k], "of models that think", step_view_rows);
     }
     visit (ctx, "actions", "a list of maps: variants of prompt or model", action_option_rows);
+    visit (ctx, "step", "where a step ends", step_option_rows);
+    visit (ctx, "prompt", "from a problem to a prompt", prompt_option_rows);
     visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
     visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);
     visit (ctx, "journal", "the journal", journal_option_rows);

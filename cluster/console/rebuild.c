@@ -36,7 +36,7 @@ esp_err rebuild_open (const char *output, rebuild *r, esp_error *error)
     if ((err = run_config_output_override (output, &key)) != ESP_OK)
         esp_error_set (error, err, "%s: %s", output, esp_err_text (err));
     else
-        err = run_config_load (path, &key.data, 1, &r->config, &mistakes, error);
+        err = run_config_recall (path, &key.data, 1, &r->config, &mistakes, error);
     esp_buf_free (&key);
     if (err == ESP_ENOENT)
         esp_error_set (error, err, "%s holds no run (there is no run.yaml)", output);

@@ -4,8 +4,8 @@
 
 /* config.h - the run file: YAML in, option structs out
  *
- * A run file is a map of sections (run, problems, search, generator, prm,
- * verifier, vote, dispatch, journal, observe, log, samples).  The caller reads the file, applies
+ * A run file is a map of sections (run, problems, search, generator, prm, verifier,
+ * step, prompt, vote, dispatch, journal, observe, log, samples).  The caller reads the file, applies
  * `section.key=value` overrides, binds each section to option tables, and at
  * the end asks for keys that nobody bound: those are mistakes.  All mistakes
  * are collected, each with file and line, so that a user sees them at once.
@@ -82,6 +82,9 @@ ESP_MUST_CHECK esp_err config_check_unknown (config *c);
  * sentence; the config finds the line. */
 ESP_MUST_CHECK esp_err config_mistake (config *c, const char *dotted, const char *format, ...)
     ESP_PRINTF (3, 4);
+
+/* "section.key: sentence" of a module's own check becomes one at that key; a sentence without a key at `otherwise`. */
+ESP_MUST_CHECK esp_err config_mistake_of (config *c, const char *otherwise, const esp_error *error);
 
 /* Number of mistakes; *text (may be NULL) is one line each, "run.yaml:7: search.kepe: unknown key; did you mean
  * keep?", borrowed until the next call that adds one. */

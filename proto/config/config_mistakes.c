@@ -111,6 +111,19 @@ esp_err config_mistake (config *c, const char *dotted, const char *format, ...)
                         dotted, sentence);
 }
 
+esp_err config_mistake_of (config *c, const char *otherwise, const esp_error *error)
+{
+    const char *colon = error ? strstr (error->text, ": ") : NULL;
+    char key[CONFIG_NAME_BYTES];
+    if (!error || !otherwise)
+        return ESP_EINVAL;
+    if (!colon || (size_t)(colon - error->text) >= sizeof (key))
+        return config_mistake (c, otherwise, "%s", error->text);
+    memcpy (key, error->text, (size_t)(colon - error->text));
+    key[colon - error->text] = 0;
+    return config_mistake (c, key, "%s", colon + 2);
+}
+
 /* --- unknown names --- */
 
 /* The names that `word` could have meant, NULL at the end; freed by the caller. */

@@ -36,11 +36,12 @@ const esp_option step_option_rows[] = {
      "a step with fewer (white space not counted) is joined with what follows", ESP_OPT_FIXED,
      false},
     {"think.open", ESP_OPT_STRING, offsetof (step_options, think_open), NULL, 0, 0, NULL, "",
-     "tag that begins the thinking; unset: <think> if another key of step.think is set, else there "
+     "tag that begins the thinking; unset: `<think>` if another key of step.think is set, else "
+     "there "
      "is no such phase",
      ESP_OPT_FIXED, false},
     {"think.close", ESP_OPT_STRING, offsetof (step_options, think_close), NULL, 0, 0, NULL, "",
-     "tag that ends it; unset: </think>", ESP_OPT_FIXED, false},
+     "tag that ends it; unset: `</think>`", ESP_OPT_FIXED, false},
     {"think.max_tokens", ESP_OPT_INT, offsetof (step_options, think_max_tokens), "0", 0, 10000000,
      NULL, "tokens", "thinking is closed after so many; 0 = never", ESP_OPT_FIXED, false},
     {"think.force", ESP_OPT_STRING, offsetof (step_options, think_force), NULL, 0, 0, NULL, "",

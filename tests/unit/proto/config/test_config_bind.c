@@ -420,6 +420,21 @@ static void mistakes_of_callers_get_their_place (void)
     config_destroy (c);
 }
 
+static void sentences_that_name_a_key_become_its_mistake (void)
+{
+    config *c = given ("search:\n  keep: 3\n");
+    esp_error error = {0};
+    esp_error_set (&error, ESP_EINVAL, "search.keep: is odd: 3");
+    PASS (config_mistake_of (c, "search", &error));
+    esp_error_set (&error, ESP_EINVAL, "it cannot be");
+    PASS (config_mistake_of (c, "search", &error));
+    expect_mistakes (c, 2,
+                     "run.yaml:2: search.keep: is odd: 3\n"
+                     "run.yaml:1: search: it cannot be\n");
+    FAILS (config_mistake_of (c, "search", NULL), ESP_EINVAL);
+    config_destroy (c);
+}
+
 static void long_and_strange_values_stay_short_in_mistakes (void)
 {
     char value[600];
@@ -489,6 +504,8 @@ int main (void)
          two_tables_fill_two_structs_from_one_section},
         {"accepted sections have no unknown keys", accepted_sections_have_no_unknown_keys},
         {"mistakes of callers get their place", mistakes_of_callers_get_their_place},
+        {"sentences that name a key become its mistake",
+         sentences_that_name_a_key_become_its_mistake},
         {"long and strange values stay short in mistakes",
          long_and_strange_values_stay_short_in_mistakes},
         {"survives failure of every allocation", survives_failure_of_every_allocation},

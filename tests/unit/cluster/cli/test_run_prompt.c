@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_run_prompt.c - what cluster/cli/run_prompt.h promises, and run_config.h of it */
+
+#include "cluster/cli/run_prompt.h"
+#include <stdio.h>
+#include <string.h>
+#include "cluster/cli/run_config.h"
+#include "proto/base/alloc.h"
+#include "proto/base/file.h"
+#include "tests/support/suite.h"
+
+#define RUN                                                                                        \
+    "run: {output: out}\nproblems: {file: p.jsonl}\ngenerator: {engine: fake}\nprm: {engine: "     \
+    "fake, view: answer}\n"
+
+static char run_path[4096];
+
+static void given_run_file (const char *text)
+{
+    esp_error error = {0};
+    PASS (esp_path_join (run_path, sizeof (run_path), suite_folder (), "run.yaml"));
+    PASS (esp_file_write (run_path, span_of (text), 0644, &error));
+}
+
+static void has_mistakes (const char *text, const char *first, const char *second)
+{
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    run_config *c = NULL;
+    given_run_file (text);
+    FAILS (run_config_load (run_path, NULL, 0, &c, &mistakes, &error), ESP_EFORMAT);
+    CHECK (strstr (esp_buf_text (&mistakes), first) != NULL);
+    CHECK (strstr (esp_buf_text (&mistakes), second) != NULL);
+    esp_buf_free (&mistakes);
+}
+
+static void mistakes_are_found_with_their_line (void)
+{
+    has_mistakes (RUN "step: {regex: \"a(\"}\nprompt:\n  template: no\n",
+                  "run.yaml:5: step.regex: column 3: ", "run.yaml:7: prompt.template: ");
+    has_mistakes (RUN "step:\n  think: {separator: [\"a\", \"ab\"]}\nprompt:\n  chat: file\n",
+                  "run.yaml:6: step.think.separator: ", "run.yaml:8: prompt.chat: ");
+    has_mistakes (RUN "step: {sepatator: a}\nprompt: {examples: /nowhere/x}\n", "separator",
+                  "run.yaml:6: prompt.examples: /nowhere/x");
+}
+
+static void what_is_right_is_compiled (void)
+{
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    run_config *c = NULL;
+    given_run_file (RUN "step: {think: {max_tokens: 4k, tokens: 512}}\nprompt: {preset: math}\n");
+    PASS (run_config_load (run_path, NULL, 0, &c, &mistakes, &error));
+    CHECK (c->prompt.step != NULL && c->prompt.chat != NULL);
+    CHECK (c->prompt.step_how.view == VIEW_ANSWER);
+    CHECK (step_rule_thinks (c->prompt.step, false, span_of ("<think>")));
+    run_config_destroy (c);
+    esp_buf_free (&mistakes);
+}
+
+static void looking_back_needs_no_files (void)
+{
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    run_config *c = NULL;
+    given_run_file (RUN "prompt: {examples: /nowhere/x}\n");
+    PASS (run_config_recall (run_path, NULL, 0, &c, &mistakes, &error));
+    CHECK (c->prompt.step != NULL && c->prompt.chat == NULL);
+    PASS (run_config_check_problem (c, span_of ("{\"id\":\"a\"}"), &error));
+    run_config_destroy (c);
+    esp_buf_free (&mistakes);
+}
+
+static void finished (void *ctx, const job *j, const result *r)
+{
+    (void)ctx, (void)j, (void)r;
+}
+
+static void a_worker_reads_the_files_itself (void)
+{
+    worker_engines engines = {.owner = NULL};
+    engine_setup base = {.rank = 1, .done = finished};
+    esp_error error = {0};
+    FAILS (run_config_open_engines (NULL, span_of (RUN "prompt: {examples: /nowhere/x}\n"), &base,
+                                    &engines, &error),
+           ESP_EFORMAT);
+    CHECK (strstr (error.text, "rank 0") && strstr (error.text, "prompt.examples: /nowhere/x"));
+    PASS (run_config_open_engines (NULL, span_of (RUN), &base, &engines, &error));
+    run_config_close_engines (NULL, &engines);
+    CHECK (esp_alloc_live () == 0);
+}
+
+static void a_problem_without_text_makes_no_prompt (void)
+{
+    run_prompt p = {.step = NULL};
+    prompt_options o = {.chat = TEMPLATE_CHATML};
+    esp_error error = {0};
+    PASS (run_prompt_check_problem (&p, span_of ("{}"), &error));
+    PASS (chat_create (&o, &p.chat, &error));
+    PASS (run_prompt_check_problem (&p, span_of ("{\"problem\":\"2+2?\"}"), &error));
+    FAILS (run_prompt_check_problem (&p, span_of ("{\"id\":\"7\"}"), &error), ESP_EFORMAT);
+    run_prompt_free (&p);
+    CHECK (esp_alloc_live () == 0);
+}
+
+int main (void)
+{
+    static const struct suite_case cases[] = {
+        {"mistakes are found with their line", mistakes_are_found_with_their_line},
+        {"what is right is compiled", what_is_right_is_compiled},
+        {"looking back needs no files", looking_back_needs_no_files},
+        {"a worker reads the files itself", a_worker_reads_the_files_itself},
+        {"a problem without text makes no prompt", a_problem_without_text_makes_no_prompt},
+        {NULL, NULL},
+    };
+    return suite_main ("run_prompt", cases);
+}
