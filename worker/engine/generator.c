@@ -48,11 +48,15 @@ static struct sample **slot_of (generator *g, task_id id)
     return at;
 }
 
-static void free_sample (struct sample *s)
+static void unlist (struct sample *s)
 {
     struct sample **at = slot_of (s->owner, s->job->task.id);
     if (*at == s)
         *at = s->next_in_table;
+}
+
+static void free_sample (struct sample *s)
+{
     if (s->root)
         generator_root_unpin (s->owner, s->root);
     esp_buf_free (&s->text);
@@ -67,8 +71,9 @@ void generator_finish (struct sample *s, result *r)
     engine_setup *setup = &s->owner->setup;
     const job *j = s->job;
     r->id = j->task.id;
+    unlist (s);
+    s->job = NULL;                  /* the call frees it */
     setup->done (setup->ctx, j, r); /* borrows s->text */
-    s->job = j;
     free_sample (s);
 }
 
@@ -201,6 +206,7 @@ void generator_cancel (void *state, const job *j)
         leave_request (s);
     else
         leave_root (s);
+    unlist (s);
     free_sample (s);
 }
 
@@ -249,8 +255,10 @@ void generator_close (void *state)
     servers_destroy (g->servers);
     for (size_t i = 0; g->table && i < TABLE; i++)
         while (g->table[i]) {
-            g->table[i]->root = NULL;
-            free_sample (g->table[i]);
+            struct sample *s = g->table[i];
+            g->table[i] = s->next_in_table;
+            s->root = NULL;
+            free_sample (s);
         }
     if (g->roots)
         generator_roots_free (g);
