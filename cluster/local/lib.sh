@@ -60,7 +60,7 @@ slurm-wlm            | test  | c:slurmctld         | a Slurm on this machine for
 mpich                | test  | c:mpirun.mpich      | a second MPI
 libmpich-dev         | test  | c:mpicc.mpich       | a second MPI
 python3              | test  | c:python3           | test scripts
-python3-venv         | test  | y:ensurepip         | Open MPI 5 from a Python wheel
+python3-venv         | test  | y:ensurepip         | Open MPI 5 and a llama.cpp server from Python wheels
 tmux                 | test  | c:tmux              | a terminal for espalier watch
 iproute2             | test  | c:ss                | looks at sockets in tests
 procps               | test  | c:ps                | looks at processes in tests
