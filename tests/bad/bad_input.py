@@ -121,6 +121,32 @@ def an_unknown_strategy_or_engine():
 
 
 @case
+def a_prompt_without_the_problem_or_its_files():
+    bad_run((RUN % "") + "prompt: {template: Solve it}\n", "run.yaml:8", "prompt.template", "{problem}")
+    bad_run((RUN % "") + "prompt: {examples: none.jsonl}\n", "run.yaml:8", "prompt.examples", "none.jsonl")
+    bad_run((RUN % "") + "prompt: {chat: file, chat_file: none.yaml}\n", "run.yaml:8", "prompt.chat_file", "none.yaml")
+
+
+@case
+def a_step_rule_that_cannot_be():
+    bad_run((RUN % "") + "step: {regex: \"a(\"}\n", "run.yaml:8", "step.regex", "column 3")
+    bad_run((RUN % "") + "step: {regex: \"x*\"}\n", "run.yaml:8", "step.regex", "empty text")
+    bad_run((RUN % "") + "step: {separator: [\"\\n\\n\", \"\\n\"]}\n", "run.yaml:8", "step.separator", "leave one of them out")
+    bad_run((RUN % "") + "step: {whole: true, tokens: 5}\n", "run.yaml:8", "step.whole", "step.tokens")
+
+
+@case
+def files_of_the_prompt_are_not_needed_to_look_back():
+    folder((RUN % "") + "prompt: {examples: shots.jsonl}\n")
+    write("shots.jsonl", '{"problem": "1+1?", "solution": "2"}\n')
+    want(call("run", "run.yaml"), 0)
+    os.remove("shots.jsonl")
+    want(call("show", "out", "p0"), 0)
+    want(call("replay", "out"), 0)
+    want(call("check", "out/run.yaml"), 2, "prompt.examples", "shots.jsonl")
+
+
+@case
 def a_strategy_without_what_it_needs():
     mcts = (RUN % "").replace("strategy: beam, keep: 2, expand: 2", "strategy: mcts, simulations: 0")
     bad_run(mcts, "run.yaml:3", "search.simulations", "budget")

@@ -71,6 +71,45 @@ static void looking_back_needs_no_files (void)
     esp_buf_free (&mistakes);
 }
 
+/* Without the lines of the vLLM engine where this program has none. */
+static void recipe (const char *name, esp_buf *out)
+{
+    char path[4096];
+    esp_buf text = {0};
+    esp_error error = {0};
+    span rest;
+    snprintf (path, sizeof (path), "%s/../../cluster/recipes/%s", ESP_TESTS_UNIT, name);
+    PASS (esp_file_read (path, 1 << 20, &text, &error));
+    rest = esp_buf_span (&text);
+    while (rest.len > 0) {
+        size_t end = span_find (rest, span_of ("\n")) + 1;
+        span line = span_make (rest.ptr, end < rest.len ? end : rest.len);
+        rest = span_make (rest.ptr + line.len, rest.len - line.len);
+        if (engine_find ("vllm", ENGINE_GENERATOR) ||
+            (!span_starts (line, "  engine: vllm") && !span_starts (line, "  url:")))
+            PASS (esp_buf_add (out, line));
+    }
+    esp_buf_free (&text);
+}
+
+static void the_recipe_for_thinking_models_is_right (void)
+{
+    esp_buf text = {0}, mistakes = {0};
+    esp_error error = {0};
+    run_config *c = NULL;
+    step_plan plan;
+    recipe ("think-chunks.yaml", &text);
+    given_run_file (esp_buf_text (&text));
+    PASS (run_config_load (run_path, NULL, 0, &c, &mistakes, &error));
+    step_rule_plan (c->prompt.step, &(step_place){.thinking = true, .think_tokens = 8000}, &plan);
+    CHECK (plan.most_tokens == 192 && plan.stop_count == 1);
+    CHECK (step_rule_begins (c->prompt.step, span_of ("<|im_start|>assistant\n"),
+                             span_of (c->prompt.chat_how.prefill)));
+    run_config_destroy (c);
+    esp_buf_free (&mistakes);
+    esp_buf_free (&text);
+}
+
 static void finished (void *ctx, const job *j, const result *r)
 {
     (void)ctx, (void)j, (void)r;
@@ -108,6 +147,7 @@ int main (void)
     static const struct suite_case cases[] = {
         {"mistakes are found with their line", mistakes_are_found_with_their_line},
         {"what is right is compiled", what_is_right_is_compiled},
+        {"the recipe for thinking models is right", the_recipe_for_thinking_models_is_right},
         {"looking back needs no files", looking_back_needs_no_files},
         {"a worker reads the files itself", a_worker_reads_the_files_itself},
         {"a problem without text makes no prompt", a_problem_without_text_makes_no_prompt},
