@@ -27,6 +27,7 @@ static const struct row {
     {"journal", bench_journal, "the journal alone: what it costs the loop, reading it again"},
     {"link", bench_link, "the link between two ranks: idle CPU, wake-up, messages"},
     {"wire", bench_wire, "encoding and decoding"},
+    {"shape", bench_shape, "a request of 4 samples to a vLLM server, and its answer"},
 };
 enum { ROWS = sizeof (rows) / sizeof (rows[0]) };
 

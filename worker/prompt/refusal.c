@@ -6,7 +6,6 @@
  */
 
 #include "worker/prompt/refusal.h"
-#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,15 +24,17 @@ typedef struct says {
     char *text;
     size_t size, len;
     bool space; /* before the next word */
+    bool full;
 } says;
 
-/* White space of any kind becomes one space. */
+/* White space of any kind, and bytes of 0, become one space. */
 static void say (says *out, span text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        bool white = isspace ((unsigned char)text.ptr[i]) || text.ptr[i] == 0;
+        bool white = memchr (" \t\n\v\f\r", text.ptr[i], sizeof (" \t\n\v\f\r")) != NULL;
         out->space = out->space || (white && out->len > 0);
-        if (white || out->len + 3 > out->size)
+        out->full = out->full || out->len + 3 > out->size;
+        if (white || out->full)
             continue;
         if (out->space)
             out->text[out->len++] = ' ';
@@ -42,13 +43,16 @@ static void say (says *out, span text)
     }
 }
 
+/* Without the beginning of a character that say() cut; what else is no UTF-8 is scrubbed. */
 static void say_end (says *out)
 {
-    span whole = esp_utf8_cut (span_make (out->text, out->len), out->size - 1);
-    while (whole.len > 0 && !esp_utf8_valid (whole) && out->len - whole.len < 4)
-        whole.len--; /* a character that say() cut; other mistakes are scrubbed */
-    if (esp_utf8_valid (whole))
-        out->len = whole.len;
+    size_t tail = 0;
+    while (tail < 3 && tail < out->len &&
+           ((unsigned char)out->text[out->len - 1 - tail] & 0xC0) == 0x80)
+        tail++;
+    if (out->full && tail < out->len &&
+        !esp_utf8_valid (span_make (out->text + out->len - 1 - tail, tail + 1)))
+        out->len -= tail + 1;
     out->text[out->len] = 0;
     esp_text_scrub (out->text);
 }

@@ -56,6 +56,7 @@ esp_err reply_create (const gen_ask *ask, gen_reply **out)
     r->stop_count = ask->stop_count;
     r->chat = ask->messages.ptr != NULL;
     r->stream = ask->stream;
+    r->ids = ask->ids;
     for (uint32_t i = 0; i < r->n; i++) {
         r->samples[i].logprob = NAN;
         r->samples[i].slot = -1;
@@ -124,6 +125,22 @@ check_logprob (const gen_reply *r, const gen_sample *s, double *logprob, esp_err
     return ESP_OK;
 }
 
+static esp_err too_many (const gen_reply *r, const gen_sample *s, esp_error *why)
+{
+    return esp_error_set (
+        why, ESP_EFORMAT,
+        "sample %u has more than the %u tokens asked for: the server ignores max_tokens",
+        reply_number (r, s), r->max_tokens);
+}
+
+esp_err reply_add_count (const gen_reply *r, gen_sample *s, size_t count, esp_error *why)
+{
+    if (count > UINT32_MAX || s->tokens + (uint64_t)count > (uint64_t)r->max_tokens + SPARE_TOKENS)
+        return too_many (r, s, why);
+    s->tokens += (uint32_t)count;
+    return ESP_OK;
+}
+
 esp_err
 reply_add_token (const gen_reply *r, gen_sample *s, uint32_t id, double logprob, esp_error *why)
 {
@@ -132,10 +149,7 @@ reply_add_token (const gen_reply *r, gen_sample *s, uint32_t id, double logprob,
     if (err != ESP_OK)
         return err;
     if (at >= (size_t)r->max_tokens + SPARE_TOKENS)
-        return esp_error_set (
-            why, ESP_EFORMAT,
-            "sample %u has more than the %u tokens asked for: the server ignores max_tokens",
-            reply_number (r, s), r->max_tokens);
+        return too_many (r, s, why);
     if (esp_grow (&s->generated, &s->generated_cap, at + 1, sizeof (*s->generated)) != 0 ||
         (k > 0 && esp_grow (&s->top, &s->top_cap, (at + 1) * k, sizeof (*s->top)) != 0))
         return ESP_ENOMEM;
@@ -268,14 +282,15 @@ static esp_err sum_logprobs (const gen_reply *r, gen_sample *s, bool asked, esp_
 
 static esp_err finish_sample (const gen_reply *r, gen_sample *s, const gen_ask *ask, esp_error *why)
 {
+    size_t most = s->tokens > s->generated_count ? s->tokens : s->generated_count;
     if (!esp_utf8_valid (esp_buf_span (&s->text)))
         return esp_error_set (why, ESP_EFORMAT, "the text of sample %u is not UTF-8",
                               reply_number (r, s));
-    if (s->tokens > r->max_tokens && !s->guessed)
+    if (!s->guessed && most > r->max_tokens)
         return esp_error_set (why, ESP_EFORMAT,
-                              "sample %u has %u tokens, %u were asked for at most: the server "
+                              "sample %u has %zu tokens, %u were asked for at most: the server "
                               "ignores max_tokens",
-                              reply_number (r, s), s->tokens, r->max_tokens);
+                              reply_number (r, s), most, r->max_tokens);
     if (s->tokens > r->max_tokens)
         s->tokens = r->max_tokens;
     if (s->finish == GEN_LENGTH)

@@ -76,7 +76,7 @@ typedef struct gen_reply {
     size_t most_bytes;                    /* of one read() */
     const char *const *stop;              /* as asked; borrowed */
     size_t stop_count;
-    bool chat, stream;
+    bool chat, stream, ids;
     bool done;              /* every sample ended; of a stream, usage and [DONE] may still come */
     bool tail_unsaid;       /* llama.cpp, not streamed: no logprobs of a stop text's tokens */
     uint32_t ended;         /* samples */

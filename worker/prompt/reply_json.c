@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include "worker/prompt/json_thin.h"
 #include "worker/prompt/shape_inner.h"
 
 enum { SAYS_BYTES = 300 };
@@ -24,15 +25,20 @@ esp_err reply_no_error (const json_t *object, esp_error *why)
                           says[0] ? says : "(without a sentence)");
 }
 
+static esp_err too_big (const gen_reply *r, size_t bytes, esp_error *why)
+{
+    return esp_error_set (why, ESP_EFORMAT,
+                          "the answer has %zu bytes, %u samples of %u tokens have at most %zu",
+                          bytes, r->n, r->max_tokens, r->most_bytes);
+}
+
 esp_err reply_parse (const gen_reply *r, span json, json_t **root, esp_error *why)
 {
     json_error_t e;
     json_t *value;
     esp_err err;
     if (json.len > r->most_bytes)
-        return esp_error_set (why, ESP_EFORMAT,
-                              "the answer has %zu bytes, %u samples of %u tokens have at most %zu",
-                              json.len, r->n, r->max_tokens, r->most_bytes);
+        return too_big (r, json.len, why);
     value = json_loadb (json.ptr ? json.ptr : "", json.len, JSON_ALLOW_NUL, &e);
     if (!value && (json_error_code (&e) == json_error_out_of_memory || !e.text[0]))
         return ESP_ENOMEM;
@@ -45,6 +51,29 @@ esp_err reply_parse (const gen_reply *r, span json, json_t **root, esp_error *wh
     }
     *root = value;
     return ESP_OK;
+}
+
+esp_err reply_parse_thin (const gen_reply *r, span json, const char *drop, const char *ids,
+                          json_t **root, esp_error *why)
+{
+    esp_buf thin = {0};
+    esp_err err;
+    bool has_drop = drop && memmem (json.ptr, json.len, drop, strlen (drop));
+    bool has_ids = ids && !r->ids && memmem (json.ptr, json.len, ids, strlen (ids));
+    if (json.len > r->most_bytes)
+        return too_big (r, json.len, why);
+    if (!has_drop && !has_ids)
+        return reply_parse (r, json, root, why);
+    if ((err = json_thin (json, drop, has_ids ? ids : NULL, &thin)) == ESP_OK)
+        err = reply_parse (r, esp_buf_span (&thin), root, why);
+    esp_buf_free (&thin);
+    return err;
+}
+
+size_t reply_id_count (const json_t *ids)
+{
+    json_int_t count = json_integer_value (ids);
+    return count > 0 && count < UINT32_MAX ? (size_t)count : json_array_size (ids);
 }
 
 span reply_span (const json_t *text)

@@ -25,6 +25,9 @@ ESP_MUST_CHECK esp_err reply_add_text (const gen_reply *r, gen_sample *s, span t
 /* One more token.  logprob: NaN = not given. */
 ESP_MUST_CHECK esp_err reply_add_token (const gen_reply *r, gen_sample *s, uint32_t id,
                                         double logprob, esp_error *why);
+/* So many more tokens of which nothing else is known. */
+ESP_MUST_CHECK esp_err reply_add_count (const gen_reply *r, gen_sample *s, size_t count,
+                                        esp_error *why);
 /* An alternative of the last token; kept if it is among the likeliest. */
 ESP_MUST_CHECK esp_err reply_add_top (const gen_reply *r, gen_sample *s, uint32_t id,
                                       double logprob, esp_error *why);
@@ -39,6 +42,11 @@ uint32_t reply_number (const gen_reply *r, const gen_sample *s); /* of a sample,
 /* *root is the caller's to release.  Errors: and ESP_EENGINE: it is an error object. */
 ESP_MUST_CHECK esp_err reply_parse (const gen_reply *r, span json, struct json_t **root,
                                     esp_error *why);
+/* The same without lists of ids: those named `drop`; and those named `ids` are counted, unless ids were asked for. */
+ESP_MUST_CHECK esp_err reply_parse_thin (const gen_reply *r, span json, const char *drop,
+                                         const char *ids, struct json_t **root, esp_error *why);
+/* How many ids: of a list, or as reply_parse_thin() counted them; 0 if there are none. */
+size_t reply_id_count (const struct json_t *ids);
 /* ESP_EENGINE if it is an error object. */
 ESP_MUST_CHECK esp_err reply_no_error (const struct json_t *object, esp_error *why);
 /* The sample of an index, or of its place in the answer if it has none.

@@ -77,14 +77,14 @@ static esp_err take_columns (const gen_reply *r, gen_sample *s, const json_t *id
     const json_t *values = json_object_get (logprobs, "token_logprobs");
     const json_t *names = json_object_get (logprobs, "tokens");
     const json_t *tops = json_object_get (logprobs, "top_logprobs");
-    size_t id_count = json_array_size (ids), count = json_array_size (values);
+    size_t id_count = reply_id_count (ids), count = json_array_size (values);
     esp_err err = ESP_OK;
     if (id_count > 0 && count > 0 && id_count != count)
         return esp_error_set (why, ESP_EFORMAT,
                               "sample %u has %zu token ids and %zu log probabilities",
                               reply_number (r, s), id_count, count);
-    for (size_t i = 0; err == ESP_OK && i < (id_count > count ? id_count : count); i++) {
-        const json_t *id = json_array_get (id_count > 0 ? ids : names, i);
+    for (size_t i = 0; err == ESP_OK && i < (count > 0 ? count : json_array_size (ids)); i++) {
+        const json_t *id = json_array_get (json_array_size (ids) > 0 ? ids : names, i);
         const char *name;
         json_t *value;
         err = reply_take_token (r, s, id, json_array_get (values, i), why);
@@ -113,7 +113,7 @@ static esp_err take_tops (const gen_reply *r, gen_sample *s, const json_t *tops,
 static esp_err
 take_rows (const gen_reply *r, gen_sample *s, const json_t *ids, const json_t *rows, esp_error *why)
 {
-    size_t id_count = json_array_size (ids), count = json_array_size (rows);
+    size_t id_count = reply_id_count (ids), count = json_array_size (rows);
     esp_err err = ESP_OK;
     if (id_count > 0 && id_count != count)
         return esp_error_set (why, ESP_EFORMAT,
@@ -121,7 +121,8 @@ take_rows (const gen_reply *r, gen_sample *s, const json_t *ids, const json_t *r
                               reply_number (r, s), id_count, count);
     for (size_t i = 0; err == ESP_OK && i < count; i++) {
         const json_t *row = json_array_get (rows, i);
-        const json_t *id = id_count > 0 ? json_array_get (ids, i) : json_object_get (row, "id");
+        const json_t *id =
+            json_array_size (ids) > 0 ? json_array_get (ids, i) : json_object_get (row, "id");
         err = reply_take_token (r, s, id ? id : json_object_get (row, "token"),
                                 json_object_get (row, "logprob"), why);
         if (err == ESP_OK && r->top_logprobs > 0)
@@ -135,6 +136,8 @@ static esp_err take_tokens (const gen_reply *r, gen_sample *s, const json_t *cho
     const json_t *ids = json_object_get (choice, "token_ids");
     const json_t *logprobs = json_object_get (choice, "logprobs");
     const json_t *rows = json_object_get (logprobs, "content");
+    if (json_is_integer (ids) && !json_is_object (logprobs)) /* counted only */
+        return reply_add_count (r, s, reply_id_count (ids), why);
     return json_is_array (rows) ? take_rows (r, s, ids, rows, why)
                                 : take_columns (r, s, ids, logprobs, why);
 }
@@ -202,7 +205,7 @@ static bool is_echo (const gen_reply *r, const json_t *choice, const json_t *tex
     json_int_t at = json_integer_value (index);
     return r->stream && reply_span (text).len == 0 && at >= 0 && at < (json_int_t)r->n &&
            r->samples[at].finish != GEN_OPEN &&
-           json_array_size (json_object_get (choice, "token_ids")) == 0;
+           reply_id_count (json_object_get (choice, "token_ids")) == 0;
 }
 
 static esp_err take_choice (gen_reply *r, const json_t *choice, size_t place, enum openai_stop stop,
@@ -241,7 +244,7 @@ esp_err openai_read (gen_reply *r, span json, enum openai_stop stop, bool reason
 {
     json_t *root = NULL;
     const json_t *choices;
-    esp_err err = reply_parse (r, json, &root, why);
+    esp_err err = reply_parse_thin (r, json, "prompt_token_ids", "token_ids", &root, why);
     if (err != ESP_OK)
         return err;
     choices = json_object_get (root, "choices");

@@ -145,8 +145,8 @@ static bool is_all_so_far (const json_t *item)
     const json_t *meta = json_object_get (item, "meta_info");
     const json_t *ids = json_object_get (item, "output_ids");
     const json_t *count = json_object_get (meta, "completion_tokens");
-    return !json_is_array (ids) || !json_is_integer (count) ||
-           (json_int_t)json_array_size (ids) >= json_integer_value (count);
+    return !ids || !json_is_integer (count) ||
+           (json_int_t)reply_id_count (ids) >= json_integer_value (count);
 }
 
 /* {"type": "stop", "matched": text or id} | {"type": "length"} | {"type": "abort", "message"} */
@@ -200,7 +200,7 @@ static esp_err sglang_read (gen_reply *r, span json, esp_error *why)
     esp_err err;
     if (r->chat)
         return openai_read (r, json, OPENAI_NAMED, true, why);
-    if ((err = reply_parse (r, json, &root, why)) != ESP_OK)
+    if ((err = reply_parse_thin (r, json, "prompt_token_ids", "output_ids", &root, why)) != ESP_OK)
         return err;
     if (!json_is_array (root))
         err = take_item (r, root, 0, why);

@@ -18,7 +18,8 @@ enum want {
     TOP2 = 8,
     TWO = 16,
     NO_STOP = 32,
-    SHORT = 64
+    SHORT = 64,
+    IDS = 128
 };
 
 typedef struct row {
@@ -34,6 +35,7 @@ static inline gen_ask ask_of (unsigned want)
     gen_ask ask = kit_ask ();
     ask.n = want & TWO ? 2 : 1;
     ask.stream = want & STREAM;
+    ask.ids = want & IDS;
     ask.logprobs = want & (LOGPROBS | TOP2);
     ask.top_logprobs = want & TOP2 ? 2 : 0;
     ask.messages = want & CHAT ? span_of ("[]") : span_make (NULL, 0);

@@ -13,7 +13,7 @@ static gen_reply *given_reply (const char *name, const gen_ask *ask, const char 
 
 static void ids_and_alternatives_are_kept_likeliest_first (void)
 {
-    gen_ask ask = ask_of (TOP2);
+    gen_ask ask = ask_of (TOP2 | IDS);
     gen_reply *r = given_reply ("vllm", &ask,
                                 "{\"model\":\"m\\u0007\",\"choices\":[{\"index\":0,\"text\":\"ab\","
                                 "\"finish_reason\":\"length\",\"token_ids\":[1,2],"

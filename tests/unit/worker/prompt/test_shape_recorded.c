@@ -62,6 +62,7 @@ static void take_request (recorded *rec, const json_t *q)
     ask->max_tokens = json_count (max ? max : json_object_get (q, "n_predict"), ALL_TOKENS);
     ask->messages = json_object_get (q, "messages") ? span_of ("[]") : span_make (NULL, 0);
     ask->stream = json_is_true (json_object_get (q, "stream"));
+    ask->ids = json_is_true (json_object_get (q, "return_token_ids"));
     ask->logprobs = json_is_integer (logprobs) || json_is_true (logprobs);
     ask->top_logprobs = json_count (logprobs, json_count (json_object_get (q, "top_logprobs"), 0));
     if (json_object_get (q, "n_probs")) {
