@@ -197,12 +197,31 @@ static esp_err settle_answer (json_t *row, const problem_names *names)
     return ESP_OK;
 }
 
+/* PRM800K keeps problem and answer inside `question`. */
+static esp_err lift_question (json_t *row)
+{
+    const json_t *question = json_object_get (row, "question");
+    json_t *text = json_object_get (question, "problem"),
+           *answer = json_object_get (question, "ground_truth_answer");
+    const char *name;
+    if (!json_is_string (text) || json_object_get (row, "problem"))
+        return ESP_OK;
+    if (json_object_set (row, "problem", text) != 0)
+        return ESP_ENOMEM;
+    if (json_is_string (answer) && !find (row, NULL, answer_names, &name) &&
+        json_object_set (row, "answer", answer) != 0)
+        return ESP_ENOMEM;
+    return ESP_OK;
+}
+
 static esp_err settle_row (json_t *row, const problem_names *names, const problem_row *found)
 {
     if (json_object_set_new (row, "id", json_stringn (found->id, found->id_len)) != 0)
         return ESP_ENOMEM;
     if (names->problem &&
         json_object_set (row, "problem", json_object_get (row, names->problem)) != 0)
+        return ESP_ENOMEM;
+    if (lift_question (row) != ESP_OK)
         return ESP_ENOMEM;
     return settle_answer (row, names);
 }

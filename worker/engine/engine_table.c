@@ -16,6 +16,7 @@ static const engine_kind *const table[] = {
     &engine_sglang,
     &engine_llamacpp,
     &engine_external,
+    &engine_file,
     &verifier_puzzle,
     &verifier_answer,
 };

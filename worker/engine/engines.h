@@ -15,5 +15,6 @@ extern const engine_kind engine_vllm;
 extern const engine_kind engine_sglang;
 extern const engine_kind engine_llamacpp;
 extern const engine_kind engine_external;
+extern const engine_kind engine_file;
 
 #endif

@@ -98,6 +98,17 @@ static void gsm8k_answers_are_understood (void)
                 "{\"id\":\"a\",\"answer\":\"####\"}");
 }
 
+static void problem_and_answer_of_prm800k_are_found_in_its_question (void)
+{
+    expect_row (&aliases,
+                "{\"id\":\"a\",\"question\":{\"problem\":\"P\",\"ground_truth_answer\":\"7\"}}",
+                "a",
+                "{\"id\":\"a\",\"question\":{\"problem\":\"P\",\"ground_truth_answer\":\"7\"},"
+                "\"problem\":\"P\",\"answer\":\"7\"}");
+    expect_row (&aliases, "{\"id\":\"a\",\"question\":{\"problem\":\"P\"},\"problem\":\"Q\"}", "a",
+                "{\"id\":\"a\",\"question\":{\"problem\":\"P\"},\"problem\":\"Q\"}");
+}
+
 static void numeric_answers_become_text (void)
 {
     expect_row (&aliases, "{\"id\":\"a\",\"answer\":27.0}", "a",
@@ -190,6 +201,8 @@ int main (void)
         {"a missing id is made from the text", a_missing_id_is_made_from_the_text},
         {"own names replace the aliases", own_names_replace_the_aliases},
         {"GSM8K answers are understood", gsm8k_answers_are_understood},
+        {"problem and answer of PRM800K are found in its question",
+         problem_and_answer_of_prm800k_are_found_in_its_question},
         {"numeric answers become text", numeric_answers_become_text},
         {"priority is read", priority_is_read},
         {"bad lines say what is wrong", bad_lines_say_what_is_wrong},

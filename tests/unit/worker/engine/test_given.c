@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_given.c - what worker/engine/given.h promises */
+
+#include "worker/engine/given.h"
+#include <stdio.h>
+#include <string.h>
+#include "proto/base/alloc.h"
+#include "tests/support/suite.h"
+
+static given *read (const char *json)
+{
+    given *g = NULL;
+    esp_error why = {0};
+    esp_err err = given_read (span_of (json), "\n\n", &g, &why);
+    if (err != ESP_OK)
+        printf ("    %s\n", why.text);
+    CU_ASSERT_EQUAL_FATAL (err, ESP_OK);
+    return g;
+}
+
+/* Steps between bars, solutions between new lines. */
+static void brings (const char *json, const char *expected)
+{
+    given *g = read (json);
+    esp_buf got = {0};
+    for (size_t i = 0; i < given_count (g); i++) {
+        size_t from = 0;
+        PASS (esp_buf_puts (&got, i ? "\n" : ""));
+        for (size_t k = 0; k < given_steps (g, i); k++) {
+            size_t end = given_step_end (g, i, k);
+            span text = given_text (g, i), step = span_make (text.ptr + from, end - from);
+            PASS (esp_buf_puts (&got, k ? "|" : ""));
+            for (size_t c = 0; c < step.len; c++)
+                PASS (esp_buf_append (&got, step.ptr[c] == '\n' ? "_" : step.ptr + c, 1));
+            from = end;
+        }
+        CHECK (from == given_text (g, i).len); /* the steps are the text */
+    }
+    CU_ASSERT_STRING_EQUAL (esp_buf_text (&got), expected);
+    esp_buf_free (&got);
+    given_destroy (g);
+    CHECK (esp_alloc_live () == 0);
+}
+
+static void every_shape_is_read (void)
+{
+    /* search-and-learn */
+    brings ("{\"problem\":\"P\",\"solution\":\"ref\",\"completions\":[\"a\\n\\nb\",\"c\"],"
+            "\"scores\":[[0.5],"
+            "[1]]}",
+            "a__|b\nc");
+    /* lists of steps; an object; a sample that failed */
+    brings (
+        "{\"completions\":[[\"a\",\"b\\n\\n\",\"c\"],{\"text\":\"d\"},{\"steps\":[\"e\"]},null]}",
+        "a__|b__|c\nd\ne\n");
+    brings ("{\"samples\":[{\"generation\":\"x\"}]}", "x");
+    /* TRL stepwise */
+    brings ("{\"prompt\":\"P\",\"completions\":[\"a\",\"b\"],\"labels\":[true,false]}", "a__|b");
+    /* ProcessBench */
+    brings ("{\"id\":\"gsm8k-0\",\"problem\":\"P\",\"steps\":[\"a\",\"b\",\"c\"],\"label\":1}",
+            "a__|b__|c");
+    /* NeMo-Skills, HumanEval, EvalPlus */
+    brings ("{\"problem\":\"P\",\"generation\":\"a\\n\\n\\n\\nb\",\"expected_answer\":\"2\"}",
+            "a____|b");
+    brings ("{\"task_id\":\"HumanEval/0\",\"completion\":\"    return 1\"}", "    return 1");
+    brings ("{\"task_id\":\"HumanEval/0\",\"solution\":\"def f (): pass\"}", "def f (): pass");
+    /* PRM800K: chosen, the human's, the first; before a labeler came */
+    brings ("{\"question\":{\"problem\":\"P\"},\"label\":{\"steps\":[{\"completions\":[{\"text\":"
+            "\"x\",\"rating\":-1},"
+            "{\"text\":\"a\",\"rating\":1}],\"chosen_completion\":1,\"human_completion\":null},"
+            "{\"completions\":[{\"text\":\"x\",\"rating\":-1}],\"human_completion\":{\"text\":"
+            "\"b\",\"rating\":1},"
+            "\"chosen_completion\":null},"
+            "{\"completions\":[{\"text\":\"c\",\"rating\":-1}],\"human_completion\":null,\"chosen_"
+            "completion\":null}]}}",
+            "a__|b__|c");
+    brings ("{\"question\":{\"problem\":\"P\",\"pre_generated_steps\":[\"a\",\"b\"]},\"label\":{}}",
+            "a__|b");
+}
+
+static void white_space_is_no_step (void)
+{
+    brings ("{\"generation\":\"\\n\\n  \\n\\na\\n\\n\\n\\n \\n\\nb\\n\\n\"}", "__  __a____ __|b__");
+    brings ("{\"generation\":\"\"}", "");
+    brings ("{\"completions\":[]}", "");
+    brings ("{\"steps\":[]}", "");
+}
+
+static void other_shapes_are_refused (void)
+{
+    static const struct {
+        const char *json;
+        esp_err code;
+    } bad[] = {{"{}", ESP_ENOENT},
+               {"{\"completions\":null,\"problem\":\"P\"}", ESP_ENOENT},
+               {"[]", ESP_EFORMAT},
+               {"nonsense", ESP_EFORMAT},
+               {"", ESP_EFORMAT},
+               {"{\"completions\":[7]}", ESP_EFORMAT},
+               {"{\"completions\":[[\"a\",1]]}", ESP_EFORMAT},
+               {"{\"completions\":[{}]}", ESP_EFORMAT},
+               {"{\"samples\":[{\"output\":{\"output\":{\"output\":{\"output\":{\"output\":"
+                "\"deep\"}}}}}]}",
+                ESP_EFORMAT},
+               {"{\"steps\":[\"a\",null]}", ESP_EFORMAT}};
+    for (size_t i = 0; i < sizeof (bad) / sizeof (bad[0]); i++) {
+        given *g = NULL;
+        esp_error why = {0};
+        FAILS (given_read (span_of (bad[i].json), "\n\n", &g, &why), bad[i].code);
+        CHECK (g == NULL && why.text[0] != 0);
+    }
+    CHECK (esp_alloc_live () == 0);
+}
+
+static void first_error (const char *json, esp_err code, int64_t expected)
+{
+    int64_t got = -7;
+    FAILS (given_first_error (span_of (json), &got), code);
+    CHECK (got == (code == ESP_OK ? expected : -7));
+}
+
+static void the_first_error_is_what_the_row_says (void)
+{
+    bool right = false;
+    first_error ("{\"label\":2,\"steps\":[]}", ESP_OK, 2);
+    first_error ("{\"label\":-1}", ESP_OK, -1);
+    first_error ("{\"label\":-2}", ESP_ENOENT, 0);
+    first_error ("{\"labels\":[true,true,false,false]}", ESP_OK, 2);
+    first_error ("{\"labels\":[1,1]}", ESP_OK, -1);
+    first_error ("{\"labels\":[\"+\"]}", ESP_EFORMAT, 0);
+    first_error ("{\"label\":{\"steps\":[{\"completions\":[{\"text\":\"a\",\"rating\":0}],\"chosen_"
+                 "completion\":0},"
+                 "{\"completions\":[{\"text\":\"b\",\"rating\":-1}],\"chosen_completion\":null}]}}",
+                 ESP_OK, 1);
+    first_error ("{}", ESP_ENOENT, 0);
+    first_error ("7", ESP_EFORMAT, 0);
+    PASS (given_correct (span_of ("{\"final_answer_correct\":true}"), &right));
+    CHECK (right);
+    FAILS (given_correct (span_of ("{\"correct\":\"yes\"}"), &right), ESP_ENOENT);
+}
+
+static void survives_failure_of_every_allocation (void)
+{
+    esp_err err = ESP_ENOMEM;
+    for (long n = 0; err != ESP_OK && n < 60; n++) {
+        given *g = NULL;
+        esp_alloc_fail_after (n);
+        err = given_read (span_of ("{\"completions\":[\"a\\n\\nb\",[\"c\",\"d\"]]}"), "\n\n", &g,
+                          NULL);
+        esp_alloc_fail_after (-1);
+        CHECK (err == ESP_OK || err == ESP_ENOMEM);
+        given_destroy (g);
+        CU_ASSERT_EQUAL (esp_alloc_live (), 0);
+    }
+    CU_ASSERT_EQUAL (err, ESP_OK);
+}
+
+int main (void)
+{
+    static const struct suite_case cases[] = {
+        {"every shape is read", every_shape_is_read},
+        {"white space is no step", white_space_is_no_step},
+        {"other shapes are refused", other_shapes_are_refused},
+        {"the first error is what the row says", the_first_error_is_what_the_row_says},
+        {"survives failure of every allocation", survives_failure_of_every_allocation},
+        {NULL, NULL},
+    };
+    return suite_main ("given", cases);
+}
