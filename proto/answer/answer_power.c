@@ -9,8 +9,9 @@
 #include "proto/answer/answer_poly_private.h"
 
 enum {
-    SUM_EXPONENT = 32,   /* (x + 1)^32 */
-    TERM_EXPONENT = 4096 /* 2^4096; the limit of bits comes first for larger bases */
+    SUM_EXPONENT = 32, /* (x + 1)^32 */
+    TERM_EXPONENT = 4096,
+    POWER_BITS = 4096 /* 2^4096, 10^1233; numbers that are written out may be longer */
 };
 
 static esp_err divide_by_term (answer_poly *a, const answer_term *divisor)
@@ -80,7 +81,7 @@ static esp_err whole_power (answer_poly *a, unsigned long n)
     answer_poly *square = NULL, *product = NULL;
     esp_err err;
     if (n > (a->count > 1 ? SUM_EXPONENT : TERM_EXPONENT) ||
-        (answer_poly_bits (a) > 1 && n * (answer_poly_bits (a) - 1) > POLY_BITS))
+        (answer_poly_bits (a) > 1 && n * (answer_poly_bits (a) - 1) > POWER_BITS))
         return ESP_EUNSUPPORTED;
     err = answer_poly_copy (a, &square);
     if (err == ESP_OK)

@@ -108,13 +108,13 @@ static void a_choice_at_the_very_end_is_an_answer (void)
     finds ("(b)", NULL);
 }
 
-/* 4 MB of each would take minutes if an opening looked through all that follows. */
+/* 512 kB of each would take minutes if an opening looked through all that follows. */
 static void hostile_texts_cost_linear_time (void)
 {
     static const char *const parts[] = {"\\boxed{",    "\\boxed",    "\\fbox{\\boxed{",
                                         "####",        "answer is ", "\\boxed 1",
                                         "answer is $", "a",          "\\boxed{}\\boxed{"};
-    static char text[4 << 20];
+    static char text[512 << 10];
     for (size_t i = 0; i < sizeof (parts) / sizeof (parts[0]); i++) {
         size_t len = strlen (parts[i]), used = 0;
         span got;

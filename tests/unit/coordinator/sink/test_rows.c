@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// LINK: esp_config esp_search
+/* test_rows.c - equal answers in the rows of coordinator/sink/rows.h */
+
+#include "coordinator/sink/rows.h"
+#include "coordinator/merge/answer_key.h"
+#include "tests/unit/coordinator/search/plays.h"
+
+/* A best_of_n whose generations say these texts, in plan order; nothing scores or verifies them. */
+static void given_said (player *p, const char *const *texts, uint32_t n)
+{
+    char section[60];
+    snprintf (section, sizeof (section), "strategy: best_of_n, n: %u", n);
+    PASS (player_read (p, section));
+    p->w.setup.has_prm = p->w.setup.has_verifier = false;
+    world_open (&p->w);
+    for (uint32_t i = 0; i < n && p->w.queued > 0; i++) {
+        result r = {.id = p->w.queue[0].id,
+                    .text = span_of (texts[i]),
+                    .tokens = 1,
+                    .steps = 1,
+                    .finish = FINISH_EOS,
+                    .logprob = NAN,
+                    .mean_logprob = NAN,
+                    .share = NAN};
+        world_send (&p->w, &r);
+    }
+    CHECK (p->w.err == ESP_OK && search_finished (p->w.s));
+}
+
+static void
+check_rows (const char *const *texts, uint32_t n, int equal, const char *answer, const char *vote)
+{
+    player p;
+    vote_options options = {VOTE_MAJORITY, 1.0, equal};
+    esp_buf answers = {0}, candidates = {0};
+    given_said (&p, texts, n);
+    PASS (rows_of_search (p.w.s, &options, &answers, &candidates, NULL));
+    CHECK (strstr (esp_buf_text (&answers), answer) && strstr (esp_buf_text (&answers), vote));
+    CHECK (span_count (esp_buf_span (&candidates), span_of ("\n")) == n);
+    esp_buf_free (&answers);
+    esp_buf_free (&candidates);
+    player_close (&p);
+}
+
+static void equal_values_are_one_answer_in_its_first_spelling (void)
+{
+    static const char *const texts[] = {"\\boxed{7}", "\\boxed{\\frac{1}{2}}", "#### 0.5",
+                                        "The answer is 1/2.", "\\boxed{7}"};
+    check_rows (texts, 5, ANSWER_BY_VALUE, "\"answer\":\"\\\\frac{1}{2}\"", "\"vote\":3");
+    check_rows (texts, 5, ANSWER_BY_TEXT, "\"answer\":\"7\"", "\"vote\":2");
+}
+
+static void a_text_that_states_no_answer_has_none (void)
+{
+    static const char *const texts[] = {"nothing", "\\boxed{"};
+    check_rows (texts, 2, ANSWER_BY_VALUE, "\"answer\":null", "\"vote\":2");
+}
+
+static void survives_failure_of_every_allocation (void)
+{
+    static const char *const texts[] = {"\\boxed{1}", "\\boxed{1.0}"};
+    const vote_options options = {VOTE_MAJORITY, 1.0, ANSWER_BY_VALUE};
+    player p;
+    esp_err err = ESP_ENOMEM;
+    given_said (&p, texts, 2);
+    for (long n = 0; err != ESP_OK && n < 500; n++) {
+        long live = esp_alloc_live ();
+        esp_buf answers = {0}, candidates = {0};
+        esp_alloc_fail_after (n);
+        err = rows_of_search (p.w.s, &options, &answers, &candidates, NULL);
+        esp_alloc_fail_after (-1);
+        esp_buf_free (&answers);
+        esp_buf_free (&candidates);
+        CHECK (esp_alloc_live () == live && (err == ESP_OK || err == ESP_ENOMEM));
+    }
+    CU_ASSERT_EQUAL (err, ESP_OK);
+    player_close (&p);
+}
+
+int main (void)
+{
+    static const struct suite_case cases[] = {
+        {"equal values are one answer, in its first spelling",
+         equal_values_are_one_answer_in_its_first_spelling},
+        {"a text that states no answer has none", a_text_that_states_no_answer_has_none},
+        {"survives failure of every allocation", survives_failure_of_every_allocation},
+        {NULL, NULL},
+    };
+    return suite_main ("rows", cases);
+}
