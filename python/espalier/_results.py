@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run wrote: rows, summary, trees.  Everything is read anew at each call, so a run that goes on can be followed."""
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Union
+
+Rows = List[Dict[str, Any]]
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Whole lines: the last one may be half written while the run goes on."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield line
+    except FileNotFoundError:
+        return
+    except EOFError:  # a .gz that is still being written
+        return
+
+
+def _rows(path: Path) -> Rows:
+    return [json.loads(line) for line in _lines(path) if line.strip()]
+
+
+def _framed(rows: Rows, frame: Optional[bool]) -> Any:
+    if frame is False:
+        return rows
+    try:
+        import pandas
+    except ImportError:
+        if frame:
+            raise
+        return rows
+    return pandas.DataFrame(rows)
+
+
+def _deep(text: str) -> Any:
+    """json.loads for trees: a branch may be deeper than Python's limit."""
+    limit = sys.getrecursionlimit()
+    try:
+        return json.loads(text)
+    except RecursionError:
+        sys.setrecursionlimit(max(limit, 50_000))
+        try:
+            return json.loads(text)
+        finally:
+            sys.setrecursionlimit(limit)
+
+
+class Run:
+    """The output folder of a run.
+
+    Tables come as pandas data frames where pandas is installed, else as lists of dicts; ``frame=False`` always gives lists,
+    ``frame=True`` always frames.
+    """
+
+    def __init__(self, folder: Union[str, os.PathLike], program: Optional[str] = None):
+        self.path = Path(folder)
+        self._program = program
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"{self.path}: no such folder")
+        if not (self.path / "run.yaml").exists() and not (self.path / "journal").exists():
+            raise FileNotFoundError(f"{self.path}: holds no run (no run.yaml, no journal)")
+
+    def __repr__(self) -> str:
+        return f"espalier.load({str(self.path)!r})"
+
+    @property
+    def done(self) -> bool:
+        """Has the run finished?  (False: it goes on, or was stopped.)"""
+        return (self.path / "done").exists()
+
+    def answers(self, frame: Optional[bool] = None) -> Any:
+        """One row a problem and repeat that has ended (docs/outputs.md)."""
+        return _framed(_rows(self.path / "answers.jsonl"), frame)
+
+    def candidates(self, frame: Optional[bool] = None) -> Any:
+        """One row a finished branch."""
+        return _framed(_rows(self.path / "candidates.jsonl"), frame)
+
+    def sample_files(self) -> List[Path]:
+        """The files of training samples."""
+        folder = self.path / "samples"
+        return sorted(p for p in folder.glob("**/*") if p.name.endswith((".jsonl", ".jsonl.gz"))) if folder.is_dir() else []
+
+    def samples(self, name: Optional[str] = None, frame: Optional[bool] = None) -> Any:
+        """Training samples: of all files, or of those whose name begins with `name` ("stepwise")."""
+        files = [p for p in self.sample_files() if name is None or p.name.startswith(name)]
+        return _framed([row for path in files for row in _rows(path)], frame)
+
+    def summary(self) -> Dict[str, Any]:
+        """summary.json; {} before the run has written it."""
+        try:
+            return json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+
+    def tree(self, id: str, repeat: int = 0) -> Dict[str, Any]:
+        """The search of one problem as nested dicts: id, finish_reason, ..., tree (path, score, text, ..., children).
+
+        Rebuilt from the journal by the espalier program; works while the run goes on."""
+        from ._launch import EspalierError, program
+
+        command = [self._program or program(), "show", str(self.path), str(id), "--repeat", str(repeat), "--json"]
+        got = subprocess.run(command, capture_output=True)
+        if got.returncode != 0:
+            raise EspalierError(got.returncode, got.stderr.decode(errors="replace"), command)
+        return _deep(got.stdout.decode("utf-8", errors="replace"))
+
+    def nodes(self, id: str, repeat: int = 0, frame: Optional[bool] = None) -> Any:
+        """The nodes of that tree as a table, parents before children; the root is left out.
+
+        Columns: path, parent, depth, and what tree() has."""
+        rows: Rows = []
+        waiting = [(child, "", 1) for child in reversed(self.tree(id, repeat)["tree"]["children"])]
+        while waiting:
+            node, parent, depth = waiting.pop()
+            children = node.pop("children", [])
+            rows.append({"path": node.pop("path"), "parent": parent, "depth": depth, **node})
+            waiting += [(child, rows[-1]["path"], depth + 1) for child in reversed(children)]
+        return _framed(rows, frame)
+
+
+def load(folder: Union[str, os.PathLike], program: Optional[str] = None) -> Run:
+    """The results of a run, finished or not.  program: the espalier program, for trees (else it is looked for)."""
+    return Run(folder, program)
