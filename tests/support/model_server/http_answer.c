@@ -169,8 +169,7 @@ static void to_bytes (answer *a, const fault *f, wire_reply *out)
         join_frames (a, out);
     else if (a->json) {
         damage_json (a->json, f);
-        if (!(out->body = json_dumps (a->json,
-                                      JSON_COMPACT | JSON_ENSURE_ASCII * (f->stage != FAULT_JSON))))
+        if (!(out->body = json_dumps (a->json, JSON_COMPACT)))
             out_of_memory ();
         out->len = strlen (out->body);
         damage_text (out->body, &out->len);

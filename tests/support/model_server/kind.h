@@ -68,7 +68,7 @@ typedef struct kind {
                       const json_error_t *error); /* not a JSON object */
 } kind;
 
-extern const kind kind_openai, kind_vllm, kind_sglang, kind_llamacpp;
+extern const kind kind_openai, kind_vllm, kind_sglang, kind_llamacpp, kind_generic;
 
 /* Fill an answer; values are taken. */
 void answer_json (answer *a, json_t *json);

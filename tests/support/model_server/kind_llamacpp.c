@@ -97,7 +97,7 @@ static void stream_one (const asked *q, answer *a, const order *o, const struct 
 {
     size_t end = s->finish == FINISH_STOP ? s->cut : s->text.len;
     for (size_t i = 0; i < s->ids.count; i++) {
-        size_t from = i ? s->ends[i - 1] : 0, to = s->ends[i];
+        size_t from = sample_sent (s, i), to = sample_sent (s, i + 1);
         from = from < end ? from : end;
         to = to < end ? to : end;
         answer_event (

@@ -67,7 +67,7 @@ static json_t *reply (const asked *q, const order *o, const struct prompt_row *r
 {
     bool last = count == s->ids.count;
     size_t end = s->finish == FINISH_STOP && !o->keep_stop ? s->cut : s->text.len;
-    size_t so_far = count ? s->ends[count - 1] : 0;
+    size_t so_far = sample_sent (s, count);
     const char *rid = field_text (q, "rid");
     json_t *meta = json_pack (
         "{s:s, s:o, s:I, s:I, s:I, s:i, s:f, s:s}", "id", rid ? rid : "test", "finish_reason",

@@ -32,7 +32,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"kind", 'k', "KIND", 0, "vllm, sglang, llamacpp or openai (vllm)", 0},
+    {"kind", 'k', "KIND", 0,
+     "vllm (default), sglang, llamacpp, openai; generic: a PRM, {inputs} -> {scores}", 0},
     {"serves", KEY_SERVES, "WHAT", 0,
      "generate (default), prm, causal, classify, embed: the routes a vLLM has for its task", 0},
     {"port", 'p', "PORT", 0, "0: a free one (default); on 127.0.0.1", 0},
@@ -66,7 +67,8 @@ typedef struct choices {
 
 static const kind *find_kind (const char *name)
 {
-    const kind *const all[] = {&kind_vllm, &kind_sglang, &kind_llamacpp, &kind_openai};
+    const kind *const all[] = {&kind_vllm, &kind_sglang, &kind_llamacpp, &kind_openai,
+                               &kind_generic};
     for (size_t i = 0; i < sizeof (all) / sizeof (*all); i++)
         if (strcmp (all[i]->name, name) == 0)
             return all[i];

@@ -89,7 +89,7 @@ static sample make (const asked *q, const oai_order *o, size_t index)
 static span kept (const oai_order *o, const sample *s, size_t from, size_t to)
 {
     size_t end = s->finish == FINISH_STOP && !o->keep_stop ? s->cut : s->text.len;
-    size_t a = from ? s->ends[from - 1] : 0, b = to ? s->ends[to - 1] : 0;
+    size_t a = sample_sent (s, from), b = sample_sent (s, to);
     a = a < end ? a : end;
     b = b < end && to < s->ids.count ? b : end;
     return span_make (esp_buf_text (&s->text) + a, b - a);

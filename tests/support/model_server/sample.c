@@ -115,6 +115,13 @@ esp_err sample_make (const sample_ask *ask, sample *out)
     return out->ends ? err : ESP_ENOMEM;
 }
 
+size_t sample_sent (const sample *s, size_t count)
+{
+    if (count == 0 || count >= s->ids.count)
+        return count ? s->text.len : 0;
+    return esp_utf8_cut (esp_buf_span (&s->text), s->ends[count - 1]).len;
+}
+
 void sample_free (sample *s)
 {
     tokens_free (&s->ids);

@@ -43,6 +43,9 @@ typedef struct sample { /* owned: sample_free */
 esp_err sample_make (const sample_ask *ask, sample *out);
 void sample_free (sample *s);
 
+/* Bytes of text after the first `count` tokens, without a character that is not whole yet: what a stream has sent by then. */
+size_t sample_sent (const sample *s, size_t count);
+
 double sample_logprob (const sample *s, size_t i); /* of token i; < 0 */
 uint32_t
 sample_other (const sample *s, size_t i, size_t j); /* the j-th other candidate for place i */
