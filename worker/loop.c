@@ -363,6 +363,11 @@ uint32_t worker_loop_in_flight (const worker_loop *w)
     return sum;
 }
 
+bool worker_loop_prepares (const worker_loop *w)
+{
+    return w->open && !w->ready && !w->refused;
+}
+
 esp_err worker_loop_pass (worker_loop *w, bool *busy)
 {
     esp_err err;

@@ -59,5 +59,7 @@ ESP_MUST_CHECK esp_err worker_loop_pass (worker_loop *w, bool *busy);
 void worker_loop_wait (worker_loop *w, uint64_t timeout_ns);
 enum worker_end worker_loop_end (const worker_loop *w);
 uint32_t worker_loop_in_flight (const worker_loop *w);
+/* Its engines are open and not yet ready: they talk to servers, so sleep by worker_loop_wait. */
+bool worker_loop_prepares (const worker_loop *w);
 
 #endif

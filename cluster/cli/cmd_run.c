@@ -123,7 +123,8 @@ static void say_start (const run_parts *p, const ranks *r)
 static void wait_a_little (run_parts *p, ranks *r, int signals)
 {
     int fds[3] = {journal_fd (p->journal), signals, p->observe ? observe_fd (p->observe) : -1};
-    bool inside = r->worker && worker_loop_in_flight (r->worker) > 0;
+    bool inside =
+        r->worker && (worker_loop_in_flight (r->worker) > 0 || worker_loop_prepares (r->worker));
     if (inside)
         worker_loop_wait (r->worker, BUSY_WAIT_NS);
     else

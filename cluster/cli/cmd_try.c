@@ -57,7 +57,7 @@ static void show_text (span text)
 static void on_trace (void *ctx, const char *what, span text)
 {
     struct attempt *a = ctx;
-    if (a->traced && strcmp (what, "prompt sent") == 0)
+    if (a->traced && (strcmp (what, "prompt sent") == 0 || strcmp (what, "messages sent") == 0))
         return;
     a->traced = true;
     rule (what);

@@ -95,7 +95,10 @@ static enum outcome judge (const struct request *r, struct sample *s, const gen_
         return guess_stop (r, s, got);
     case GEN_LENGTH:
         return at_length (r, s, got);
-    case GEN_EOS:
+    case GEN_EOS: /* a pattern may have been met long before */
+        if (r->watched && step_is_complete (s, PIECE_STOPPED))
+            return DONE_STOP;
+        break;
     case GEN_ABORTED:
         break;
     }
@@ -149,7 +152,7 @@ static uint32_t count_steps (struct sample *s, enum outcome *how)
 {
     const step_rule *rule = s->owner->setup.step;
     const task *t = &s->job->task;
-    bool thinking = s->root->thinking;
+    bool thinking = s->began_thinking;
     span rest = esp_buf_span (&s->text), step;
     uint32_t n = 0;
     if (t->mode != TASK_TO_END || !rule)

@@ -73,6 +73,7 @@ static esp_err fill_messages (struct request *r, const struct sample *s)
                    ESP_OK &&
                (err = esp_buf_json_string (&r->messages, esp_buf_span (&path))) == ESP_OK) {
         err = esp_buf_puts (&r->messages, "}]");
+        r->ask.continues = true;
     }
     esp_buf_free (&path);
     r->ask.messages = esp_buf_span (&r->messages);

@@ -132,6 +132,12 @@ static bool ask (server *s, const char *path, span json, double first_byte_s,
 static const char *const who_paths[] = {"/get_model_info", "/version", "/props", "/v1/models"};
 enum { WHO_MODELS = 3 };
 
+static double probe_s (const servers *s)
+{
+    double most = s->setup.options->first_byte_s;
+    return most < PROBE_S ? most : PROBE_S;
+}
+
 static void next_request (server *s)
 {
     servers *all = s->all;
@@ -152,7 +158,7 @@ static void next_request (server *s)
         come_up (s);
     else if (err != ESP_OK)
         go_out (s, SERVER_REFUSED, why.text);
-    else if (!ask (s, esp_buf_text (&s->path), esp_buf_span (&s->body), PROBE_S, answered))
+    else if (!ask (s, esp_buf_text (&s->path), esp_buf_span (&s->body), probe_s (all), answered))
         go_out (s, SERVER_OUT, "out of memory or descriptors");
 }
 
@@ -313,8 +319,9 @@ static void take_probe (server *s, const http_answer *a)
     if (err == ESP_OK) {
         s->step++;
         next_request (s);
-    } else {
-        go_out (s, err == ESP_EPEER ? SERVER_OUT : SERVER_REFUSED, why.text);
+    } else { /* garbage may be an accident: it is one until it was seen three times */
+        bool again = err == ESP_EPEER || (err == ESP_EFORMAT && s->pauses + 1 < FAILURES_IN_A_ROW);
+        go_out (s, again ? SERVER_OUT : SERVER_REFUSED, why.text);
     }
 }
 

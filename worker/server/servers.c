@@ -123,7 +123,8 @@ esp_err servers_ready (const servers *s, esp_error *why)
     if (s->count > 0 && refused == s->count)
         return esp_error_set (why, ESP_EENGINE, "%s", worst->trouble);
     if (s->folder || waited < s->setup.options->wait_s)
-        return ESP_EEMPTY;
+        return esp_error_set (why, ESP_EEMPTY, "%s",
+                              worst ? worst->trouble : "no server has answered yet");
     return esp_error_set (why, ESP_ETIMEOUT, "%s (waited %.0f s for it: %s.wait_s)",
                           worst ? worst->trouble : "no server has answered yet", waited,
                           s->setup.section);
