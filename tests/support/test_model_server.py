@@ -8,6 +8,7 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ sys.dont_write_bytecode = True
 from server_kit import Server, events  # noqa: E402  (a file beside this one)
 
 PROGRAM = sys.argv[1]
+REAL = pathlib.Path(__file__).resolve().parent.parent / "real"
 CHAT = "<|im_start|>user\nWhat is 12 + 7 - 4 + 30?<|im_end|>\n<|im_start|>assistant\n"
 ASK = {"model": "test-model", "prompt": CHAT, "max_tokens": 200, "seed": 7, "temperature": 1.0}
 QWEN = "<|im_start|>user\nWhat is 1 + 2?<|im_end|>\n<|im_start|>assistant\n"
@@ -248,6 +250,34 @@ def a_client_that_goes_is_noticed():
                 break
             time.sleep(0.1)
     assert gone == 2, gone
+
+
+def metrics_count_what_runs_and_waits():
+    with Server(PROGRAM, "--slots", "2", "--fault", "stall") as server:
+        lines = [server.send("/v1/completions", ASK) for _ in range(3)]
+        for _ in range(100):
+            text = server.get("/metrics")[1]
+            if 'num_requests_waiting{engine="0",model_name="test-model"} 1.0' in text:
+                break
+            time.sleep(0.1)
+        assert 'vllm:num_requests_running{engine="0",model_name="test-model"} 2.0' in text, text
+        for line in lines:
+            line.close()
+
+
+def run_real_checks(server_kind, **urls):
+    checks = sorted(str(path) for path in (REAL / server_kind).glob("*.py"))
+    done = subprocess.run([sys.executable, REAL / "run.py", "--inside", PROGRAM, *checks], capture_output=True, text=True, check=False,
+                          env={**os.environ, **urls})
+    assert done.returncode == 0 and f"{len(checks)} passed" in done.stdout, done.stdout
+
+
+def what_holds_of_real_servers_holds_here():
+    with Server(PROGRAM, "--kind", "llamacpp", "--model", "llm", "--max-model-len", "2048", "--token-ms", "2") as server:
+        run_real_checks("llamacpp", ESP_LLM_URL=server.url)
+    with Server(PROGRAM, "--model", "gen", "--max-model-len", "1024") as gen, Server(PROGRAM, "--serves", "prm", "--model", "prm",
+                                                                                      "--max-model-len", "1024") as prm:
+        run_real_checks("vllm", ESP_VLLM_URL=gen.url, ESP_VLLM_PRM_URL=prm.url)
 
 
 def shares_and_every_are_functions_of_the_number():

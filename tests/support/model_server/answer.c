@@ -99,3 +99,13 @@ void answer_refuse (const asked *q, answer *a, unsigned status, const char *type
     q->server->kind->refuse (a, status, type, param, message);
     free (message);
 }
+
+unsigned running (const asked *q)
+{
+    return q->working < q->server->slots ? q->working : q->server->slots;
+}
+
+unsigned waiting (const asked *q)
+{
+    return q->working - running (q);
+}

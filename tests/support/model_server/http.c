@@ -39,8 +39,11 @@ static enum MHD_Result take_part (struct exchange *x, const char *bytes, size_t 
 /* Faults that need no answer; false: give the connection up. */
 static bool before_answer (http_side *s, struct client *c, const fault *f)
 {
-    if (f->what == FAULT_STALL)
+    if (f->what == FAULT_STALL) {
+        atomic_fetch_add (&s->working, 1);
         http_wait_for_ever (s, c->fd);
+        atomic_fetch_sub (&s->working, 1);
+    }
     if (f->what == FAULT_RESTART) {
         pthread_mutex_lock (&s->lock);
         snprintf (s->model, sizeof (s->model), "%s", f->value[0] ? f->value : "other");
@@ -68,7 +71,7 @@ static enum MHD_Result answer_request (http_side *s, struct MHD_Connection *conn
         return MHD_NO;
     http_answer (s, method, path, span_make (x->body ? x->body : "", x->len), key, type, &f, &r);
     if (strcmp (method, "POST") == 0 && !http_wait (s, c->fd, s->how.model.delay_ms + r.work_ms)) {
-        wire_reply_free (&r);
+        wire_reply_free (s, &r);
         return MHD_NO;
     }
     if (f.what == FAULT_SLOW_HEADERS || f.what == FAULT_WRONG_LENGTH) {

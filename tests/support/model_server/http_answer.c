@@ -153,7 +153,9 @@ static void huge_body (const fault *f, wire_reply *out)
 {
     size_t megabytes = f->value[0] ? strtoul (f->value, NULL, 10) : 50,
            len = (megabytes < 1024 ? megabytes : 1024) << 20;
-    wire_reply_free (out);
+    free (out->body);
+    free (out->pieces);
+    out->pieces = NULL;
     if (!(out->body = malloc (len)))
         out_of_memory ();
     memset (out->body, 'x', len);
@@ -198,6 +200,7 @@ void http_answer (http_side *s, const char *method, const char *path, span body,
                .method = method,
                .path = path,
                .model = model,
+               .working = atomic_load (&s->working),
                .too_many_tokens = f->what == FAULT_TOO_MANY_TOKENS};
     pthread_mutex_lock (&s->lock);
     memcpy (model, s->model, sizeof (model));
@@ -214,6 +217,8 @@ void http_answer (http_side *s, const char *method, const char *path, span body,
         out->headers[0][0] = "Location";
         out->headers[0][1] = f->value[0] ? f->value : "/elsewhere";
     }
+    if ((out->counted = strcmp (method, "POST") == 0))
+        atomic_fetch_add (&s->working, 1);
     out->work_ms = a.frame_count ? 0 : (unsigned)a.longest * s->how.model.token_ms;
     atomic_fetch_add (&s->generated, a.generated);
     json_decref (q.body);

@@ -14,7 +14,7 @@ struct http_side {
     struct MHD_Daemon *daemon;
     char url[160];
     int stop; /* an eventfd that becomes readable */
-    atomic_uint requests, connections, gone, generation;
+    atomic_uint requests, connections, gone, generation, working;
     atomic_ulong generated;
     pthread_mutex_t lock; /* around model */
     char model[128];      /* a restart changes it */
@@ -29,10 +29,11 @@ typedef struct wire_reply { /* a whole reply before it goes out */
     size_t *pieces; /* owned, malloc: ends of the parts of a stream; NULL: one part */
     size_t piece_count;
     unsigned piece_ms; /* pause behind each part */
+    bool counted;      /* in working, until it is out */
     unsigned work_ms;  /* before a reply that is no stream */
 } wire_reply;
 
-void wire_reply_free (wire_reply *r);
+void wire_reply_free (http_side *s, wire_reply *r);
 
 /* Wait; false: the client has gone (counted), or the server stops. */
 bool http_wait (http_side *s, int fd, unsigned ms);

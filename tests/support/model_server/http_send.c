@@ -15,7 +15,7 @@ struct sending {
     size_t len, stop_at; /* stop_at: the fault cuts here */
     size_t *pieces, piece_count, piece;
     unsigned piece_ms;
-    bool cut, stall;
+    bool cut, stall, counted;
 };
 
 bool http_wait (http_side *s, int fd, unsigned ms)
@@ -73,13 +73,18 @@ static ssize_t read_body (void *ctx, uint64_t at, char *out, size_t max)
 static void end_sending (void *ctx)
 {
     struct sending *x = ctx;
+    if (x->counted)
+        atomic_fetch_sub (&x->server->working, 1);
     free (x->body);
     free (x->pieces);
     free (x);
 }
 
-void wire_reply_free (wire_reply *r)
+void wire_reply_free (http_side *s, wire_reply *r)
 {
+    if (r->counted)
+        atomic_fetch_sub (&s->working, 1);
+    r->counted = false;
     free (r->body);
     free (r->pieces);
     r->body = NULL;
@@ -100,7 +105,9 @@ static struct sending *make_sending (http_side *s, int fd, wire_reply *r, const 
                           .piece_ms = r->piece_ms,
                           .cut = f->what == FAULT_HALF_BODY || f->what == FAULT_STALL_BODY,
                           .stall = f->what == FAULT_STALL_BODY,
+                          .counted = r->counted,
                           .stop_at = r->len / 2};
+    r->counted = false;
     r->body = NULL;
     r->pieces = NULL;
     return x;
@@ -148,5 +155,5 @@ void http_send_raw (http_side *s, int fd, wire_reply *r, const fault *f)
         good = send_all (fd, head + i, 1) && http_wait (s, fd, ms);
     if (good && (slow || send_all (fd, head, (size_t)n)) && send_all (fd, r->body, r->len))
         (void)http_wait (s, fd, 200); /* a client that reads on sees more than it was told */
-    wire_reply_free (r);
+    wire_reply_free (s, r);
 }

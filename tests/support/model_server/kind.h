@@ -37,6 +37,7 @@ typedef struct asked {
     const setup *server;
     const char *method, *path, *model; /* model: the name it has now */
     json_t *body;                      /* borrowed; NULL: none */
+    unsigned working;                  /* POSTs that are not answered whole yet */
     bool too_many_tokens;              /* fault: ignore max_tokens */
 } asked;
 
@@ -80,6 +81,10 @@ void answer_refuse (const asked *q, answer *a, unsigned status, const char *type
                     const char *format, ...) ESP_PRINTF (6, 7);
 
 _Noreturn void out_of_memory (void);
+/* Of the POSTs that are in hand: those that run (in as many slots), and those that wait. */
+unsigned running (const asked *q);
+unsigned waiting (const asked *q);
+
 char *text_copy (span text);   /* 0-terminated, esp_free */
 json_t *json_text (span text); /* a string; bytes that are not UTF-8 become U+FFFD */
 

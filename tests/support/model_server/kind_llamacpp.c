@@ -2,6 +2,7 @@
 /* kind_llamacpp.c - llama.cpp's server (b11549): /completion, its own tokenizer and template routes, /v1 */
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "tests/support/model_server/oai.h"
@@ -252,11 +253,24 @@ static void models (const asked *q, answer *a)
 
 static void metrics (const asked *q, answer *a)
 {
-    (void)q;
-    a->text = text_copy (
-        span_of ("# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing 0\n"
-                 "# TYPE llamacpp:requests_deferred gauge\nllamacpp:requests_deferred 0\n"));
+    char text[256];
+    snprintf (text, sizeof (text),
+              "# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing %u\n"
+              "# TYPE llamacpp:requests_deferred gauge\nllamacpp:requests_deferred %u\n",
+              running (q), waiting (q));
+    a->text = text_copy (span_of (text));
     a->type = "text/plain; version=0.0.4";
+}
+
+static void slots (const asked *q, answer *a)
+{
+    json_t *list = json_array ();
+    for (unsigned i = 0; i < q->server->slots; i++)
+        (void)json_array_append_new (list,
+                                     json_pack ("{s:i, s:I, s:b, s:b}", "id", (int)i, "n_ctx",
+                                                (json_int_t)q->server->max_model_len, "speculative",
+                                                0, "is_processing", i < running (q)));
+    answer_json (a, list);
 }
 
 static void apply_template (const asked *q, answer *a)
@@ -416,6 +430,7 @@ static const route routes[] = {
     {"GET", "/props", SERVES_ALL, props},
     {"GET", "/v1/models", SERVES_ALL, models},
     {"GET", "/metrics", SERVES_ALL, metrics},
+    {"GET", "/slots", SERVES_ALL, slots},
     {"POST", "/completion", SERVES_GENERATE, completion},
     {"POST", "/v1/completions", SERVES_GENERATE, v1_completions},
     {"POST", "/v1/chat/completions", SERVES_GENERATE, v1_chat},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kind_sglang.c - SGLang 0.5 from its sources: /generate, /v1 with matched_stop, /tokenize, /v1/score */
 
+#include <stdio.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "tests/support/model_server/oai.h"
@@ -33,13 +34,14 @@ add_logprobs (const order *o, const sample *s, const struct prompt_row *row, jso
 {
     json_t *made = json_array (), *tops = json_array (), *labels = json_array (),
            *inputs = json_array ();
+    uint32_t ids[MOST_TOP];
+    size_t count;
     for (size_t i = 0; i < s->ids.count; i++) {
         json_t *top = json_array (), *asked_for = json_array ();
         (void)json_array_append_new (made, triple (sample_logprob (s, i), s->ids.ids[i]));
-        for (long long j = 0; j < o->top; j++) {
-            uint32_t id = j == 0 ? s->ids.ids[i] : sample_other (s, i, (size_t)j - 1);
-            (void)json_array_append_new (top, triple (sample_logprob_of (s, i, id), id));
-        }
+        count = sample_top (s, i, o->top, ids);
+        for (size_t j = 0; j < count; j++)
+            (void)json_array_append_new (top, triple (sample_logprob_of (s, i, ids[j]), ids[j]));
         (void)json_array_append_new (tops, top);
         for (size_t j = 0; j < json_array_size (o->labels); j++) {
             uint32_t id = (uint32_t)json_integer_value (json_array_get (o->labels, j));
@@ -257,6 +259,18 @@ static void health (const asked *q, answer *a)
     a->text = text_copy (span_of (""));
 }
 
+static void metrics (const asked *q, answer *a)
+{
+    char text[400];
+    snprintf (
+        text, sizeof (text),
+        "# TYPE sglang:num_running_reqs gauge\nsglang:num_running_reqs{model_name=\"%s\"} %u.0\n"
+        "# TYPE sglang:num_queue_reqs gauge\nsglang:num_queue_reqs{model_name=\"%s\"} %u.0\n",
+        q->model, running (q), q->model, waiting (q));
+    a->text = text_copy (span_of (text));
+    a->type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
 static void tokenize (const asked *q, answer *a)
 {
     json_t *messages = json_object_get (q->body, "messages"), *prompt, *ids;
@@ -365,6 +379,7 @@ static const route routes[] = {
     {"GET", "/health", SERVES_ALL, health},
     {"GET", "/health_generate", SERVES_ALL, health},
     {"GET", "/v1/models", SERVES_ALL, models},
+    {"GET", "/metrics", SERVES_ALL, metrics},
     {"POST", "/generate", SERVES_GENERATE, generate},
     {"POST", "/v1/completions", SERVES_GENERATE, completions},
     {"POST", "/v1/chat/completions", SERVES_GENERATE, chat},

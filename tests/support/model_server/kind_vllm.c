@@ -290,26 +290,27 @@ static void detokenize (const asked *q, answer *a)
     esp_buf_free (&text);
 }
 
+static void
+add_metric (esp_buf *out, const asked *q, const char *name, const char *type, double value)
+{
+    if (esp_buf_printf (out, "# TYPE vllm:%s %s\nvllm:%s{engine=\"0\",model_name=\"%s\"} %.1f\n",
+                        name, type, name, q->model, value) != ESP_OK)
+        out_of_memory ();
+}
+
 static void metrics (const asked *q, answer *a)
 {
-    char text[1024];
-    snprintf (text, sizeof (text),
-              "# TYPE vllm:num_requests_running "
-              "gauge\nvllm:num_requests_running{engine=\"0\",model_name=\"%s\"} 0.0\n"
-              "# TYPE vllm:num_requests_waiting "
-              "gauge\nvllm:num_requests_waiting{engine=\"0\",model_name=\"%s\"} 0.0\n"
-              "# TYPE vllm:kv_cache_usage_perc "
-              "gauge\nvllm:kv_cache_usage_perc{engine=\"0\",model_name=\"%s\"} 0.01\n"
-              "# TYPE vllm:prefix_cache_queries_total "
-              "counter\nvllm:prefix_cache_queries_total{engine=\"0\",model_name=\"%s\"} %llu.0\n"
-              "# TYPE vllm:prefix_cache_queries_created "
-              "gauge\nvllm:prefix_cache_queries_created{engine=\"0\",model_name=\"%s\"} 1.7e+09\n"
-              "# TYPE vllm:prefix_cache_hits_total "
-              "counter\nvllm:prefix_cache_hits_total{engine=\"0\",model_name=\"%s\"} %llu.0\n",
-              q->model, q->model, q->model, q->model, cache_queries (), q->model, q->model,
-              cache_hits ());
-    a->text = text_copy (span_of (text));
+    esp_buf text = {0};
+    add_metric (&text, q, "num_requests_running", "gauge", running (q));
+    add_metric (&text, q, "num_requests_waiting", "gauge", waiting (q));
+    add_metric (&text, q, "kv_cache_usage_perc", "gauge", 0);
+    add_metric (&text, q, "prefix_cache_queries_total", "counter", (double)cache_queries ());
+    add_metric (&text, q, "prefix_cache_queries_created", "gauge",
+                1.7e9); /* a twin that is to be passed over */
+    add_metric (&text, q, "prefix_cache_hits_total", "counter", (double)cache_hits ());
+    a->text = text_copy (esp_buf_span (&text));
     a->type = "text/plain; version=0.0.4; charset=utf-8";
+    esp_buf_free (&text);
 }
 
 static void

@@ -19,17 +19,19 @@ static void token_name (const oai_order *o, uint32_t id, char *name, size_t size
     json_decref (piece);
 }
 
-/* The sampled token first, then the others, best first; or exactly the labels that were asked for. */
+/* The sampled token first, then the best ones (k or k + 1 in all); or exactly the labels that were asked for. */
 static json_t *top_of (const oai_order *o, const sample *s, size_t i)
 {
     json_t *top = json_object ();
+    uint32_t best[MOST_TOP];
+    size_t count =
+        o->label_ids ? json_array_size (o->label_ids) : sample_top (s, i, o->logprobs, best);
     char name[64];
     token_name (o, s->ids.ids[i], name, sizeof (name));
     (void)json_object_set_new (top, name, json_real (sample_logprob (s, i)));
-    for (size_t j = 0;
-         o->label_ids ? j < json_array_size (o->label_ids) : (long long)j < o->logprobs; j++) {
+    for (size_t j = 0; j < count; j++) {
         uint32_t id = o->label_ids ? (uint32_t)json_integer_value (json_array_get (o->label_ids, j))
-                                   : sample_other (s, i, j);
+                                   : best[j];
         token_name (o, id, name, sizeof (name));
         (void)json_object_set_new (top, name, json_real (sample_logprob_of (s, i, id)));
     }
@@ -95,14 +97,14 @@ json_t *oai_logprobs_content (const oai_order *o, const struct prompt_row *promp
                               size_t from, size_t to)
 {
     json_t *list = json_array ();
+    uint32_t best[MOST_TOP];
+    size_t count;
     (void)prompt;
     for (size_t i = from; i < to; i++) {
         json_t *entry = token_entry (o, s, i, s->ids.ids[i]), *top = json_array ();
-        if (o->logprobs > 0)
-            (void)json_array_append_new (top, token_entry (o, s, i, s->ids.ids[i]));
-        for (long long j = 1; j < o->logprobs; j++)
-            (void)json_array_append_new (top,
-                                         token_entry (o, s, i, sample_other (s, i, (size_t)j - 1)));
+        count = sample_top (s, i, o->logprobs, best);
+        for (size_t j = 0; j < count; j++)
+            (void)json_array_append_new (top, token_entry (o, s, i, best[j]));
         (void)json_object_set_new (entry, "top_logprobs", top);
         (void)json_array_append_new (list, entry);
     }

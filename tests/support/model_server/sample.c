@@ -137,15 +137,6 @@ double sample_logprob (const sample *s, size_t i)
     return -0.01 - 1.5 * esp_draw_unit (s->key, 100 + i);
 }
 
-uint32_t sample_other (const sample *s, size_t i, size_t j)
-{
-    uint32_t letters = esp_draw_below (esp_hash_mix (s->key, i), j, 17000);
-    if (s->judged && i == 0 && j == 0)
-        return only_token (s->labels[s->ids.ids[0] == only_token (s->labels[0])]);
-    return (uint32_t)(' ' + 1) + 257 * ('a' + 1 + letters % 26) +
-           257 * 257 * ('a' + 1 + letters / 26 % 26);
-}
-
 /* 0 for a word that says good, 1 for bad, -1 for any other. */
 static int verdict_of (uint32_t id)
 {
@@ -167,6 +158,34 @@ double sample_logprob_of (const sample *s, size_t i, uint32_t id)
     if (i < s->ids.count && id == s->ids.ids[i] && !(s->judged && i == 0))
         return sample_logprob (s, i);
     return -4 - 12 * esp_draw_unit (esp_hash_mix (s->key, i), id);
+}
+
+/* The j-th of the candidates that were not sampled; in no order. */
+static uint32_t other (const sample *s, size_t i, size_t j)
+{
+    uint32_t letters = esp_draw_below (esp_hash_mix (s->key, i), j, 17000);
+    if (s->judged && i == 0 && j == 0)
+        return only_token (s->labels[s->ids.ids[0] == only_token (s->labels[0])]);
+    return (uint32_t)(' ' + 1) + 257 * ('a' + 1 + letters % 26) +
+           257 * 257 * ('a' + 1 + letters / 26 % 26);
+}
+
+size_t sample_top (const sample *s, size_t i, long long count, uint32_t ids[])
+{
+    size_t n = count < 0 ? 0 : count < MOST_TOP ? (size_t)count : MOST_TOP, held = 0;
+    for (size_t j = 0; j <= n && n > 0; j++) {
+        uint32_t id = j == 0 ? s->ids.ids[i] : other (s, i, j - 1);
+        double logprob = sample_logprob_of (s, i, id);
+        size_t at = held;
+        while (at > 0 && sample_logprob_of (s, i, ids[at - 1]) < logprob)
+            at--;
+        if (at == n)
+            continue;
+        held += held < n;
+        memmove (ids + at + 1, ids + at, (held - 1 - at) * sizeof (*ids));
+        ids[at] = id;
+    }
+    return held;
 }
 
 double prompt_logprob (span prompt, size_t i)

@@ -10,7 +10,7 @@
 #include "tests/support/model_server/tokens.h"
 #include "tests/support/model_server/words.h"
 
-enum { MOST_STOPS = 16, MOST_STOP_IDS = 8 };
+enum { MOST_STOPS = 16, MOST_STOP_IDS = 8, MOST_TOP = 101 };
 
 typedef struct sample_ask {
     span prompt;
@@ -49,6 +49,8 @@ size_t sample_sent (const sample *s, size_t count);
 double sample_logprob (const sample *s, size_t i); /* of token i; < 0 */
 uint32_t
 sample_other (const sample *s, size_t i, size_t j); /* the j-th other candidate for place i */
+/* The `count` likeliest tokens for place i, best first; returns how many (at most MOST_TOP). */
+size_t sample_top (const sample *s, size_t i, long long count, uint32_t ids[]);
 double sample_logprob_of (const sample *s, size_t i, uint32_t id); /* of any token at place i */
 double prompt_logprob (span prompt, size_t i);                     /* of the prompt's token i */
 
