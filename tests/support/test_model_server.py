@@ -10,10 +10,12 @@ import json
 import os
 import pathlib
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 sys.dont_write_bytecode = True
 from server_kit import Server, events  # noqa: E402  (a file beside this one)
@@ -287,6 +289,23 @@ def shares_and_every_are_functions_of_the_number():
     assert run("500 every=3") == [200, 200, 500] * 4
     some = run("500 p=0.4 seed=9")
     assert some == run("500 p=0.4 seed=9") and 0 < some.count(500) < 12
+
+
+def tls_is_spoken_and_broken():
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                        "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{folder}/key", "-out", f"{folder}/cert"],
+                       check=True, capture_output=True)
+        context = ssl.create_default_context(cafile=f"{folder}/cert")
+        with Server(PROGRAM, "--tls", f"{folder}/cert,{folder}/key", "--fault", "tls-plain n=2") as server:
+            assert server.url.startswith("https://")
+            assert urllib.request.urlopen(server.url + "/version", context=context).status == 200
+            try:
+                urllib.request.urlopen(server.url + "/version", context=context)
+                raise AssertionError("plain bytes were taken for TLS")
+            except OSError as error:
+                assert "SSL" in str(error), error
+            assert urllib.request.urlopen(server.url + "/version", context=context).status == 200
 
 
 def unix_sockets_and_wrong_options():
