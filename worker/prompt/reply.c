@@ -48,6 +48,10 @@ esp_err reply_create (const gen_ask *ask, gen_reply **out)
         esp_free (r);
         return ESP_ENOMEM;
     }
+    if (ask->continues && reply_take_prefill (r, ask->messages) != ESP_OK) {
+        reply_destroy (r);
+        return ESP_ENOMEM;
+    }
     r->n = ask->n;
     r->max_tokens = ask->max_tokens;
     r->top_logprobs = ask->top_logprobs;
@@ -74,6 +78,7 @@ void reply_destroy (gen_reply *r)
         esp_free (r->samples[i].generated);
         esp_free (r->samples[i].top);
     }
+    esp_buf_free (&r->prefill);
     esp_free (r->samples);
     esp_free (r);
 }

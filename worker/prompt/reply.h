@@ -74,7 +74,8 @@ typedef struct gen_reply {
     gen_sample *samples;                  /* owned */
     uint32_t n, max_tokens, top_logprobs; /* as asked */
     size_t most_bytes;                    /* of one read() */
-    const char *const *stop;              /* as asked; borrowed */
+    esp_buf prefill;         /* of a last message that is gone on with: some servers say it again */
+    const char *const *stop; /* as asked; borrowed */
     size_t stop_count;
     bool chat, stream, ids;
     bool done;              /* every sample ended; of a stream, usage and [DONE] may still come */

@@ -181,6 +181,15 @@ esp_err reply_take_named_top (const gen_reply *r, gen_sample *s, const char *nam
     return reply_add_top (r, s, named_id (span_of (name)), number_or_nan (logprob), why);
 }
 
+esp_err reply_take_prefill (gen_reply *r, span messages)
+{
+    json_t *root = json_loadb (messages.ptr, messages.len, JSON_ALLOW_NUL, NULL);
+    const json_t *last = json_array_get (root, json_array_size (root) - 1);
+    esp_err err = esp_buf_add (&r->prefill, reply_span (json_object_get (last, "content")));
+    json_decref (root);
+    return err;
+}
+
 void reply_take_model (gen_reply *r, const json_t *name)
 {
     span text = reply_span (name);

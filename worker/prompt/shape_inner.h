@@ -62,6 +62,8 @@ ESP_MUST_CHECK esp_err reply_take_top (const gen_reply *r, gen_sample *s, const 
 /* The same of an entry {"token_id:123": logprob}, or {text: logprob}: without id. */
 ESP_MUST_CHECK esp_err reply_take_named_top (const gen_reply *r, gen_sample *s, const char *name,
                                              const struct json_t *logprob, esp_error *why);
+/* The content of the last of the messages that were sent.  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err reply_take_prefill (gen_reply *r, span messages);
 void reply_take_model (gen_reply *r, const struct json_t *name);
 /* Keep the larger one; anything but a whole number that fits is passed over. */
 void reply_take_count (uint32_t *count, const struct json_t *number);

@@ -7,6 +7,7 @@
  */
 
 #include <jansson.h>
+#include <string.h>
 #include "worker/prompt/json_out.h"
 #include "worker/prompt/shape_inner.h"
 
@@ -198,6 +199,17 @@ static esp_err refuse_reasoning (const json_t *message, esp_error *why)
         "--reasoning-format none)");
 }
 
+/* llama.cpp says the message that it goes on with again, unless it streams. */
+static void drop_prefill (const gen_reply *r, gen_sample *s)
+{
+    size_t len = r->prefill.len;
+    if (r->stream || len == 0 || s->text.len < len ||
+        memcmp (s->text.data, r->prefill.data, len) != 0)
+        return;
+    s->text.len -= len;
+    memmove (s->text.data, s->text.data + len, s->text.len + 1);
+}
+
 /* Something that belongs to no sample: servers repeat an ended one, empty, beside the usage. */
 static bool is_echo (const gen_reply *r, const json_t *choice, const json_t *text)
 {
@@ -225,6 +237,8 @@ static esp_err take_choice (gen_reply *r, const json_t *choice, size_t place, en
         return err;
     if ((err = reply_sample (r, json_object_get (choice, "index"), place, &s, why)) == ESP_OK)
         err = reply_take_text (r, s, text, why);
+    if (err == ESP_OK && stop == OPENAI_UNSAID)
+        drop_prefill (r, s);
     if (err == ESP_OK)
         err = take_tokens (r, s, choice, why);
     if (err == ESP_OK)
@@ -232,12 +246,18 @@ static esp_err take_choice (gen_reply *r, const json_t *choice, size_t place, en
     return err == ESP_OK ? take_end (r, s, choice, stop, why) : err;
 }
 
-static void take_usage (gen_reply *r, const json_t *usage)
+/* llama.cpp, which gives timings, counts one choice only: the others are taken to be as long. */
+static void take_usage (gen_reply *r, const json_t *root)
 {
+    const json_t *usage = json_object_get (root, "usage");
     const json_t *details = json_object_get (usage, "prompt_tokens_details");
+    uint32_t before = r->completion_tokens;
     reply_take_count (&r->prompt_tokens, json_object_get (usage, "prompt_tokens"));
     reply_take_count (&r->completion_tokens, json_object_get (usage, "completion_tokens"));
     reply_take_count (&r->cached_tokens, json_object_get (details, "cached_tokens"));
+    if (r->completion_tokens > before && r->completion_tokens < UINT32_MAX / REPLY_MOST_N &&
+        json_is_object (json_object_get (root, "timings")))
+        r->completion_tokens *= r->n;
 }
 
 esp_err openai_read (gen_reply *r, span json, enum openai_stop stop, bool reasoning, esp_error *why)
@@ -257,7 +277,7 @@ esp_err openai_read (gen_reply *r, span json, enum openai_stop stop, bool reason
         err = take_choice (r, json_array_get (choices, i), i, stop, reasoning, why);
     if (err == ESP_OK) {
         reply_take_model (r, json_object_get (root, "model"));
-        take_usage (r, json_object_get (root, "usage"));
+        take_usage (r, root);
     }
     json_decref (root);
     return err;

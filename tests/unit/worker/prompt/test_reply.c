@@ -47,6 +47,31 @@ static void names_without_ids_are_alternatives_without_ids (void)
     reply_destroy (r);
 }
 
+/* llama.cpp does, unless it streams; a real one did. */
+static void a_message_that_is_said_again_is_dropped (void)
+{
+    static const char answer[] =
+        "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"We add.\\n\\n12 + 7\"},"
+        "\"finish_reason\":\"length\"}]}";
+    gen_ask ask = ask_of (CHAT);
+    gen_reply *r;
+    ask.messages = span_of ("[{\"role\":\"user\",\"content\":\"?\"},{\"role\":\"assistant\","
+                            "\"content\":\"We add.\\n\\n\"}]");
+    r = given_reply ("llamacpp", &ask, answer);
+    CHECK (strcmp (esp_buf_text (&r->samples[0].text), "We add.\n\n12 + 7") == 0);
+    reply_destroy (r);
+    ask.continues = true;
+    r = given_reply ("llamacpp", &ask, answer);
+    CHECK (strcmp (esp_buf_text (&r->samples[0].text), "12 + 7") == 0);
+    reply_destroy (r);
+    r = given_reply ("vllm", &ask, answer); /* it does not: the model itself said so */
+    CHECK (strcmp (esp_buf_text (&r->samples[0].text), "We add.\n\n12 + 7") == 0);
+    reply_destroy (r);
+    ask.messages = span_of ("[]");
+    r = given_reply ("openai", &ask, answer);
+    reply_destroy (r);
+}
+
 static void the_slot_of_llamacpp_is_told (void)
 {
     gen_ask ask = ask_of (PLAIN);
@@ -136,6 +161,7 @@ int main (void)
          ids_and_alternatives_are_kept_likeliest_first},
         {"names without ids are alternatives without ids",
          names_without_ids_are_alternatives_without_ids},
+        {"a message that is said again is dropped", a_message_that_is_said_again_is_dropped},
         {"the slot of llamacpp is told", the_slot_of_llamacpp_is_told},
         {"a stream longer than asked for is refused early",
          a_stream_longer_than_asked_for_is_refused_early},

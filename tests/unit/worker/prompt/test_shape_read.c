@@ -394,6 +394,13 @@ static const row openai_rows[] = {
              "10")},
      ESP_OK,
      "LENGTH ~8 'abc' | LENGTH ~2 ''"},
+    {"llama.cpp counts one sample of several",
+     TWO,
+     {"{\"choices\":[{\"index\":0,\"text\":\"abc\",\"finish_reason\":\"length\"},{\"index\":1,"
+      "\"text\":\"abc\",\"finish_reason\":\"length\"}],\"usage\":{\"completion_tokens\":3},"
+      "\"timings\":{}}"},
+     ESP_OK,
+     "LENGTH ~3 'abc' | LENGTH ~3 'abc'"},
     {"thinking beside the answer",
      CHAT,
      {MESSAGE ("{\"content\":\"a\",\"reasoning_content\":\"hm\"}", "\"stop\"")},
