@@ -34,7 +34,7 @@ typedef struct gen_ask { /* one request: n samples of one prompt */
     bool stream;
     /* vLLM: the prompt has no BOS, the server puts it there (llama.cpp always does where the model wants it). */
     bool add_bos;
-    /* SGLang: prefill once for all n (chat: n > 1 at all); only where seeds are ignored, else all samples are the same. */
+    /* SGLang: prefill once for all n; only where seeds are ignored, else all samples are the same. */
     bool fork;
     int slot;               /* llama.cpp: the slot that holds the prefix; -1 = any */
     const char *request_id; /* a new one for each try; NULL or no such field: not sent */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shape_sglang.c - SGLang's /generate, and its chat path (engines.md A.2)
+/* shape_sglang.c - SGLang's /generate (engines.md A.2)
  *
  * n samples by sampling_params.n all have the same seed: with --enable-deterministic-inference they are the same text
  * (tokenizer_manager.py hands one copy of the parameters to each).  So n samples are sent as n prompts, each
  * with its seed; gen_ask.fork sends one prompt, which is prefilled once, where a probe found that seeds are ignored.
+ *
+ * No chat: it has one seed for all samples, and /tokenize renders messages for /generate.
  *
  * Events of a stream hold the whole text so far, or what is new with --incremental-streaming-output: output_ids tell which,
  * because they come the same way and completion_tokens counts all.
@@ -52,58 +54,21 @@ static void write_prompts (const gen_ask *ask, json_out *o)
     json_out_close (o, ']');
 }
 
-static void write_generate (const gen_ask *ask, json_out *o)
-{
-    write_prompts (ask, o);
-    if (ask->logprobs || ask->top_logprobs > 0) {
-        json_out_bool (o, "return_logprob", true);
-        json_out_i64 (o, "logprob_start_len", -1); /* none of the prompt */
-        json_out_u64 (o, "top_logprobs_num", ask->top_logprobs);
-    }
-    if (ask->request_id)
-        json_out_text (o, "rid", span_of (ask->request_id));
-    json_out_bool (o, "stream", ask->stream);
-}
-
-static void write_chat (const gen_ask *ask, json_out *o)
-{
-    if (ask->model)
-        json_out_text (o, "model", span_of (ask->model));
-    openai_write_messages (ask, o);
-    json_out_u64 (o, "n", ask->n);
-    json_out_u64 (o, "max_tokens", ask->max_tokens);
-    json_out_double (o, "temperature", shape_temperature (ask));
-    json_out_double (o, "top_p", ask->top_p);
-    json_out_i64 (o, "top_k", ask->top_k > 0 ? ask->top_k : -1);
-    json_out_u64 (o, "min_p", 0);
-    json_out_u64 (o, "presence_penalty", 0);
-    json_out_u64 (o, "frequency_penalty", 0);
-    json_out_u64 (o, "repetition_penalty", 1);
-    json_out_u64 (o, "seed", ask->seed);
-    json_out_texts (o, "stop", ask->stop, ask->stop_count);
-    json_out_bool (o, "no_stop_trim", true);
-    if (ask->logprobs || ask->top_logprobs > 0) {
-        json_out_bool (o, "logprobs", true);
-        json_out_u64 (o, "top_logprobs", ask->top_logprobs);
-    }
-    if (ask->request_id)
-        json_out_text (o, "rid", span_of (ask->request_id));
-    json_out_bool (o, "stream", ask->stream);
-    if (ask->stream)
-        json_out_raw (o, "stream_options", span_of ("{\"include_usage\":true}"));
-}
-
 static esp_err sglang_write (const gen_ask *ask, esp_buf *json)
 {
     json_out o = json_out_begin (json);
-    bool chat = ask->messages.ptr != NULL;
-    if (shape_allows (&shape_sglang, ask) != ESP_OK || (chat && ask->n > 1 && !ask->fork))
-        return ESP_EUNSUPPORTED; /* a chat has one seed for all its samples */
+    if (shape_allows (&shape_sglang, ask) != ESP_OK)
+        return ESP_EUNSUPPORTED;
     json_out_open (&o, NULL, '{');
-    if (chat)
-        write_chat (ask, &o);
-    else
-        write_generate (ask, &o);
+    write_prompts (ask, &o);
+    if (ask->logprobs || ask->top_logprobs > 0) {
+        json_out_bool (&o, "return_logprob", true);
+        json_out_i64 (&o, "logprob_start_len", -1); /* none of the prompt */
+        json_out_u64 (&o, "top_logprobs_num", ask->top_logprobs);
+    }
+    if (ask->request_id)
+        json_out_text (&o, "rid", span_of (ask->request_id));
+    json_out_bool (&o, "stream", ask->stream);
     json_out_close (&o, '}');
     return json_out_end (&o);
 }
@@ -198,8 +163,6 @@ static esp_err sglang_read (gen_reply *r, span json, esp_error *why)
 {
     json_t *root = NULL;
     esp_err err;
-    if (r->chat)
-        return openai_read (r, json, OPENAI_NAMED, true, why);
     if ((err = reply_parse_thin (r, json, "prompt_token_ids", "output_ids", &root, why)) != ESP_OK)
         return err;
     if (!json_is_array (root))
@@ -213,11 +176,9 @@ static esp_err sglang_read (gen_reply *r, span json, esp_error *why)
 const gen_shape shape_sglang = {
     .name = "sglang",
     .path = "/generate",
-    .chat_path = "/v1/chat/completions",
     .traits =
         {
             .raw = true,
-            .chat = true,
             .most_n = REPLY_MOST_N,
             .greedy_n = true,
             .most_stops = 64,

@@ -95,12 +95,6 @@ static const row sglang_rows[] = {
       ITEM ("\"index\":0,", "a", "[1]", LENGTH2, "1")},
      ESP_OK,
      "LENGTH 1 'a' | LENGTH 1 'x'"},
-    {"chat",
-     CHAT,
-     {"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\","
-      "\"matched_stop\":151645}]}"},
-     ESP_OK,
-     "EOS 0 'a'"},
 };
 
 static void answers_of_sglang_become_samples (void)

@@ -115,7 +115,7 @@ static void vllm_is_asked_for_ids_to_count_the_tokens_of_several_samples (void)
 
 static void sglang_is_sent_a_seed_for_each_sample (void)
 {
-    gen_ask plain = kit_ask (), full = full_ask (), chat = chat_ask ();
+    gen_ask plain = kit_ask (), full = full_ask ();
     becomes ("sglang", &plain,
              "{\"text\":\"Q: 1 + 2?\\n\\n\",\"sampling_params\":{\"max_new_tokens\":64,"
              "\"temperature\":0.8,\"top_p\":1.0,\"top_k\":-1,\"min_p\":0,\"presence_penalty\":0,"
@@ -141,13 +141,6 @@ static void sglang_is_sent_a_seed_for_each_sample (void)
              "\"stop\":[\"\\n\\n\",\"Q:\"],\"no_stop_trim\":true,\"skip_special_tokens\":true},"
              "\"return_logprob\":true,\"logprob_start_len\":-1,\"top_logprobs_num\":3,"
              "\"rid\":\"t17.n3\",\"stream\":true}");
-    becomes ("sglang", &chat,
-             "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"1 + 2?\"}],"
-             "\"add_generation_prompt\":false,\"continue_final_message\":true,\"n\":1,"
-             "\"max_tokens\":64,\"temperature\":0.8,\"top_p\":1.0,\"top_k\":-1,\"min_p\":0,"
-             "\"presence_penalty\":0,\"frequency_penalty\":0,\"repetition_penalty\":1,\"seed\":42,"
-             "\"stop\":[\"\\n\\n\"],\"no_stop_trim\":true,\"logprobs\":true,\"top_logprobs\":0,"
-             "\"stream\":false}");
 }
 
 static void llamacpp_is_sent_every_sampler (void)
@@ -265,10 +258,10 @@ static void tiny_temperatures_are_sent_as_vllm_makes_them (void)
     }
 }
 
-static void a_chat_of_sglang_has_one_seed_for_all (void)
+static void sglang_is_not_chatted_with (void)
 {
     gen_ask ask = chat_ask ();
-    ask.n = 2;
+    CHECK (shape_find ("sglang")->chat_path == NULL);
     is_refused ("sglang", &ask);
 }
 
@@ -332,7 +325,7 @@ int main (void)
          several_greedy_samples_are_refused_where_the_trait_says_so},
         {"tiny temperatures are sent as vllm makes them",
          tiny_temperatures_are_sent_as_vllm_makes_them},
-        {"a chat of sglang has one seed for all", a_chat_of_sglang_has_one_seed_for_all},
+        {"sglang is not chatted with", sglang_is_not_chatted_with},
         {"any bytes of a prompt make valid JSON", any_bytes_of_a_prompt_make_valid_json},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
