@@ -140,7 +140,7 @@ static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
     a->top_k = t->how.top_k;
     a->logprobs = g->options->logprobs != LOGPROBS_NONE;
     a->top_logprobs = g->options->logprobs == LOGPROBS_TOP ? (uint32_t)g->options->top_logprobs : 0;
-    a->ids = g->shape->traits.ids && (n > 1 || a->top_logprobs > 0);
+    a->ids = g->shape->traits.ids && a->top_logprobs > 0; /* for token_data */
     r->watched =
         !to_end && g->setup.step && r->plan.stop_count == 0 && r->plan.most_tokens == UINT32_MAX;
     a->stream = g->options->stream == STREAM_ALWAYS || r->watched ||

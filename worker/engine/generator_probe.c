@@ -82,7 +82,7 @@ static gen_ask probe_ask (const generator *g, const server *s, const struct gene
         .top_logprobs =
             g->options->logprobs == LOGPROBS_TOP ? (uint32_t)g->options->top_logprobs : 0,
         .slot = -1};
-    a.ids = t->ids && a.n > 1;
+    a.ids = t->ids && a.top_logprobs > 0;
     if (f->chat)
         a.messages = span_of (example_json);
     return a;
