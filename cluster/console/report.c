@@ -9,13 +9,14 @@
 #include <string.h>
 #include "cluster/console/report_plot.h"
 #include "cluster/console/report_print.h"
+#include "cluster/console/report_prm.h"
 #include "proto/base/alloc.h"
 #include "proto/base/text.h"
 
 enum { EXIT_OK = 0, EXIT_INPUT = 2, EXIT_BROKEN = 4 }; /* design.md, section 9 */
 enum { MOST_ROUNDS = 1000000 };                        /* of the bootstrap: hours, not weeks */
 
-enum { KEY_USAGE = 1 << 20 }; /* no letter */
+enum { KEY_USAGE = 1 << 20, KEY_PRM, KEY_THRESHOLD }; /* no letters */
 
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON };
 
@@ -26,7 +27,8 @@ struct arguments {
     report_settings settings;
     enum format format;
     const char *plot;
-    bool help;
+    bool help, prm;
+    double threshold; /* --prm; NaN = the best one */
 };
 
 static const struct argp_option option_rows[] = {
@@ -40,6 +42,11 @@ static const struct argp_option option_rows[] = {
     {"x", 'x', "n|generations|steps|tokens", 0,
      "What to count as compute (default n, the candidates)", 0},
     {"format", 'f', "table|csv|json", 0, "Default table", 0},
+    {"prm", KEY_PRM, NULL, 0,
+     "How good the PRM's scores are: ProcessBench F1, AUC, calibration, over-optimisation", 0},
+    {"threshold", KEY_THRESHOLD, "T", 0,
+     "--prm: a step is wrong when its score is below T (default: the best T of the first OUTPUT)",
+     0},
     {"plot", 'P', "FILE.svg", 0, "Also draw the curves (needs gnuplot)", 0},
     {"help", '?', NULL, 0, "Give this help list", -1},
     {"usage", KEY_USAGE, NULL, 0, "Give a short usage message", -1},
@@ -95,6 +102,16 @@ static error_t set_power (struct argp_state *state, const char *arg, double *out
     return 0;
 }
 
+static error_t set_number (struct argp_state *state, const char *arg, double *out)
+{
+    char *end;
+    double value = strtod (arg, &end);
+    if (end == arg || *end || !isfinite (value))
+        return refuse (state, "threshold", arg, "must be a number");
+    *out = value;
+    return 0;
+}
+
 static error_t set_positional (struct argp_state *state, struct arguments *a, const char *arg)
 {
     if (a->output_count == 2) {
@@ -146,6 +163,11 @@ static error_t parse_key (int key, char *arg, struct argp_state *state)
     case 'P':
         a->plot = arg;
         return 0;
+    case KEY_PRM:
+        a->prm = true;
+        return 0;
+    case KEY_THRESHOLD:
+        return set_number (state, arg, &a->threshold);
     case '?':
         return show_help (state, a, ARGP_HELP_STD_HELP);
     case KEY_USAGE:
@@ -252,6 +274,46 @@ compute_and_print (const struct arguments *a, const report_run *runs, esp_error 
     return err;
 }
 
+/* ---- --prm ---- */
+
+static esp_err prm_figures_print (const struct arguments *a, const prm_data *data, esp_error *error)
+{
+    prm_figures figures[2];
+    double threshold = a->threshold;
+    esp_err err = ESP_OK;
+    for (size_t i = 0; err == ESP_OK && i < a->output_count; i++) {
+        err = prm_figures_of (a->outputs[i], &data[i], threshold, &figures[i]);
+        if (err == ESP_OK && figures[i].has_f1)
+            threshold = figures[i].f1.threshold; /* chosen on the first, used for the second */
+    }
+    for (size_t i = 0; err == ESP_OK && a->format == FORMAT_TABLE && i < a->output_count; i++)
+        prm_print_table (stdout, &figures[i]);
+    if (err == ESP_OK && a->format == FORMAT_JSON)
+        err = prm_print_json (stdout, figures, a->output_count);
+    return err == ESP_OK ? err : esp_error_set (error, err, "out of memory");
+}
+
+static int prm_main (const struct arguments *a)
+{
+    prm_data data[2] = {{.count = 0}};
+    esp_error error = {0};
+    esp_err err = ESP_OK;
+    if (a->format == FORMAT_CSV || a->plot || a->reading.by)
+        err = esp_error_set (&error, ESP_EINVAL,
+                             "--prm: prints a table or --format json; no csv, --plot or --by");
+    for (size_t i = 0; err == ESP_OK && i < a->output_count; i++) {
+        esp_error note = {0};
+        err = prm_read (a->outputs[i], a->reading.aggregate, &data[i], &note, &error);
+        if (err == ESP_OK && note.text[0])
+            fprintf (stderr, "espalier report: %s\n", note.text);
+    }
+    if (err == ESP_OK)
+        err = prm_figures_print (a, data, &error);
+    prm_data_free (&data[0]);
+    prm_data_free (&data[1]);
+    return err == ESP_OK ? EXIT_OK : fail (&error);
+}
+
 /* argp and getopt take the name for their messages from argv[0]. */
 static bool parse (int argc, char **argv, struct arguments *a)
 {
@@ -267,7 +329,8 @@ static bool parse (int argc, char **argv, struct arguments *a)
 
 int report_main (int argc, char **argv)
 {
-    struct arguments a = {.reading = {.aggregate = -1}, .settings = {.power = 1, .rounds = 1000}};
+    struct arguments a = {
+        .reading = {.aggregate = -1}, .settings = {.power = 1, .rounds = 1000}, .threshold = NAN};
     report_run runs[2] = {{0}};
     esp_error error = {0};
     esp_err err = ESP_OK;
@@ -275,6 +338,8 @@ int report_main (int argc, char **argv)
         return EXIT_INPUT;
     if (a.help)
         return EXIT_OK;
+    if (a.prm)
+        return prm_main (&a);
     for (size_t i = 0; err == ESP_OK && i < a.output_count; i++) {
         err = report_read (a.outputs[i], &a.reading, &runs[i], &error);
         if (err == ESP_OK && runs[i].orphans > 0)

@@ -4,6 +4,7 @@
 #include "cluster/console/report_group.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "coordinator/problem/problem_source.h"
@@ -127,7 +128,7 @@ static esp_err sort_groups (report_run *run)
     return ESP_OK;
 }
 
-static esp_err open_problems (const config *c, const char *run_file, const char *field,
+esp_err report_problems_open (const config *c, const char *run_file, const char *why,
                               problem_source **out, esp_error *error)
 {
     problem_options o = {.file = config_peek (c, "problems.file"),
@@ -139,10 +140,9 @@ static esp_err open_problems (const config *c, const char *run_file, const char 
     esp_error reason = {0};
     esp_err err;
     if (!o.file)
-        return esp_error_set (error, ESP_EFORMAT, "--by %s: %s has no problems.file", field,
-                              run_file);
+        return esp_error_set (error, ESP_EFORMAT, "%s: %s has no problems.file", why, run_file);
     err = problem_source_open (&o, NULL, NULL, NULL, out, &reason);
-    return err == ESP_OK ? err : esp_error_set (error, err, "--by %s: %s", field, reason.text);
+    return err == ESP_OK ? err : esp_error_set (error, err, "%s: %s", why, reason.text);
 }
 
 esp_err report_group_items (report_run *run, const config *c, const char *run_file,
@@ -157,8 +157,11 @@ esp_err report_group_items (report_run *run, const config *c, const char *run_fi
         return esp_error_set (error, ESP_ENOMEM, "--by %s: out of memory", field);
     }
     err = group_index (run, name, &none); /* 0: what every item starts with */
-    if (err == ESP_OK)
-        err = open_problems (c, run_file, field, &s, error);
+    if (err == ESP_OK) {
+        char why[160];
+        snprintf (why, sizeof (why), "--by %s", field);
+        err = report_problems_open (c, run_file, why, &s, error);
+    }
     if (err == ESP_OK)
         err = mark_all (run, s, field, error);
     problem_source_close (s);

@@ -9,7 +9,13 @@
  */
 
 #include "cluster/console/report_read.h"
+#include "coordinator/problem/problem_source.h"
 #include "proto/config/config.h"
+
+/* The problems file that a run file names; bad lines are left out.  why: begins the sentences ("--by level").  Errors: those of
+ * problem_source_open. */
+ESP_MUST_CHECK esp_err report_problems_open (const config *c, const char *run_file, const char *why,
+                                             problem_source **out, esp_error *error);
 
 /* Fill group_names and items[].group.  run_file: its path, for sentences.
  * Errors: those of problem_source_open; ESP_ETOOBIG (over 200 groups); ESP_EUNKNOWN (no problem has the

@@ -368,6 +368,21 @@ static void the_order_of_rows_does_not_matter (void)
     esp_buf_free (&turned);
 }
 
+static void the_prm_has_a_report_of_its_own (void)
+{
+    const char *run = given_run ("best_of_n");
+    CHECK (report ("--prm", run, NULL) == 0);
+    expect_said (&said, ": 8 solutions, 9 step scores\n");
+    expect_said (&said, "ProcessBench no labelled solution");
+    /* right 0.4 0.5 0.3, wrong 0.6 0.3 0.9 0.5: of 12 pairs 0.4 > 0.3, 0.5 > 0.3, and two ties */
+    expect_said (&said, "solutions 0.250 (3 right, 4 wrong)");
+    CHECK (report ("--prm --format=json", run, run) == 0);
+    expect_said (&said, "\"over_optimised\": ");
+    CHECK (report ("--prm --format=csv", run, NULL) == 2);
+    expect_said (&complained, "no csv");
+    CHECK (report ("--prm --threshold=x", run, NULL) == 2);
+}
+
 static void survives_failure_of_every_allocation (void)
 {
     const char *run = given_run ("beam");
@@ -405,6 +420,7 @@ int main (void)
         {"missing files are named", missing_files_are_named},
         {"a plot needs gnuplot and leaves its data", a_plot_needs_gnuplot_and_leaves_its_data},
         {"the order of rows does not matter", the_order_of_rows_does_not_matter},
+        {"the PRM has a report of its own", the_prm_has_a_report_of_its_own},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };
