@@ -93,45 +93,9 @@ static const token *next (const struct parser *p, size_t ahead)
     return p->at + ahead < p->end ? &p->t[p->at + ahead] : &none;
 }
 
-static bool is_operator (const token *t, char symbol)
-{
-    return t->kind == TOKEN_OPERATOR && t->symbol == symbol;
-}
-
-static bool is_whole (const token *t)
-{
-    return t->kind == TOKEN_NUMBER && t->symbol == 0 && t->decimals == 0;
-}
-
-/* a/b written without spaces, in these three tokens. */
-static bool tight_fraction_at (const token *t)
-{
-    return is_whole (&t[0]) && is_operator (&t[1], '/') && !t[1].spaced && is_whole (&t[2]) &&
-           !t[2].spaced;
-}
-
 static bool tight_fraction (const struct parser *p)
 {
-    return p->at + 3 <= p->end && tight_fraction_at (&p->t[p->at]);
-}
-
-/* The digits of a number token, without its commas. */
-static void number_value (const token *t, mpq_t value)
-{
-    char digits[64];
-    size_t n = 0;
-    if (t->symbol == '/' || t->symbol == 'f') { /* 1/2, or the two digits of \frac12 */
-        mpq_set_ui (value, (unsigned long)(t->text.ptr[0] - '0'),
-                    (unsigned long)(t->text.ptr[t->text.len - 1] - '0'));
-        return;
-    }
-    for (size_t i = 0; i < t->text.len && n + 1 < sizeof (digits); i++)
-        if (t->text.ptr[i] >= '0' && t->text.ptr[i] <= '9')
-            digits[n++] = t->text.ptr[i];
-    digits[n] = 0;
-    mpz_set_str (mpq_numref (value), digits, 10);
-    mpz_ui_pow_ui (mpq_denref (value), 10, t->decimals);
-    mpq_canonicalize (value);
+    return p->at + 3 <= p->end && tokens_are_fraction (&p->t[p->at]);
 }
 
 /* Take the number at p->at into value; false: division by zero. */
@@ -140,7 +104,7 @@ static bool take_number (struct parser *p, mpq_t value)
     const token *t = next (p, 0);
     if (t->symbol == 'f' && t->text.ptr[1] == '0')
         return false;
-    number_value (t, value);
+    token_value (t, value);
     if (t->symbol == '/' || t->symbol == 'f') {
         mpq_canonicalize (value);
         p->s->flags |= SIDE_DIVIDES;
@@ -157,8 +121,8 @@ static bool take_number (struct parser *p, mpq_t value)
 /* a/b as one number: behind a spaced division, or behind a whole number (3 1/2).  Both can be meant otherwise. */
 static bool take_fraction (struct parser *p, mpq_t value)
 {
-    number_value (next (p, 0), value);
-    number_value (next (p, 2), p->e->scratch[0]);
+    token_value (next (p, 0), value);
+    token_value (next (p, 2), p->e->scratch[0]);
     if (mpq_sgn (p->e->scratch[0]) == 0)
         return false;
     mpq_div (value, value, p->e->scratch[0]);
@@ -187,7 +151,7 @@ static bool take_rest (struct parser *p, mpq_t value)
 static void read_number (struct parser *p)
 {
     mpq_t *value = stack_room (p->k);
-    bool whole = is_whole (next (p, 0)), fine = value != NULL;
+    bool whole = token_is_whole (next (p, 0)), fine = value != NULL;
     if (fine && stack_top_is (p->k, '/') && p->k->operators[p->k->operator_count - 1].spaced &&
         tight_fraction (p))
         fine = take_fraction (p, *value);
@@ -239,6 +203,12 @@ static size_t remark (const struct parser *p)
 
 /* ---- an operand is wanted ---- */
 
+/* A sign that belongs to the number behind it: white space before, none behind. */
+static bool sign_is_tight (const struct parser *p, size_t ahead)
+{
+    return next (p, ahead)->spaced && !next (p, ahead + 1)->spaced;
+}
+
 /* False: none stands here. */
 static bool want_operand (struct parser *p)
 {
@@ -269,7 +239,8 @@ static bool want_operand (struct parser *p)
         return side_may_start (next (p, 0));
     case TOKEN_OPERATOR:
         if ((t->symbol != '-' && t->symbol != '+') ||
-            (!first && (stack_top_is (p->k, '+') || stack_top_is (p->k, '-'))))
+            (!first && (stack_top_is (p->k, '+') || stack_top_is (p->k, '-')) &&
+             !sign_is_tight (p, 0)))
             return false;
         if (t->symbol == '-')
             stack_push (p->k, 'n', t->spaced, p->at);
@@ -302,7 +273,8 @@ static void read_percent (struct parser *p)
 static size_t of_words (struct parser *p)
 {
     size_t n = 1;
-    bool fraction = p->at >= 3 && p->at - 3 >= p->s->start && tight_fraction_at (&p->t[p->at - 3]);
+    bool fraction =
+        p->at >= 3 && p->at - 3 >= p->s->start && tokens_are_fraction (&p->t[p->at - 3]);
     if ((!p->share && !fraction) || p->words > 0 || !span_is (next (p, 0)->text, "of"))
         return 0;
     for (; n <= OF_WORDS && next (p, n)->kind == TOKEN_WORD; n++)
@@ -354,7 +326,8 @@ static void read_words (struct parser *p)
 static bool read_operator (struct parser *p)
 {
     const token *t = next (p, 0), *then = next (p, 1);
-    bool negated = is_operator (then, '-') && (t->symbol != '+' && t->symbol != '-');
+    bool sum = t->symbol == '+' || t->symbol == '-'; /* 26 + -2 */
+    bool negated = token_is (then, '-') && (!sum || sign_is_tight (p, 1));
     if (t->symbol == '/' && then->kind == TOKEN_WORD && then->text.len > 1 &&
         !(then->meaning.class & (WORD_MATHS | WORD_VARIABLE))) {
         p->at++; /* $2/car */
@@ -368,7 +341,7 @@ static bool read_operator (struct parser *p)
         p->s->flags |= dash ? SIDE_DOUBT : SIDE_UNKNOWN;
         return false;
     }
-    if (t->symbol == '+' || t->symbol == '-') {
+    if (sum) {
         end_term (p);
         p->s->flags |= SIDE_SUM;
     }
@@ -392,8 +365,12 @@ static bool read_juxtaposed (struct parser *p)
     }
     if (p->words > 0)
         return false;
-    if (next (p, 0)->kind != TOKEN_OPEN || next (p, 0)->spaced || stack_top_is (p->k, '/') ||
-        stack_top_is (p->k, '^'))
+    if (next (p, 0)->kind == TOKEN_OPEN && (next (p, 0)->spaced || !side_may_start (next (p, 1)))) {
+        if (side_may_start (next (p, 1)))
+            p->s->flags |= SIDE_DOUBT;
+        return false; /* = 26 (left: 8 10 26) */
+    }
+    if (next (p, 0)->kind != TOKEN_OPEN || stack_top_is (p->k, '/') || stack_top_is (p->k, '^'))
         p->s->flags |= SIDE_DOUBT;
     if (next (p, 0)->kind == TOKEN_FRACTION) {
         p->s->flags |= SIDE_UNKNOWN;

@@ -5,6 +5,7 @@
 /* equations_side.h - the sides of equations: read, computed, compared; for equations.h only
  *
  *   equations_stack.c    values and operators that wait, operator precedence
+ *   equations_number.c   tokens that are numbers
  *   equations_side.c     the longest expression that starts at a token
  *   equations_compare.c  two sides: right, wrong or unchecked
  *   equations.c          the signs of a sentence, and what stands before and behind each
@@ -37,6 +38,12 @@ typedef struct side {
     mpq_t value;
     mpq_t first; /* its first number alone */
 } side;
+
+bool token_is (const token *t, char symbol); /* this operator? */
+bool token_is_whole (const token *t);        /* digits and commas only */
+bool tokens_are_fraction (const token *t);   /* these three: a/b without white space */
+void token_value (const token *t,
+                  mpq_t value); /* of a number; the two digits of \frac12 are not canonical */
 
 struct equations {
     token tokens[EQUATIONS_TOKENS];
