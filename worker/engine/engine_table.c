@@ -19,6 +19,7 @@ static const engine_kind *const table[] = {
     &engine_file,
     &verifier_puzzle,
     &verifier_answer,
+    &verifier_math_verify,
 };
 /* clang-format on */
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* line_process.c - see line_process.h
+ *
+ * posix_spawn and not fork: a process that speaks MPI must not copy its memory, and spawn tells at once when there is no such
+ * program.
+ */
+
+#include "worker/verifier/line_process.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "proto/base/alloc.h"
+
+enum { LINE_MOST = 1 << 16, CHUNK = 4096 }; /* bytes: a longer line is garbage; of one read */
+
+extern char **environ;
+
+struct line_process {
+    pid_t pid; /* also that of the group */
+    int fd;
+    bool reaped;
+    esp_buf out, in;
+    size_t sent, heard; /* bytes of out that left, of in that were handed out */
+};
+
+/* ---- life ---- */
+
+/* Default signals, none blocked, a group of its own. */
+static int set_attributes (posix_spawnattr_t *attributes)
+{
+    sigset_t all, none;
+    int failed;
+    sigfillset (&all);
+    sigdelset (&all, SIGKILL);
+    sigdelset (&all, SIGSTOP);
+    sigemptyset (&none);
+    failed = posix_spawnattr_setsigdefault (attributes, &all);
+    failed = failed ? failed : posix_spawnattr_setsigmask (attributes, &none);
+    failed = failed ? failed : posix_spawnattr_setpgroup (attributes, 0);
+    return failed ? failed
+                  : posix_spawnattr_setflags (attributes, POSIX_SPAWN_SETSIGDEF |
+                                                              POSIX_SPAWN_SETSIGMASK |
+                                                              POSIX_SPAWN_SETPGROUP);
+}
+
+static int set_files (posix_spawn_file_actions_t *files, int fd)
+{
+    int failed = posix_spawn_file_actions_adddup2 (files, fd, STDIN_FILENO);
+    failed = failed ? failed : posix_spawn_file_actions_adddup2 (files, fd, STDOUT_FILENO);
+    failed =
+        failed ? failed
+               : posix_spawn_file_actions_addopen (files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+    failed = failed ? failed : posix_spawn_file_actions_addclosefrom_np (files, STDERR_FILENO + 1);
+#endif
+    return failed;
+}
+
+static int spawn (const char *const *argv, int fd, pid_t *pid)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    char **words;
+    size_t count = 0;
+    int failed;
+    while (argv[count])
+        count++;
+    if (!(words = esp_calloc (count + 1, sizeof (*words))))
+        return ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        memcpy (&words[i], &argv[i], sizeof (words[i])); /* exec takes them as not const */
+    posix_spawn_file_actions_init (&files);
+    posix_spawnattr_init (&attributes);
+    failed = set_attributes (&attributes);
+    failed = failed ? failed : set_files (&files, fd);
+    failed = failed ? failed : posix_spawnp (pid, argv[0], &files, &attributes, words, environ);
+    posix_spawn_file_actions_destroy (&files);
+    posix_spawnattr_destroy (&attributes);
+    esp_free (words);
+    return failed;
+}
+
+esp_err line_process_start (const char *const *argv, line_process **out, esp_error *error)
+{
+    int pair[2], failed;
+    line_process *p;
+    if (!argv || !argv[0] || !out)
+        return esp_error_set (error, ESP_EINVAL, "no program to start");
+    if (!(p = esp_calloc (1, sizeof (*p))))
+        return esp_error_set (error, ESP_ENOMEM, "%s: out of memory", argv[0]);
+    if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        failed = errno;
+        esp_free (p);
+        return esp_error_set (error, ESP_EIO, "%s: no socket: %s", argv[0], strerror (failed));
+    }
+    failed = spawn (argv, pair[1], &p->pid);
+    close (pair[1]);
+    if (failed) {
+        close (pair[0]);
+        esp_free (p);
+        return esp_error_set (error,
+                              failed == ENOENT   ? ESP_ENOENT
+                              : failed == EACCES ? ESP_EPERMISSION
+                              : failed == ENOMEM ? ESP_ENOMEM
+                                                 : ESP_EIO,
+                              "%s: cannot be started: %s", argv[0], strerror (failed));
+    }
+    p->fd = pair[0];
+    (void)fcntl (p->fd, F_SETFL, O_NONBLOCK);
+    *out = p;
+    return ESP_OK;
+}
+
+void line_process_kill (line_process *p)
+{
+    if (p->reaped)
+        return;
+    (void)kill (-p->pid, SIGKILL);
+    (void)kill (p->pid, SIGKILL); /* where the group is not there yet */
+}
+
+bool line_process_gone (line_process *p)
+{
+    if (!p->reaped && waitpid (p->pid, NULL, WNOHANG) != 0)
+        p->reaped = true; /* or not our child any more: nothing to wait for */
+    return p->reaped;
+}
+
+void line_process_destroy (line_process *p)
+{
+    if (!p)
+        return;
+    line_process_kill (p);
+    while (!p->reaped && waitpid (p->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    close (p->fd);
+    esp_buf_free (&p->out);
+    esp_buf_free (&p->in);
+    esp_free (p);
+}
+
+/* ---- lines ---- */
+
+esp_err line_process_flush (line_process *p)
+{
+    while (p->sent < p->out.len) {
+        ssize_t n = send (p->fd, p->out.data + p->sent, p->out.len - p->sent, MSG_NOSIGNAL);
+        if (n > 0)
+            p->sent += (size_t)n;
+        else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return ESP_OK;
+        else if (n == 0 || errno != EINTR)
+            return ESP_EPEER;
+    }
+    esp_buf_clear (&p->out);
+    p->sent = 0;
+    return ESP_OK;
+}
+
+esp_err line_process_say (line_process *p, span line)
+{
+    size_t before = p->out.len;
+    esp_err err = esp_buf_add (&p->out, line);
+    if (err == ESP_OK)
+        err = esp_buf_puts (&p->out, "\n");
+    if (err != ESP_OK) {
+        p->out.len = before;
+        return err;
+    }
+    return line_process_flush (p);
+}
+
+bool line_process_full (const line_process *p)
+{
+    return p->sent < p->out.len;
+}
+
+int line_process_fd (const line_process *p)
+{
+    return p->fd;
+}
+
+/* A whole line that is here already. */
+static bool next_line (line_process *p, span *line)
+{
+    span rest = span_make (p->in.data + p->heard, p->in.len - p->heard);
+    size_t end = rest.len ? span_find (rest, span_of ("\n")) : 0;
+    if (end >= rest.len)
+        return false;
+    *line = span_make (rest.ptr, end);
+    p->heard += end + 1;
+    return true;
+}
+
+enum line_heard line_process_hear (line_process *p, span *line)
+{
+    ssize_t n;
+    if (p->in.len > 0 && next_line (p, line))
+        return LINE_HEARD;
+    if (p->heard > 0) {
+        memmove (p->in.data, p->in.data + p->heard, p->in.len - p->heard);
+        p->in.len -= p->heard;
+        p->heard = 0;
+    }
+    while (p->in.len < LINE_MOST) {
+        if (esp_buf_reserve (&p->in, CHUNK) != ESP_OK)
+            return LINE_ENDED;
+        n = recv (p->fd, p->in.data + p->in.len, CHUNK, 0);
+        if (n > 0) {
+            p->in.len += (size_t)n;
+            if (next_line (p, line))
+                return LINE_HEARD;
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else {
+            return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? LINE_NONE : LINE_ENDED;
+        }
+    }
+    return LINE_ENDED;
+}
