@@ -143,7 +143,7 @@ class Runs(kit.FolderTest):
         bad = self.folder / "bad.py"
         bad.write_text("import esp_no_such_module\n")
         with self.assertRaisesRegex(espalier.EspalierError, "esp_no_such_module"):
-            self.go("out", **engines(kit.python(bad)), dispatch={"no_worker_s": 1})
+            self.go("out", **engines(kit.python(bad)))  # at once, not after dispatch.no_worker_s
 
     def test_nothing_is_left_behind(self):
         self.go("out", **engines(kit.python(kit.EXAMPLES / "models.py")))

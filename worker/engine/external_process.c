@@ -72,6 +72,16 @@ static bool split (struct launch *l)
     return n > 0;
 }
 
+/* Is it set by one of the variables? */
+static bool is_replaced (const char *entry, const char *const *variables)
+{
+    size_t name = strcspn (entry, "=") + 1;
+    for (size_t i = 0; variables[i]; i++)
+        if (strncmp (entry, variables[i], name) == 0)
+            return true;
+    return false;
+}
+
 static bool add_environment (struct launch *l, const char *const *variables)
 {
     size_t n = 0, more = 0, at = 0;
@@ -82,9 +92,10 @@ static bool add_environment (struct launch *l, const char *const *variables)
     if (!(l->envp = esp_calloc (n + more + 1, sizeof (*l->envp))))
         return false;
     for (size_t i = 0; i < more; i++)
-        l->envp[at++] = (char *)(uintptr_t)variables[i]; /* first: they win */
+        l->envp[at++] = (char *)(uintptr_t)variables[i];
     for (size_t i = 0; i < n; i++)
-        l->envp[at++] = environ[i];
+        if (!is_replaced (environ[i], variables))
+            l->envp[at++] = environ[i];
     return true;
 }
 

@@ -6,6 +6,13 @@
 #include <math.h>
 #include "tests/unit/worker/engine/external_kit.h"
 
+/* nng 1.5 now and then loses a pipe (2 kB) that is being dialled again when its socket is closed; ours are counted by alloc. */
+const char *__lsan_default_suppressions (void);
+const char *__lsan_default_suppressions (void)
+{
+    return "leak:libnng\n";
+}
+
 static struct kit k;
 
 /* ---- what a peer gets and gives ---- */
