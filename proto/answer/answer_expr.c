@@ -101,6 +101,26 @@ static esp_err closed_sum (struct expr *e, char close, answer_poly **out)
     return ESP_OK;
 }
 
+/* What repeats behind a number: 3.\overline{6}, 0.1\overline{6}.  No other number may stand before a bar. */
+static esp_err read_period (struct expr *e, span number, answer_poly *out)
+{
+    size_t point = span_find (number, span_of (".")), skip = point == number.len;
+    const answer_token *next[4];
+    esp_err err;
+    for (size_t i = 0; i < 4; i++)
+        next[i] = look (e, skip + i);
+    if (!next[3] || (skip && !next_mark (e, '.')) ||
+        !answer_token_is (next[0], ANSWER_COMMAND, "overline"))
+        return ESP_OK;
+    if (!answer_token_mark (next[1], '{') || !is_whole (next[2]) || next[2]->grouped ||
+        !answer_token_mark (next[3], '}') || span_find (number, span_of ("e")) < number.len ||
+        span_find (number, span_of ("E")) < number.len)
+        return ESP_EUNSUPPORTED;
+    err = answer_poly_repeat (out, skip ? 0 : number.len - point - 1, next[2]->text);
+    e->at += skip + 4;
+    return err;
+}
+
 static esp_err one_token (struct expr *e, answer_poly **out)
 {
     const answer_token *t = look (e, 0);
@@ -187,6 +207,8 @@ static esp_err read_root (struct expr *e, answer_poly **out)
 
 static esp_err read_atom (struct expr *e, answer_poly **out)
 {
+    const answer_token *t = look (e, 0);
+    esp_err err;
     if (next_mark (e, '('))
         return closed_sum (e, ')', out);
     if (next_mark (e, '{'))
@@ -195,7 +217,13 @@ static esp_err read_atom (struct expr *e, answer_poly **out)
         return read_fraction (e, out);
     if (next_command (e, "sqrt"))
         return read_root (e, out);
-    return one_token (e, out);
+    err = one_token (e, out);
+    if (err == ESP_OK && t->kind == ANSWER_NUMBER &&
+        (err = read_period (e, t->text, *out)) != ESP_OK) {
+        answer_poly_destroy (*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 /* ---- powers and products ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* answer_form.c - see answer.h
  *
- * The canonical text is a fixed point: it is read again until it does not change.  For what is understood that is at once
- * (tests/fuzz/fuzz_answer.c); a text that is not understood may need a few rounds, since decoration can stand
+ * The canonical text is a fixed point: it is read again until it does not change.  The text of a number, word or choice is at once;
+ * an equation may become a number (2x = 0), and a text that is not understood may need a few rounds, since decoration can stand
  * around decoration.  One that does not settle stays as it is, which is a fixed point too.
  */
 

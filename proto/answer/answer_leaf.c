@@ -146,10 +146,9 @@ static bool read_infinity (answer_part p, const char **text)
     return true;
 }
 
-static bool is_choice (answer_part p)
+static bool is_choice (span text)
 {
-    return p.count == 1 && is_letters (&p.at[0]) && p.at[0].text.len == 1 &&
-           p.at[0].text.ptr[0] >= 'A' && p.at[0].text.ptr[0] <= 'J';
+    return text.len == 1 && text.ptr[0] >= 'A' && text.ptr[0] <= 'J';
 }
 
 static esp_err read_expr (answer_part p, int sign, answer_value *out, bool *two_values)
@@ -166,7 +165,8 @@ static esp_err read_expr (answer_part p, int sign, answer_value *out, bool *two_
     }
     if (err == ESP_OK)
         err = answer_poly_print (out->poly, &out->text);
-    out->kind = ANSWER_EXPR;
+    out->kind =
+        err == ESP_OK && is_choice (esp_buf_span (&out->text)) ? ANSWER_CHOICE : ANSWER_EXPR;
     return err;
 }
 
@@ -209,7 +209,7 @@ static esp_err read_known (answer_part p, int sign, answer_value *out, bool *two
 {
     const char *infinity;
     unsigned long base = p.count >= 3 ? base_of (p) : 0;
-    if (is_choice (p)) {
+    if (p.count == 1 && is_letters (&p.at[0]) && is_choice (p.at[0].text)) {
         out->kind = ANSWER_CHOICE;
         return esp_buf_add (&out->text, p.at[0].text);
     }

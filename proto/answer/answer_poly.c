@@ -215,6 +215,31 @@ esp_err answer_poly_number (span text, answer_poly **out)
     return err;
 }
 
+esp_err answer_poly_repeat (answer_poly *a, size_t decimals, span period)
+{
+    answer_poly *part = NULL;
+    mpz_t power;
+    esp_err err = decimals + period.len > DECIMAL_EXPONENT ? ESP_EUNSUPPORTED
+                                                           : answer_poly_number (period, &part);
+    if (err != ESP_OK)
+        return err;
+    if (part->count > 0) {
+        mpq_t below;
+        mpz_init (power);
+        mpq_init (below);
+        mpz_ui_pow_ui (mpq_numref (below), 10, period.len);
+        mpz_sub_ui (mpq_numref (below), mpq_numref (below), 1);
+        mpz_ui_pow_ui (power, 10, decimals);
+        mpz_mul (mpq_numref (below), mpq_numref (below), power);
+        mpq_div (part->terms[0].coef, part->terms[0].coef, below);
+        mpz_clear (power);
+        mpq_clear (below);
+        err = answer_poly_add (a, part, false);
+    }
+    answer_poly_destroy (part);
+    return err;
+}
+
 esp_err answer_poly_letter (char c, answer_poly **out)
 {
     answer_term t;

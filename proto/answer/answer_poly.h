@@ -19,6 +19,8 @@ typedef struct answer_poly answer_poly; /* private to answer_poly_private.h */
 
 /* "1,234.5e-3": the spelling of ANSWER_NUMBER. */
 ESP_MUST_CHECK esp_err answer_poly_number (span text, answer_poly **out);
+/* 0.1\overline{6}: += period / (10^decimals * (10^n - 1)), n the digits of the period. */
+ESP_MUST_CHECK esp_err answer_poly_repeat (answer_poly *a, size_t decimals, span period);
 ESP_MUST_CHECK esp_err answer_poly_letter (char c,
                                            answer_poly **out); /* 'i' is the imaginary unit */
 ESP_MUST_CHECK esp_err answer_poly_pi (answer_poly **out);

@@ -44,6 +44,7 @@ static const char *const units[] = {"mm millimeter millimeters millimetre millim
                                     "euro euros EUR",
                                     "point points",
                                     "degree degrees deg",
+                                    "radian radians rad",
                                     "percent",
                                     "people",
                                     "person",
@@ -72,6 +73,24 @@ static bool has_word (const char *list, span word, size_t *first)
     return found;
 }
 
+/* "3 bolts": a plural in lower case counts, unless it may change the number. */
+static bool is_plural (span word)
+{
+    static const char others[] =
+        " times minus plus less this tens hundreds thousands millions billions trillions dozens "
+        "scores "
+        "halves thirds quarters percents points radius modulus always perhaps plus does ";
+    char wanted[32];
+    if (word.len < 4 || word.len > 24 || !span_ends (word, "s") || span_ends (word, "ss") ||
+        span_ends (word, "us") || span_ends (word, "ths") || span_ends (word, "lions"))
+        return false;
+    for (size_t i = 0; i < word.len; i++)
+        if (!islower ((unsigned char)word.ptr[i]))
+            return false;
+    snprintf (wanted, sizeof (wanted), " %.*s ", (int)word.len, word.ptr);
+    return strstr (others, wanted) == NULL;
+}
+
 /* The unit's name, or an empty span. */
 static span known (const answer_token *t)
 {
@@ -85,7 +104,7 @@ static span known (const answer_token *t)
     for (size_t i = 0; i < sizeof (units) / sizeof (units[0]); i++)
         if (has_word (units[i], t->text, &len))
             return span_make (units[i], len);
-    return span_make ("", 0);
+    return is_plural (t->text) ? t->text : span_make ("", 0);
 }
 
 bool answer_unit_known (const answer_token *t)

@@ -4,8 +4,8 @@
 
 /* answer_unit.h - the words behind a number that only say what is counted
  *
- * Known units only: "5 cm", "12 square inches", "30 miles per hour", "145^\circ", "50\%".  An unknown word is never dropped: it may be
- * "million".
+ * Known units, "5 cm", "12 square inches", "30 miles per hour", "145^\circ", "50\%", and plurals, "3 bolts".  Any other word is never
+ * dropped: it may be "million".
  * Threads: pure.
  */
 
