@@ -42,7 +42,8 @@ def _sentence(said: str) -> str:
     mistakes = [line for line in lines if re.match(r"\S+:\d+: ", line)]
     if mistakes and not own:
         return "\n".join(mistakes)
-    return own[-1][len("espalier: "):] if own else (lines[-1] if lines else "")
+    said = [line[len("espalier: "):] for line in own[-2:]]  # the reason, and what to do about it
+    return "; ".join(said) if said else (lines[-1] if lines else "")
 
 
 def program() -> str:

@@ -372,8 +372,8 @@ static void a_line_holds_the_boxes_or_the_end_of_the_text (void)
                             "{\"id\": 7, \"gold\": \"\\\\boxed{1,000}\", \"answer\": "
                             "\"\\\\boxed{\\\"2\\\"}\"}");
     esp_buf_clear (&out);
-    PASS (math_verify_ask (7, span_of ("{\"answer\": 5}"), span_of ("the answer is 5."), &out));
-    CHECK (span_find (esp_buf_span (&out), span_of ("\"answer\": \"the answer is 5.\"")) < out.len);
+    PASS (math_verify_ask (7, span_of ("{\"answer\": 5}"), span_of ("so it is 5 then."), &out));
+    CHECK (span_find (esp_buf_span (&out), span_of ("\"answer\": \"so it is 5 then.\"")) < out.len);
     esp_buf_clear (&out);
     for (size_t i = 0; i + 2 <= sizeof (text); i += 2)
         memcpy (text + i, "\xc3\xa9", 2);
