@@ -66,11 +66,30 @@ const esp_option run_log_rows[] = {
     ESP_OPTION_END,
 };
 
+/* Engines of one kind of work that take the rows of engine `first`: their names; false: an earlier one has them. */
+static bool name_engines (int k, size_t first, char *title, size_t size)
+{
+    const engine_kind *kind, *own = engine_at (first);
+    size_t len = (size_t)snprintf (title, size, "%s ", run_name_keys[k]);
+    bool behind = false;
+    for (size_t i = 0; (kind = engine_at (i)); i++) {
+        if (!(kind->roles & run_roles[k]) || kind->options != own->options)
+            continue;
+        if (i < first)
+            return false;
+        if (len < size)
+            len +=
+                (size_t)snprintf (title + len, size - len, "%s%s", behind ? ", " : "", kind->name);
+        behind = true;
+    }
+    return behind;
+}
+
 void run_config_tables (void (*visit) (void *ctx, const char *section, const char *title,
                                        const esp_option *rows),
                         void *ctx)
 {
-    char title[160];
+    char title[320];
     visit (ctx, "run", "the run", run_option_rows);
     visit (ctx, "problems", "the problems", problem_option_rows);
     visit (ctx, "search", "the search, whatever the strategy", search_option_rows);
@@ -83,8 +102,8 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
         visit (ctx, run_sections[k], "whatever the engine", run_common_rows[k]);
         for (size_t i = 0; engine_at (i); i++) {
             const engine_kind *kind = engine_at (i);
-            snprintf (title, sizeof (title), "%s %s", run_name_keys[k], kind->name);
-            if ((kind->roles & run_roles[k]) && kind->options)
+            if ((kind->roles & run_roles[k]) && kind->options &&
+                name_engines (k, i, title, sizeof (title)))
                 visit (ctx, run_sections[k], title, kind->options);
         }
         if (k != TASK_VERIFY)
