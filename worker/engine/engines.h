@@ -16,5 +16,16 @@ extern const engine_kind engine_sglang;
 extern const engine_kind engine_llamacpp;
 extern const engine_kind engine_external;
 extern const engine_kind engine_file;
+/* PRMs behind HTTP servers: a serving each (prm.h) */
+extern const engine_kind engine_vllm_pooling;
+extern const engine_kind engine_vllm_classify;
+extern const engine_kind engine_vllm_logprobs;
+extern const engine_kind engine_vllm_prompt;
+extern const engine_kind engine_vllm_generative;
+extern const engine_kind engine_sglang_logprobs;
+extern const engine_kind engine_sglang_score;
+extern const engine_kind engine_llamacpp_logprobs;
+extern const engine_kind engine_openai_critique;
+extern const engine_kind engine_http_scores;
 
 #endif
