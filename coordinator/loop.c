@@ -13,6 +13,7 @@
 #include "coordinator/loop_private.h"
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
@@ -67,9 +68,28 @@ static void publish (coordinator *c, uint64_t number)
     c->setup.observer.events (c->setup.observer.ctx, e->events, e->event_count);
 }
 
-esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e)
+static int by_node (const void *a, const void *b)
+{
+    const task *x = a, *y = b;
+    if (x->node != y->node)
+        return x->node < y->node ? -1 : 1;
+    return (x->id.number > y->id.number) - (x->id.number < y->id.number);
+}
+
+/* Siblings next to each other, so that they arrive as one request: a level of a beam names each parent many times, in turn. */
+static void gather_siblings (effects *e)
+{
+    for (size_t i = 1; i < e->task_count; i++)
+        if (e->tasks[i].node < e->tasks[i - 1].node) {
+            qsort (e->tasks, e->task_count, sizeof (*e->tasks), by_node);
+            return;
+        }
+}
+
+esp_err queue_tasks (coordinator *c, const open_problem *p, effects *e)
 {
     esp_err err = ESP_OK;
+    gather_siblings (e);
     for (size_t i = 0; i < e->task_count && err == ESP_OK; i++)
         err = frontier_push (c->frontier, &e->tasks[i], p->priority);
     return err;

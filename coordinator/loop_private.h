@@ -70,7 +70,7 @@ void close_searches (coordinator *c);                /* all, and the table: the 
 
 /* loop.c */
 esp_err fail_loop (coordinator *c, esp_err err); /* returns err, with a sentence if there is none */
-ESP_MUST_CHECK esp_err queue_tasks (coordinator *c, const open_problem *p, const effects *e);
+ESP_MUST_CHECK esp_err queue_tasks (coordinator *c, const open_problem *p, effects *e);
 ESP_MUST_CHECK esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number);
 ESP_MUST_CHECK esp_err apply_input (coordinator *c, open_problem *p, const input *in);
 void count_finished (coordinator *c, const row_totals *t);

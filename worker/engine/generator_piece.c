@@ -15,7 +15,7 @@
 #include "worker/http/sse.h"
 
 /* Longer samples are streamed, so that they can be watched; smaller: more events to read. */
-enum { LONG_TOKENS = 512 };
+enum { LONG_TOKENS = 1024 };
 
 /* ---- life of a request ---- */
 
