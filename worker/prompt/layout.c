@@ -126,6 +126,17 @@ static bool mark_at (const layout_plan *plan, span rest)
     return false;
 }
 
+/* Most texts have none: then nothing has to be looked at byte by byte. */
+static bool has_mark (const layout_plan *plan, span text)
+{
+    if (plan->tag[0] && span_find (text, span_of (plan->tag)) < text.len)
+        return true;
+    for (size_t i = 0; plan->chat->marks[i]; i++)
+        if (span_find (text, span_of (plan->chat->marks[i])) < text.len)
+            return true;
+    return false;
+}
+
 /* Bytes of the character that begins here; the input may be any bytes. */
 static size_t character (span rest)
 {
@@ -140,6 +151,8 @@ esp_err layout_put (const layout_plan *plan, span text, esp_buf *out)
     size_t from = 0;
     esp_err err = ESP_OK;
     text = span_trim (text);
+    if (!has_mark (plan, text))
+        return esp_buf_add (out, text);
     for (size_t at = 0; err == ESP_OK && at < text.len;) {
         span rest = span_make (text.ptr + at, text.len - at);
         size_t width = character (rest);
