@@ -3,17 +3,21 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "cluster/cli/check_engines.h"
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_config.h"
 
 static const char *const check_help =
     "usage: espalier check RUN.yaml [key=value ...] [--print-output]\n\n"
     "Prints every mistake of the run file with file and line, looks at the problems file, and "
-    "prints the resolved run\n"
-    "file (every key at its value).  --print-output: only run.output, for scripts.  Exit status 0 "
+    "tries the engines (who is\n"
+    "there, what it can do, whether seeds repeat), and prints the resolved run file (every key at "
+    "its value) and what the\n"
+    "run costs at most.  --no-servers: opens no engine.  --print-output: only run.output, for "
+    "scripts.  Exit status 0\n"
     "or 2.\n";
 
-static int problems_said (run_config *c)
+static int problems_said (run_config *c, uint64_t *count)
 {
     problem_source *source;
     esp_error error = {0};
@@ -22,6 +26,7 @@ static int problems_said (run_config *c)
         fprintf (stderr, "espalier: %s\n", error.text);
         return EXIT_USAGE;
     }
+    *count = problem_source_count (source);
     fprintf (stderr, "%s: %u problems", c->problems.file, problem_source_count (source));
     if (problem_source_skipped (source) > 0)
         fprintf (stderr, ", %u bad lines left out", problem_source_skipped (source));
@@ -44,7 +49,24 @@ static int print_resolved (run_config *c)
     return status;
 }
 
-static int check (const char *path, char **overrides, size_t count, bool only_output)
+/* The problems, the resolved file, the engines, the cost. */
+static int check_all (run_config *c, bool engines)
+{
+    uint64_t problems = 0;
+    int status = problems_said (c, &problems);
+    if (status == EXIT_DONE)
+        status = print_resolved (c);
+    if (status != EXIT_DONE)
+        return status;
+    fflush (stdout);
+    if (engines)
+        status = check_engines (c);
+    check_disk (c);
+    check_cost (c, problems);
+    return status;
+}
+
+static int check (const char *path, char **overrides, size_t count, bool only_output, bool engines)
 {
     run_config *c;
     esp_buf mistakes = {0};
@@ -60,8 +82,8 @@ static int check (const char *path, char **overrides, size_t count, bool only_ou
     if (only_output) {
         puts (c->run.output);
         status = EXIT_DONE;
-    } else if ((status = problems_said (c)) == EXIT_DONE) {
-        status = print_resolved (c);
+    } else {
+        status = check_all (c, engines);
     }
     run_config_destroy (c);
     return status;
@@ -71,7 +93,7 @@ int check_main (int argc, char **argv)
 {
     const char *path = NULL;
     size_t count = 0;
-    bool only_output = false;
+    bool only_output = false, engines = true;
     for (int i = 1; i < argc; i++) {
         if (strcmp (argv[i], "--help") == 0 || strcmp (argv[i], "-h") == 0) {
             fputs (check_help, stdout);
@@ -79,6 +101,8 @@ int check_main (int argc, char **argv)
         }
         if (strcmp (argv[i], "--print-output") == 0)
             only_output = true;
+        else if (strcmp (argv[i], "--no-servers") == 0)
+            engines = false;
         else if (!path)
             path = argv[i];
         else
@@ -88,7 +112,7 @@ int check_main (int argc, char **argv)
         fputs (check_help, stderr);
         return EXIT_USAGE;
     }
-    return check (path, argv, count, only_output);
+    return check (path, argv, count, only_output, engines);
 }
 
 /* ---- options ---- */

@@ -149,6 +149,22 @@ esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out)
     return k && k->describe ? k->describe (l->engines.of[kind].state, out) : ESP_OK;
 }
 
+uint32_t lab_slots (const lab *l, enum task_kind kind)
+{
+    const engine_kind *k = l->engines.of[kind].kind;
+    if (!k)
+        return 0;
+    if (l->engines.slots[kind] > 0)
+        return l->engines.slots[kind];
+    return k->slots ? k->slots (l->engines.of[kind].state) : 64;
+}
+
+uint32_t lab_context (const lab *l, enum task_kind kind)
+{
+    const engine_kind *k = l->engines.of[kind].kind;
+    return k && k->context ? k->context (l->engines.of[kind].state) : 0;
+}
+
 esp_err lab_do (lab *l, enum task_kind kind, job *jobs, size_t n, lab_result *out)
 {
     const job **list = esp_calloc (n + 1, sizeof (*list));

@@ -30,6 +30,10 @@ ESP_MUST_CHECK esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why);
 /* What its describe() says; nothing for engines without. */
 ESP_MUST_CHECK esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out);
 
+uint32_t
+lab_slots (const lab *l, enum task_kind kind); /* at once; 0 = no such engine, or out of service */
+uint32_t lab_context (const lab *l, enum task_kind kind); /* tokens; 0 = not known */
+
 /* Start these jobs of one kind together and wait for all; out: room for n.  Task ids are given here.
  * Errors: ESP_ENOMEM; a job's own error is in out[i].r.error. */
 ESP_MUST_CHECK esp_err lab_do (lab *l, enum task_kind kind, job *jobs, size_t n, lab_result *out);

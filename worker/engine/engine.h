@@ -90,6 +90,8 @@ typedef struct engine_kind {
     esp_err (*ready) (void *state, esp_error *why);
     /* For `espalier check`: append lines about what was found; NULL: nothing to say. */
     esp_err (*describe) (void *state, esp_buf *out);
+    /* Tokens of a prompt and its answer together, the least of its servers; 0 = not known.  NULL: not known. */
+    uint32_t (*context) (const void *state);
     bool http; /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);

@@ -22,4 +22,5 @@ const engine_kind engine_llamacpp = {.name = "llamacpp",
                                      .close = generator_close,
                                      .slots = generator_slots,
                                      .ready = generator_ready,
+                                     .context = generator_context,
                                      .describe = generator_describe};

@@ -286,6 +286,18 @@ uint32_t generator_slots (const void *state)
     return servers_slots (((const generator *)state)->servers);
 }
 
+uint32_t generator_context (const void *state)
+{
+    servers *all = ((const generator *)state)->servers;
+    uint32_t least = 0;
+    for (size_t i = 0; i < servers_count (all); i++) {
+        uint32_t tokens = server_facts_of (servers_at (all, i))->context_tokens;
+        if (tokens > 0 && (least == 0 || tokens < least))
+            least = tokens;
+    }
+    return least;
+}
+
 esp_err generator_ready (void *state, esp_error *why)
 {
     return servers_ready (((generator *)state)->servers, why);
