@@ -2,7 +2,7 @@
 /* fuzz_layout_reply.c - any bytes as a PRM server's answer: refused with a sentence, or scores in [0, 1]; any bytes as a
  * problem and a step: as many tags as steps, whatever stands in them
  *
- * The first byte chooses the serving, or a layout; the second how many texts and steps; the rest is the answer, or the texts.
+ * The first byte chooses the serving (low bits) and the layout that it reads; the second how many texts and steps; the rest is the answer, or the texts.
  */
 
 // LINK: esp_engine
@@ -23,7 +23,7 @@ static const prm_options options = {
     .max_tokens = 10,
     .temperature = 1};
 
-static void read_answer (const prm_serving *serving, uint8_t shape, span answer)
+static void read_answer (const prm_serving *serving, const layout *row, uint8_t shape, span answer)
 {
     double scores[TEXTS * WANTED];
     prm_text texts[TEXTS];
@@ -32,14 +32,17 @@ static void read_answer (const prm_serving *serving, uint8_t shape, span answer)
     layout_plan plan;
     prm_ask ask = {.options = &options, .plan = &plan, .labels = &labels, .texts = texts};
     uint64_t tokens;
+    uint32_t most;
     esp_error why = {0};
-    esp_err err = layout_open (&options.layout, serving->name, serving->layout, serving->readings,
-                               &plan, NULL);
-    assert (err == ESP_OK);
+    esp_err err = layout_open (&options.layout, serving->name, row ? row->name : serving->layout,
+                               serving->readings, &plan, NULL);
+    if (err != ESP_OK) /* a pair that makes no sense */
+        return;
     ask.count = serving->single ? 1 : 1 + shape % TEXTS;
     labels.tag = 77;
+    most = plan.reading & (READ_NEXT | READ_LAST | READ_WHOLE) ? 1 : WANTED; /* a text per step */
     for (size_t i = 0; i < ask.count; i++) {
-        uint32_t want = 1 + shape / 4 % WANTED;
+        uint32_t want = 1 + shape / 4 % most;
         texts[i] = (prm_text){span_of ("text"), want + shape / 16 % 3, want, scores + i * WANTED};
     }
     err = serving->read (&ask, answer, &tokens, &why);
@@ -79,7 +82,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     serving = prm_serving_at (data[0] % 32);
     row = layout_at (data[0] % 32u - SERVINGS);
     if (serving)
-        read_answer (serving, data[1], rest);
+        read_answer (serving, data[0] / 32 ? layout_at (data[0] / 32u) : NULL, data[1], rest);
     else if (row)
         write_text (row, rest);
     else
