@@ -43,8 +43,7 @@ const esp_option prm_option_rows[] = {
      "How numbers of the server become scores: as they are, sigmoid of a value, softmax of a row; "
      "auto: the layout's.",
      ESP_OPT_FIXED, false},
-    {"chat", ESP_OPT_CHOICE, AT (layout.chat), "auto", 0, 0,
-     "auto|raw|chatml|llama3|mistral|deepseek", "",
+    {"chat", ESP_OPT_CHOICE, AT (layout.chat), "auto", 0, 0, LAYOUT_CHAT_NAMES, "",
      "How turns are written; auto: as the layout's PRM was trained.", ESP_OPT_FIXED, false},
     {"bos", ESP_OPT_STRING, AT (layout.bos), NULL, 0, 0, NULL, "",
      "Text of the first token, sent by us where the server adds none; left out: the chat's.",

@@ -45,16 +45,17 @@ typedef struct layout_options { /* keys of section `prm`; unset ones are the lay
     int64_t tag_id, good_id, bad_id; /* -1: from the server's vocabulary, else the layout's */
     int64_t column;                  /* of a row: where P(good) stands; -1: the layout's */
     int norm;                        /* 0: the layout's, else 1 + enum layout_norm */
-    int chat;                        /* 0: the layout's, else an index in layout_chat_names */
+    int chat;                        /* 0: the layout's, else an index in LAYOUT_CHAT_NAMES */
     const char *system, *template;   /* judge: {problem}, {steps}, {before}, {step}, {number} */
 } layout_options;
 
-typedef struct layout_chat { /* how turns are written; names are in layout_chat_names */
+typedef struct layout_chat { /* how turns are written; names are in LAYOUT_CHAT_NAMES */
     const char *name, *bos, *system, *user, *assistant; /* opening of a turn */
     const char *system_end, *user_end, *assistant_end;
     const char *marks[5]; /* what must not come from outside; NULL ends them */
 } layout_chat;
-extern const char *const layout_chat_names; /* "auto|raw|chatml|llama3|mistral|deepseek": choices */
+#define LAYOUT_CHAT_NAMES                                                                          \
+    "auto|raw|chatml|llama3|mistral|deepseek" /* choices of a run file's row */
 
 typedef struct layout_path {
     span problem;

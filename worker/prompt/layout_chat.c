@@ -9,8 +9,6 @@
 #include <string.h>
 #include "worker/prompt/layout_inner.h"
 
-const char *const layout_chat_names = "auto|raw|chatml|llama3|mistral|deepseek";
-
 static const layout_chat chats[] = {
     {.name = "raw",
      .bos = "",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "tests/support/suite.h"
+#include "worker/prompt/layout_inner.h"
 
 #define KI "\xd0\xba\xd0\xb8" /* the tag of Math-Shepherd */
 
@@ -317,6 +318,18 @@ static void every_row_is_whole (void)
     CHECK (!layout_find ("x") && !layout_find (NULL));
 }
 
+static void the_choices_of_the_run_file_are_the_chats (void)
+{
+    char names[128] = "auto";
+    const layout_chat *c;
+    for (size_t i = 0; (c = layout_chat_at (i)); i++) {
+        snprintf (names + strlen (names), sizeof (names) - strlen (names), "|%s", c->name);
+        CHECK (layout_chat_find (c->name) == c && c->bos && c->user_end && c->assistant_end);
+    }
+    IS (names, LAYOUT_CHAT_NAMES);
+    CHECK (!layout_chat_find ("x"));
+}
+
 static void survives_failure_of_every_allocation (void)
 {
     const layout *row;
@@ -362,6 +375,7 @@ int main (void)
         {"the run file's words come first", the_run_files_words_come_first},
         {"mistakes are named", mistakes_are_named},
         {"every row is whole", every_row_is_whole},
+        {"the choices of the run file are the chats", the_choices_of_the_run_file_are_the_chats},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };
