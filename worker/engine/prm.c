@@ -244,14 +244,20 @@ static void start_batch (prm *p, prm_reading *const *readings, size_t count)
 
 /* ---- from the queue to batches ---- */
 
+/* Prefixes are cached, on one of several servers: a request holds one problem, and its texts stay together. */
+static bool keeps_together (const prm *p)
+{
+    return p->serving->caches && servers_count (p->servers) > 1;
+}
+
 static size_t most_texts (const prm *p)
 {
     size_t up = 0, most = (size_t)p->options->batch_texts, share;
+    if (p->serving->single || keeps_together (p))
+        return p->serving->single ? 1 : most;
     for (size_t i = 0; i < servers_count (p->servers); i++)
         up += server_in_service (servers_at (p->servers, i));
-    share = (p->queued + (up > 1 ? up - 1 : 0)) / (up > 1 ? up : 1);
-    if (p->serving->single)
-        most = 1;
+    share = up > 1 ? (p->queued + up - 1) / up : p->queued; /* every server gets some */
     return share < most ? share : most;
 }
 
@@ -264,7 +270,7 @@ static bool has_room (const prm *p)
 /* Texts from the queue's front; where prefixes are cached on one of several servers, only those of one problem. */
 static size_t take_texts (prm *p, prm_reading **out, size_t most)
 {
-    bool together = p->serving->caches && servers_count (p->servers) > 1;
+    bool together = keeps_together (p);
     prm_reading *r = p->head, *next;
     uint64_t key = r->item->problem;
     size_t n = 0, bytes = 0;

@@ -5,6 +5,7 @@
 /* prm_kit.h - an engine of worker/engine/prm.h against a small server that scores by words
  *
  * The server is a vLLM with a PRM: a step with "57" or "bad" in it scores 0.1, any other 0.9; what else it does is in `play`.
+ * It answers /pooling with rows, and /v1/completions with the logprobs of tokens 10 and 12.
  */
 
 #include <jansson.h>
@@ -39,6 +40,7 @@ enum trick {
 struct play { /* the server; its thread reads trick, writes the rest */
     http_server *server;
     atomic_int trick, poolings, texts, most_texts, forgotten;
+    atomic_int questions; /* bits: question Q0, Q1, ... was seen */
     esp_buf reply;
 };
 
@@ -118,6 +120,28 @@ static inline void answer_pooling (struct play *p, span body, http_reply *reply)
     reply->body = esp_buf_span (&p->reply);
 }
 
+static inline void answer_completions (struct play *p, span body, http_reply *reply)
+{
+    json_t *root = json_loadb (body.ptr, body.len, 0, NULL);
+    const json_t *prompts = json_object_get (root, "prompt");
+    esp_buf_clear (&p->reply);
+    PASS (esp_buf_puts (&p->reply, "{\"choices\":["));
+    for (size_t i = 0; i < json_array_size (prompts); i++) {
+        const char *text = json_string_value (json_array_get (prompts, i)),
+                   *q = strstr (text, "\nQ");
+        bool bad = strstr (text, "57") || strstr (text, "bad");
+        if (q)
+            p->questions |= 1 << (q[2] - '0');
+        PASS (esp_buf_printf (&p->reply,
+                              "%s{\"index\":%zu,\"logprobs\":{\"top_logprobs\":[{"
+                              "\"token_id:10\":%d,\"token_id:12\":%d}]}}",
+                              i > 0 ? "," : "", i, bad ? -4 : -1, bad ? -1 : -4));
+    }
+    PASS (esp_buf_puts (&p->reply, "]}"));
+    json_decref (root);
+    reply->body = esp_buf_span (&p->reply);
+}
+
 static inline void answer (void *ctx, const http_asked *asked, http_reply *reply)
 {
     struct play *p = ctx;
@@ -132,6 +156,8 @@ static inline void answer (void *ctx, const http_asked *asked, http_reply *reply
                                                       : "{\"count\":1,\"tokens\":[2003]}");
     else if (strcmp (asked->path, "/pooling") == 0 && p->trick != GENERATOR)
         answer_pooling (p, asked->body, reply);
+    else if (strcmp (asked->path, "/v1/completions") == 0)
+        answer_completions (p, asked->body, reply);
     else
         reply->status = 404;
 }
@@ -145,7 +171,9 @@ struct seen {
 };
 
 struct kit {
-    struct play play;
+    struct play play, other; /* other: a second server, if two */
+    bool two;
+    const char *urls[2];
     const engine_kind *kind;
     void *state;
     prm_options options;
@@ -179,6 +207,14 @@ static inline void on_trace (void *ctx, const char *what, span text)
     snprintf (k->traced, sizeof (k->traced), "%.*s", (int)text.len, text.ptr);
 }
 
+static inline void given_other (struct kit *k)
+{
+    http_server_setup web = {.answer = answer, .ctx = &k->other};
+    PASS (esp_buf_reserve (&k->other.reply, 1 << 16));
+    k->other.server = http_server_start (&web);
+    k->urls[1] = http_server_url (k->other.server);
+}
+
 static inline esp_err
 given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
 {
@@ -197,6 +233,8 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
     k->play.trick = (int)trick;
     PASS (esp_buf_reserve (&k->play.reply, 1 << 16)); /* no allocation in the server's thread */
     k->play.server = http_server_start (&web);
+    if (k->two)
+        given_other (k);
     k->clock = esp_clock_monotonic ();
     snprintf (k->url, sizeof (k->url), "%s", http_server_url (k->play.server));
     k->server = (server_options){.url = k->url,
@@ -208,6 +246,11 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
                                  .idle_s = 10,
                                  .total_s = 20,
                                  .tries = 4};
+    if (k->two) {
+        k->urls[0] = k->url;
+        k->server.url = NULL;
+        k->server.urls = (esp_strings){k->urls, 2};
+    }
     if (k->options.batch_texts == 0)
         k->options =
             (prm_options){.layout = {.tag_id = -1, .good_id = -1, .bad_id = -1, .column = -1},
@@ -226,6 +269,8 @@ static inline void end_engine (struct kit *k)
     k->kind->close (k->state);
     http_server_stop (k->play.server);
     esp_buf_free (&k->play.reply);
+    http_server_stop (k->other.server);
+    esp_buf_free (&k->other.reply);
     step_rule_destroy (k->rule);
 }
 

@@ -165,6 +165,46 @@ static void thinking_can_be_hidden_from_the_prm (void)
     end_engine (k);
 }
 
+/* Where prefixes are cached: job i is about question i % 4. */
+static void given_questions (struct kit *k)
+{
+    static const char *const rows[] = {"{\"question\":\"Q0?\"}", "{\"question\":\"Q1?\"}",
+                                       "{\"question\":\"Q2?\"}", "{\"question\":\"Q3?\"}"};
+    for (unsigned i = 0; i < 32; i++) {
+        given_job (k, i, NODES (i % 3 ? "good" : "bad"), "");
+        k->jobs[i].problem = span_of (rows[i % 4]);
+        k->jobs[i].task.id.problem = i % 4;
+    }
+}
+
+static void a_problem_stays_on_its_server (void)
+{
+    static struct kit room;
+    struct kit *k = &room;
+    esp_error why = {0};
+    memset (k, 0, sizeof (*k));
+    k->two = true;
+    k->options = (prm_options){.layout = {.tag_id = -1, .good_id = 10, .bad_id = 12, .column = -1},
+                               .batch_texts = 32,
+                               .batch_bytes = 1000000,
+                               .top_logprobs = 20,
+                               .samples = 1};
+    PASS (given_engine (k, "vllm-logprobs", HONEST, &why));
+    PASS (wait_ready (k, &why));
+    for (int i = 0; i < 5; i++)
+        turn (k); /* the other one too */
+    given_questions (k);
+    start (k, 0, 16);
+    wait_done (k, 16);
+    start (k, 16, 16);
+    wait_done (k, 32);
+    CU_ASSERT_EQUAL (k->play.questions & k->other.questions, 0);
+    CU_ASSERT_EQUAL (k->play.questions | k->other.questions, 15);
+    for (unsigned i = 0; i < 32; i++)
+        CHECK (near (k->seen[i].scores[0], 1 / (1 + exp (i % 3 ? -3 : 3))));
+    end_engine (k);
+}
+
 static void tasks_of_other_kinds_are_refused (void)
 {
     struct kit *k = given_ready (HONEST);
@@ -229,6 +269,7 @@ int main (void)
         {"a close with work in flight frees everything",
          a_close_with_work_in_flight_frees_everything},
         {"thinking can be hidden from the PRM", thinking_can_be_hidden_from_the_prm},
+        {"a problem stays on its server", a_problem_stays_on_its_server},
         {"tasks of other kinds are refused", tasks_of_other_kinds_are_refused},
         {"jobs of too many steps are refused", jobs_of_too_many_steps_are_refused},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
