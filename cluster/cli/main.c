@@ -21,6 +21,8 @@ static const struct subcommand {
      "every mistake with file and line; the resolved run file"},
     {"try", try_main, "RUN.yaml [key=value ...] [--problem ID]",
      "one problem through everything, with everything shown"},
+    {"import", import_main, "sal RECIPE.yaml | samples FILE ... [-o OUT]",
+     "recipes and samples of other programs as run files and problem rows"},
     {"options", options_main, "[SECTION] [--markdown]",
      "every key of the run file with default, range and meaning"},
     {"report", report_main, "OUTPUT [OUTPUT2]", "accuracy against compute; two runs compared"},

@@ -414,11 +414,14 @@ esp_err run_config_meaning (const run_config *c, esp_buf *out)
 {
     const search_options *o = &c->search.options;
     const char *keep = config_peek (c->yaml, "search.keep"),
-               *expand = config_peek (c->yaml, "search.expand");
+               *expand = config_peek (c->yaml, "search.expand"),
+               *width = config_peek (c->yaml, "search.width");
     esp_err err = esp_buf_puts (out, c->search.strategy->name);
     if (err == ESP_OK)
         err = run_lists_meaning (c, out);
-    if (err == ESP_OK && keep && expand)
+    if (err == ESP_OK && keep && expand && width && atoll (width) > 0)
+        err = esp_buf_printf (out, ": keep %s, expand %s, n %lld", keep, expand, atoll (width));
+    else if (err == ESP_OK && keep && expand)
         err = esp_buf_printf (out, ": keep %s x expand %s = n %lld", keep, expand,
                               atoll (keep) * atoll (expand));
     if (err == ESP_OK)

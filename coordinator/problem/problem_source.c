@@ -168,10 +168,12 @@ static esp_err refuse_equal_id (const problem_source *s, const line *l, const pr
         if (err != ESP_OK)
             return err;
         if (same)
-            return esp_error_set (error, ESP_EEXIST,
-                                  "%s:%" PRIu64 ": id \"%.100s\" stands in line %" PRIu64
-                                  " too; ids must differ: rename one or delete the line",
-                                  s->file, l->number, row->id, number);
+            return esp_error_set (
+                error, ESP_EEXIST,
+                "%s:%" PRIu64 ": id \"%.100s\" stands in line %" PRIu64
+                " too; ids must differ: rename one or delete the line (samples of "
+                "one problem become one row by espalier import samples)",
+                s->file, l->number, row->id, number);
     }
     return ESP_OK;
 }

@@ -10,6 +10,7 @@ typedef struct solution {
     esp_buf text;
     size_t *ends; /* owned */
     size_t step_count, step_cap;
+    bool listed;
 } solution;
 
 struct given {
@@ -108,6 +109,8 @@ static esp_err join_steps (given *g, const json_t *steps)
 {
     solution *s;
     esp_err err = new_solution (g, &s);
+    if (err == ESP_OK)
+        s->listed = true;
     for (size_t i = 0; i < json_array_size (steps) && err == ESP_OK; i++) {
         const json_t *step = json_array_get (steps, i);
         err = json_is_string (step) ? add_step (g, s, text_of (step)) : ESP_EFORMAT;
@@ -169,6 +172,8 @@ static esp_err join_rated (given *g, const json_t *steps)
 {
     solution *s;
     esp_err err = new_solution (g, &s);
+    if (err == ESP_OK)
+        s->listed = true;
     for (size_t i = 0; i < json_array_size (steps) && err == ESP_OK; i++) {
         json_int_t rating;
         const json_t *text = chosen_step (json_array_get (steps, i), &rating);
@@ -259,6 +264,11 @@ size_t given_count (const given *g)
 span given_text (const given *g, size_t i)
 {
     return esp_buf_span (&g->solutions[i].text);
+}
+
+bool given_is_list (const given *g, size_t i)
+{
+    return g->solutions[i].listed;
 }
 
 size_t given_steps (const given *g, size_t i)

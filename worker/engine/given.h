@@ -34,7 +34,8 @@ ESP_MUST_CHECK esp_err given_read (span json, const char *separator, given **out
 void given_destroy (given *g); /* accepts NULL */
 
 size_t given_count (const given *g);
-span given_text (const given *g, size_t solution); /* the whole text */
+span given_text (const given *g, size_t solution);    /* the whole text */
+bool given_is_list (const given *g, size_t solution); /* it came as a list of steps */
 size_t given_steps (const given *g, size_t solution);
 /* Where step `step` ends in the text; 0 ... given_steps - 1. */
 size_t given_step_end (const given *g, size_t solution, size_t step);
