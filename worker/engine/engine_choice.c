@@ -98,12 +98,18 @@ static size_t choice_fds (void *state, int *fds, size_t max)
     return parts_fds (&((struct choice *)state)->parts, fds, max);
 }
 
+/* The sum; 0 while one of them takes nothing: what is meant for that one would come here, be handed back and come again,
+ * for ever, and nobody would notice that the run stands still. */
 static uint32_t choice_slots (const void *state)
 {
     const struct choice *c = state;
     uint32_t sum = 0;
-    for (size_t i = 0; i < c->parts.count; i++)
-        sum += parts_slots (&c->parts, i);
+    for (size_t i = 0; i < c->parts.count; i++) {
+        uint32_t own = parts_slots (&c->parts, i);
+        if (own == 0)
+            return 0;
+        sum += own;
+    }
     return sum;
 }
 
