@@ -186,7 +186,10 @@ esp_err lines_event (const view *v, const event *e, size_t columns, esp_buf *out
             err = view_path (p, e->node, out);
     }
     if (err == ESP_OK)
-        err = esp_buf_printf (out, " %s", e->kind < EVENT_KINDS ? event_kind_names[e->kind] : "?");
+        err = esp_buf_printf (out, " %s",
+                              e->number == 0          ? "writes"
+                              : e->kind < EVENT_KINDS ? event_kind_names[e->kind]
+                                                      : "?");
     if (err == ESP_OK && e->kind == EVENT_SCORED)
         err = esp_buf_printf (out, " %s", score_text (e->value, score, sizeof (score)));
     if (err == ESP_OK && e->kind == EVENT_MARK && e->mark < NODE_MARKS)
@@ -202,5 +205,6 @@ esp_err lines_event (const view *v, const event *e, size_t columns, esp_buf *out
         return fit (out, from, columns);
     if ((err = esp_buf_puts (out, " ")) != ESP_OK)
         return err;
-    return lines_text (e->text, columns - used < TEXT_COLUMNS ? columns - used : TEXT_COLUMNS, out);
+    return lines_text (e->number == 0 ? view_part (e->text) : e->text,
+                       columns - used < TEXT_COLUMNS ? columns - used : TEXT_COLUMNS, out);
 }

@@ -248,18 +248,24 @@ static esp_err apply_to_node (view *v, view_problem *p, const event *e)
     return err;
 }
 
+span view_part (span text)
+{
+    size_t skip = text.len > VIEW_PART_MAX ? text.len - VIEW_PART_MAX : 0;
+    while (skip > 0 && skip < text.len && ((unsigned char)text.ptr[skip] & 0xc0) == 0x80)
+        skip++;
+    return span_make (text.ptr + skip, text.len - skip);
+}
+
 /* A text that is being made: its end, behind dots. */
 static esp_err apply_part (const view *v, const event *e)
 {
     view_problem *p = find (v, e->problem);
     view_node *n = p && view_node_of (p, e->node) ? &p->nodes[e->node] : NULL;
-    size_t skip = e->text.len > VIEW_PART_MAX ? e->text.len - VIEW_PART_MAX : 0;
+    span end = view_part (e->text);
     char part[VIEW_PART_MAX + 8];
     if (!n || n->has_text || e->kind != EVENT_TEXT || e->text.len == 0)
         return ESP_OK;
-    while (skip > 0 && skip < e->text.len && ((unsigned char)e->text.ptr[skip] & 0xc0) == 0x80)
-        skip++;
-    snprintf (part, sizeof (part), "...%.*s", (int)(e->text.len - skip), e->text.ptr + skip);
+    snprintf (part, sizeof (part), "...%.*s", (int)end.len, end.ptr);
     return replace (&n->text, span_of (part));
 }
 

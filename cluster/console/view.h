@@ -42,6 +42,9 @@ typedef struct view_problem {
 
 typedef struct view view;
 
+/* The end of a text that is being made, at most VIEW_PART_MAX bytes, from the start of a character on. */
+span view_part (span text);
+
 ESP_MUST_CHECK esp_err view_create (view **out);
 void view_destroy (view *v); /* accepts NULL */
 void view_clear (view *v);   /* before a snapshot */

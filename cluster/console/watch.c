@@ -51,7 +51,8 @@ static void print (struct plain *p, esp_err err)
 static void print_event (void *ctx, const event *e)
 {
     struct plain *p = ctx;
-    if (e->number > 0 && (p->events || e->kind == EVENT_OPENED || e->kind == EVENT_FINISHED))
+    bool ends = e->kind == EVENT_OPENED || e->kind == EVENT_FINISHED;
+    if (p->events || (e->number > 0 && ends)) /* 0: a text that is still being made */
         print (p, lines_event (p->f.view, e, PLAIN_COLUMNS, &p->line));
 }
 

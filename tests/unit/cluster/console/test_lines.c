@@ -162,6 +162,23 @@ static view *given_problem (void)
     return v;
 }
 
+static void a_text_that_is_being_made_shows_its_end (void)
+{
+    view *v = given_problem ();
+    event part = about (EVENT_TEXT, 2, NODE_NONE, 0);
+    esp_buf b = {0};
+    char text[100];
+    part.number = 0;
+    memset (text, 'x', sizeof (text));
+    memcpy (text + sizeof (text) - 4, " end", 4);
+    part.text = span_make (text, sizeof (text));
+    PASS (lines_event (v, &part, 120, &b));
+    CHECK (strncmp (esp_buf_text (&b), "problem #3 0.4 writes xxx", 25) == 0);
+    CHECK (b.len == 22 + VIEW_PART_MAX && strcmp (esp_buf_text (&b) + b.len - 4, " end") == 0);
+    esp_buf_free (&b);
+    view_destroy (v);
+}
+
 static void problems_and_nodes (void)
 {
     view *v = given_problem ();
@@ -248,6 +265,7 @@ int main (void)
         {"times are short", times_are_short},
         {"figures of the run", figures_of_the_run},
         {"problems and nodes", problems_and_nodes},
+        {"a text that is being made shows its end", a_text_that_is_being_made_shows_its_end},
         {"no line is wider than asked", no_line_is_wider_than_asked},
         {"events as lines", events_as_lines},
         {NULL, NULL},
