@@ -65,7 +65,7 @@ typedef esp_err (*journal_visit) (void *ctx, const record *r);
  * visit (HEADER, INPUT, HASH and COMMIT records; only inputs of problems that are not committed), truncate row files to the committed lengths, open a new segment with epoch + 1.
  * Inputs are numbered on from the last durable one.  *finished (owned by the journal, valid until destroy): the committed problems.
  * Until visit has seen everything nothing is changed.  Errors: as create, ESP_ENOENT, ESP_EDAMAGE (sentence names file and offset; exit 4), ESP_EVERSION,
- * ESP_ECONFLICT (other row files than at the start), and visit's. */
+ * ESP_ECONFLICT (a row file of the start is not among row_files), and visit's.  A row file that the run was begun without starts empty. */
 ESP_MUST_CHECK esp_err journal_resume (const char *folder, const journal_options *options,
                                        const journal_run *run, const char *const *row_files,
                                        size_t row_file_count, journal_visit visit, void *ctx,

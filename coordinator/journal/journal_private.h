@@ -69,6 +69,7 @@ typedef struct journal_file {
     int fd;
     uint64_t bytes;     /* on disk, by us */
     uint64_t committed; /* noted in a durable COMMIT or header */
+    bool fresh;         /* no header names it yet: an older program began the run */
 } journal_file;
 
 /* Create (exists: must be empty). */
@@ -114,6 +115,8 @@ void journal_state_free (journal_state *s); /* closes the row files */
 ESP_MUST_CHECK esp_err journal_state_set_run (journal_state *s, const journal_run *run);
 ESP_MUST_CHECK esp_err journal_state_set_files (journal_state *s, const char *const *names,
                                                 size_t count);
+/* One more, that no header names yet. */
+ESP_MUST_CHECK esp_err journal_state_add_file (journal_state *s, const char *name);
 /* Take over what a header says.  Errors: ESP_EDAMAGE (nonsense inside), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err journal_state_from_header (journal_state *s, const record_header *h);
 /* A COMMIT that is durable.  Errors: ESP_EDAMAGE (a file that the header does not know), ESP_ENOMEM. */

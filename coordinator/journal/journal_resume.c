@@ -25,28 +25,51 @@ static esp_err remove_temporaries (const char *folder, enum journal_place place,
     return err;
 }
 
-/* Rows are given by index: put the files into the order of the caller's names; both must be the same set. */
+static esp_err not_among (const journal_state *s, const char *folder, const char *const *names,
+                          size_t count, esp_error *error)
+{
+    for (size_t f = 0; f < s->file_count; f++) {
+        size_t i = 0;
+        while (i < count && strcmp (s->files[f].name, names[i]) != 0)
+            i++;
+        if (i == count)
+            return esp_error_set (error, ESP_ECONFLICT,
+                                  "%s: the run writes rows to %s, which this program does not; "
+                                  "resume it with the program that started it",
+                                  folder, s->files[f].name);
+    }
+    return ESP_OK;
+}
+
+/* Rows are given by index: put the files into the order of the caller's names.  A name that the run was begun without, by an
+ * older program, is a file that holds nothing yet. */
 static esp_err match_files (journal_state *s, const char *folder, const char *const *names,
                             size_t count, esp_error *error)
 {
-    if (count != s->file_count)
-        return esp_error_set (error, ESP_ECONFLICT,
-                              "%s: the run was begun with %zu row files, not %zu", folder,
-                              s->file_count, count);
-    for (size_t i = 0; i < count; i++) {
+    esp_err err = not_among (s, folder, names, count, error);
+    for (size_t i = 0; i < count && err == ESP_OK; i++) {
         size_t at = i;
         journal_file swapped;
-        while (at < count && strcmp (s->files[at].name, names[i]) != 0)
+        while (at < s->file_count && strcmp (s->files[at].name, names[i]) != 0)
             at++;
-        if (at == count)
-            return esp_error_set (error, ESP_ECONFLICT,
-                                  "%s: the run was begun without the row file %s", folder,
-                                  names[i]);
+        if (at == s->file_count && (err = journal_state_add_file (s, names[i])) != ESP_OK)
+            return esp_error_set (error, err, "%s: %s", folder, esp_err_text (err));
         swapped = s->files[i];
         s->files[i] = s->files[at];
         s->files[at] = swapped;
     }
-    return ESP_OK;
+    return err;
+}
+
+static esp_err open_file (const journal *j, journal_file *f, bool sync, esp_error *error)
+{
+    if (!f->fresh)
+        return journal_file_resume (j->folder, f, sync, error);
+    esp_log (LOG_WARN, "JOURNAL-NEW-FILE",
+             "%s/%s: an older program began this run without it; it gets the rows of problems that "
+             "end from now on",
+             j->folder, f->name);
+    return journal_file_create (j->folder, f, sync, error);
 }
 
 static esp_err seal_newest (const journal *j, const journal_state *s, const journal_tail *tail,
@@ -69,7 +92,7 @@ static esp_err change_disk (journal *j, const journal_run *run, const journal_op
 {
     esp_err err = ESP_OK;
     for (size_t i = 0; i < s->file_count && err == ESP_OK; i++)
-        err = journal_file_resume (j->folder, &s->files[i], options->sync, error);
+        err = open_file (j, &s->files[i], options->sync, error);
     if (err == ESP_OK)
         err = seal_newest (j, s, tail, options->sync, error);
     if (err != ESP_OK)

@@ -76,6 +76,19 @@ esp_err journal_state_set_files (journal_state *s, const char *const *names, siz
     return err;
 }
 
+esp_err journal_state_add_file (journal_state *s, const char *name)
+{
+    journal_file *grown = esp_reallocarray (s->files, s->file_count + 1, sizeof (*grown));
+    esp_err err;
+    if (!grown)
+        return ESP_ENOMEM;
+    s->files = grown;
+    grown[s->file_count] = (journal_file){0};
+    if ((err = add_file (s, span_of (name), 0)) == ESP_OK)
+        s->files[s->file_count - 1].fresh = true;
+    return err;
+}
+
 esp_err journal_state_from_header (journal_state *s, const record_header *h)
 {
     esp_err err;

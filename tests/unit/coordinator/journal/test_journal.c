@@ -271,6 +271,54 @@ static void other_row_files_than_at_the_start_are_refused (void)
     esp_buf_free (&answers);
 }
 
+/* An older program began the run without the second file, and without its folder. */
+static void a_row_file_that_the_run_was_begun_without_starts_empty (void)
+{
+    const char *folder = suite_folder ();
+    journal_options options = kit_options ();
+    journal_run run = kit_run ();
+    kit_seen seen = {0};
+    journal *j = NULL;
+    span rows[] = {{"a\n", 2}, {"s\n", 2}};
+    esp_buf answers, samples;
+    PASS (journal_create (folder, &options, &run, kit_files, 1, &j, NULL));
+    PASS (kit_drive (j, 1, 4, 0));
+    PASS (journal_rows (j, 0, 4, rows, 1));
+    journal_close (j);
+    PASS (kit_resume (folder, &options, &seen, &j, NULL));
+    PASS (journal_rows (j, 1, 4, rows, 2));
+    journal_close (j);
+    PASS (kit_resume (folder, &options, &seen, &j, NULL)); /* now it is known */
+    PASS (journal_rows (j, 2, 4, rows, 2));
+    journal_close (j);
+    answers = kit_read (kit_path (folder, kit_files[0]));
+    samples = kit_read (kit_path (folder, kit_files[1]));
+    CHECK (span_is (esp_buf_span (&answers), "a\na\na\n"));
+    CHECK (span_is (esp_buf_span (&samples), "s\ns\n"));
+    esp_buf_free (&answers);
+    esp_buf_free (&samples);
+}
+
+static void a_new_row_file_does_not_touch_what_stands_there (void)
+{
+    const char *folder = suite_folder ();
+    journal_options options = kit_options ();
+    journal_run run = kit_run ();
+    kit_seen seen = {0};
+    journal *j = NULL;
+    esp_error error = {0};
+    esp_buf kept;
+    PASS (journal_create (folder, &options, &run, kit_files + 1, 1, &j, NULL));
+    PASS (kit_drive (j, 1, 4, 0));
+    journal_close (j);
+    kit_write (kit_path (folder, kit_files[0]), span_of ("mine\n"));
+    FAILS (kit_resume (folder, &options, &seen, &j, &error), ESP_EEXIST);
+    CHECK (strstr (error.text, kit_files[0]) != NULL);
+    kept = kit_read (kit_path (folder, kit_files[0]));
+    CHECK (span_is (esp_buf_span (&kept), "mine\n"));
+    esp_buf_free (&kept);
+}
+
 static void a_sync_to_disk_works_too (void)
 {
     const char *folder = suite_folder ();
@@ -319,6 +367,10 @@ int main (void)
          without_a_journal_rows_are_still_written_in_order},
         {"other row files than at the start are refused",
          other_row_files_than_at_the_start_are_refused},
+        {"a row file that the run was begun without starts empty",
+         a_row_file_that_the_run_was_begun_without_starts_empty},
+        {"a new row file does not touch what stands there",
+         a_new_row_file_does_not_touch_what_stands_there},
         {"a sync to disk works too", a_sync_to_disk_works_too},
         {"the option table is whole", the_option_table_is_whole},
         {NULL, NULL},
