@@ -111,10 +111,9 @@ esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number)
     row_totals totals;
     span rows[ROW_FILES];
     esp_err err;
-    esp_buf_clear (&c->rows[ROW_ANSWERS]);
-    esp_buf_clear (&c->rows[ROW_CANDIDATES]);
-    if ((err = rows_of_search (p->search, c->setup.vote, &c->rows[ROW_ANSWERS],
-                               &c->rows[ROW_CANDIDATES], &totals)) != ESP_OK)
+    for (int i = 0; i < ROW_FILES; i++)
+        esp_buf_clear (&c->rows[i]);
+    if ((err = rows_of_search (p->search, c->setup.vote, c->rows, &totals)) != ESP_OK)
         return err;
     for (int i = 0; i < ROW_FILES; i++)
         rows[i] = esp_buf_span (&c->rows[i]);

@@ -183,6 +183,7 @@ static void fill_search (run_config *c)
     s->run_seed = (uint64_t)c->run.seed;
     s->how = (sampling){g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens};
     s->max_tokens = (uint32_t)g->max_tokens;
+    s->generator_count = c->engine_count[TASK_GENERATE];
     s->has_prm = c->engines[TASK_SCORE]->kind != NULL;
     s->has_verifier = c->engines[TASK_VERIFY]->kind != NULL;
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {

@@ -128,11 +128,12 @@ esp_err run_lists_make (run_config *c, int k)
 
 /* ---- actions ---- */
 
-static action_means means_of (const run_engine *e)
+static action_means means_of (const run_config *c, uint16_t generator)
 {
-    const engine_options *g = &e->common;
-    return (action_means){{g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens},
-                          (uint32_t)g->max_tokens};
+    const engine_options *g = &c->engines[TASK_GENERATE][generator].common;
+    return (action_means){.how = {g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens},
+                          .max_tokens = (uint32_t)g->max_tokens,
+                          .generator = generator};
 }
 
 static esp_err find_generator (run_config *c, size_t action, const char *name, uint16_t *out)
@@ -170,7 +171,7 @@ static esp_err bind_action (run_config *c, size_t i)
         return err;
     /* The temperature goes with the tasks (action_means): a greedy ask stays greedy. */
     c->actions[i] = (engine_action){generator, keys.system, NAN};
-    c->action_means[i] = means_of (&c->engines[TASK_GENERATE][generator]);
+    c->action_means[i] = means_of (c, generator);
     if (config_peek_at (c->yaml, "actions", i, "temperature"))
         c->action_means[i].how.temperature = keys.temperature;
     return ESP_OK;
@@ -194,7 +195,7 @@ esp_err run_lists_bind_actions (run_config *c)
             err = bind_action (c, i);
         else {
             c->actions[i] = (engine_action){(uint16_t)i, NULL, NAN};
-            c->action_means[i] = means_of (&c->engines[TASK_GENERATE][i]);
+            c->action_means[i] = means_of (c, (uint16_t)i);
         }
     }
     c->action_count = n;

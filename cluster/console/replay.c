@@ -17,11 +17,12 @@
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
 
-static const char *const help = "usage: espalier replay OUTPUT\n\n"
-                                "Rebuilds every search from the journal, compares the digests that "
-                                "the run recorded, makes the rows anew and compares\n"
-                                "them with answers.jsonl and candidates.jsonl.  Exit status 0, or "
-                                "4 with the first difference.\n";
+static const char *const help =
+    "usage: espalier replay OUTPUT\n\n"
+    "Rebuilds every search from the journal, compares the digests that "
+    "the run recorded, makes the rows anew and compares\n"
+    "them with answers.jsonl, candidates.jsonl and costs.jsonl.  Exit status 0, or "
+    "4 with the first difference.\n";
 
 struct slot {
     problem_key key;
@@ -115,10 +116,9 @@ static void drop_rows (struct slot *slot)
 static esp_err finish_slot (struct replaying *p, struct slot *slot)
 {
     esp_err err;
-    esp_buf_clear (&p->rows[ROW_ANSWERS]);
-    esp_buf_clear (&p->rows[ROW_CANDIDATES]);
-    err = rows_of_search (slot->search, &p->r->config->vote, &p->rows[ROW_ANSWERS],
-                          &p->rows[ROW_CANDIDATES], NULL);
+    for (int f = 0; f < ROW_FILES; f++)
+        esp_buf_clear (&p->rows[f]);
+    err = rows_of_search (slot->search, &p->r->config->vote, p->rows, NULL);
     for (int f = 0; f < ROW_FILES && err == ESP_OK; f++) {
         slot->row_bytes[f] = p->rows[f].len;
         if (!(slot->rows[f] = esp_strndup (esp_buf_text (&p->rows[f]), p->rows[f].len)))
@@ -157,18 +157,26 @@ static esp_err compare_rows (struct replaying *p, int f, const struct slot *slot
     return differs (p, f, at, what);
 }
 
-static uint64_t offset_of (int f, const file_offset *files, size_t count)
+static const file_offset *find_file (int f, const file_offset *files, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (span_is (files[i].name, row_file_names[f]))
-            return files[i].bytes;
-    return 0;
+            return &files[i];
+    return NULL; /* written by an older program, which knew no such file */
+}
+
+static uint64_t offset_of (int f, const file_offset *files, size_t count)
+{
+    const file_offset *found = find_file (f, files, count);
+    return found ? found->bytes : 0;
 }
 
 static esp_err commit_file (struct replaying *p, int f, const record *r)
 {
     uint64_t at = p->at[f], end = offset_of (f, r->u.commit.files, r->u.commit.file_count);
     esp_err err = ESP_OK;
+    if (!find_file (f, r->u.commit.files, r->u.commit.file_count))
+        return ESP_OK;
     for (size_t i = 0; i < r->u.commit.problem_count && err == ESP_OK; i++) {
         const struct slot *slot = slot_of (p, r->u.commit.problems[i]);
         err = compare_rows (p, f, slot, at);

@@ -142,6 +142,11 @@ esp_err search_create (const search_setup *setup, const problem *p, search **out
         err = ESP_ENOMEM;
         goto fail;
     }
+    if (setup->generator_count > 1 &&
+        !(s->spent_on = esp_calloc (setup->generator_count, sizeof (*s->spent_on)))) {
+        err = ESP_ENOMEM;
+        goto fail;
+    }
     *out = s;
     return ESP_OK;
 fail:
@@ -158,6 +163,7 @@ void search_destroy (search *s)
     esp_free (s->lanes);
     free_slots (s);
     esp_free (s->prompts);
+    esp_free (s->spent_on);
     tree_destroy (s->tree);
     esp_free (s);
 }
@@ -284,6 +290,7 @@ static esp_err apply_result (search *s, const result *r)
     copy = *slot;
     if (copy.owner)
         esp_prefetch (&copy.owner->asks[copy.index], sizeof (copy.owner->asks[0]));
+    note_costs (s, slot, r);
     free_slot (s, slot);
     if (r->error == ESP_EPOISONED && s->phase == PHASE_SEARCHING) {
         s->error = ESP_EPOISONED;

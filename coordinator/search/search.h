@@ -12,6 +12,7 @@
  */
 
 #include "coordinator/search/aggregate.h"
+#include "coordinator/search/spent.h"
 #include "coordinator/search/strategy.h"
 
 typedef struct search_options { /* section `search`, core rows */
@@ -32,6 +33,7 @@ extern const esp_option search_option_rows[];
 typedef struct action_means { /* how one action samples */
     sampling how;
     uint32_t max_tokens;
+    uint16_t generator; /* index in the run file's list; becomes task.engine */
 } action_means;
 
 typedef struct search_setup { /* one per run */
@@ -44,6 +46,7 @@ typedef struct search_setup { /* one per run */
     const action_means
         *actions; /* borrowed: instead of `how` and `max_tokens`, by action; NULL = one for all */
     size_t action_count;
+    size_t generator_count; /* of the run file's list, for the costs of each; 0 counts as 1 */
     bool has_prm, has_verifier;
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;
@@ -85,6 +88,9 @@ uint32_t search_pending (const search *s); /* tasks planned and not answered */
 uint64_t search_digest (const search *s);  /* over everything it ever planned */
 budget search_used (const search *s);      /* charged, over all lanes */
 budget search_asked (const search *s);     /* and by what is still open: asked so far */
+const search_costs *search_spent (const search *s); /* what servers did for it so far */
+/* The generator's part of it, index < setup.generator_count. */
+const generator_costs *search_spent_on (const search *s, size_t generator);
 /* A task that was planned and not answered, borrowed until the next search_apply; NULL: none with this number. */
 const task *search_task (const search *s, uint32_t number);
 uint64_t search_scored_steps (const search *s);

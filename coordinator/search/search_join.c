@@ -34,7 +34,7 @@ static uint64_t generations_of (const ask *a)
 static uint64_t tokens_wanted (const search *s, const ask *a)
 {
     const search_setup *setup = s->setup;
-    action_means plain = {setup->how, setup->max_tokens};
+    action_means plain = {.how = setup->how, .max_tokens = setup->max_tokens};
     const action_means *means =
         a->action < setup->action_count ? &setup->actions[a->action] : &plain;
     const sampling *how = a->how ? a->how : &means->how;

@@ -238,6 +238,17 @@ budget search_asked (const search *s)
     return sum;
 }
 
+const search_costs *search_spent (const search *s)
+{
+    return &s->spent;
+}
+
+const generator_costs *search_spent_on (const search *s, size_t generator)
+{
+    assert (generator < s->setup->generator_count || generator == 0);
+    return s->spent_on ? &s->spent_on[generator] : &s->spent.all;
+}
+
 const task *search_task (const search *s, uint32_t number)
 {
     const task_slot *slot = find_slot (s, number);

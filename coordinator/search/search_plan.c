@@ -205,6 +205,8 @@ static task task_for (const search *s, const ask_state *a, enum task_kind kind, 
     t.how = a->want.how                               ? *a->want.how
             : a->want.action < s->setup->action_count ? s->setup->actions[a->want.action].how
                                                       : s->setup->how;
+    if (kind == TASK_GENERATE && a->want.action < s->setup->action_count)
+        t.engine = s->setup->actions[a->want.action].generator;
     if (a->want.greedy)
         t.how.temperature = 0.0;
     t.priority = a->want.priority;

@@ -104,6 +104,8 @@ struct search {       /* in the order of use: what every result touches comes fi
     prompt_count *prompts; /* owned; power of two */
     size_t prompt_cap, prompt_used;
     const char *why[32]; /* static texts of marks; 0 = none */
+    search_costs spent;
+    generator_costs *spent_on; /* owned; by generator; NULL where there is one: spent.all */
 };
 
 /* search_plan.c */
@@ -117,6 +119,8 @@ void free_slots (search *s); /* all of them, and their memory */
 
 /* search_take.c */
 ESP_MUST_CHECK esp_err take_result (search *s, const task_slot *slot, const result *r);
+/* Add what the result cost; the slot is still there. */
+void note_costs (search *s, const task_slot *slot, const result *r);
 /* Its tasks are no longer wanted; the item is dropped.  forget: the node too is as if nothing had come, so that nothing
  * depends on when this was; false keeps what came (a stop ends the problem with what it has). */
 void cancel_ask (search *s, join *j, size_t index, bool forget);

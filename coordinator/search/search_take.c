@@ -223,6 +223,27 @@ take_for_ask (search *s, join *j, uint32_t index, const task_slot *slot, const r
     return err != ESP_OK ? err : plan_ask (s, j, index);
 }
 
+static void add_costs (generator_costs *c, const result *r)
+{
+    c->generations += r->error == ESP_OK;
+    c->generated_tokens += r->tokens;
+    c->prompt_tokens += r->prompt_tokens;
+    c->cached_tokens += r->cached_tokens;
+}
+
+void note_costs (search *s, const task_slot *slot, const result *r)
+{
+    uint16_t generator;
+    s->spent.read_tokens += slot->kind == TASK_SCORE ? r->scored_tokens : 0;
+    s->spent.verdicts += slot->kind == TASK_VERIFY && r->error == ESP_OK;
+    if (slot->kind != TASK_GENERATE)
+        return;
+    add_costs (&s->spent.all, r);
+    generator = s->planned[slot->cell].task.engine;
+    if (s->spent_on && generator < s->setup->generator_count)
+        add_costs (&s->spent_on[generator], r);
+}
+
 esp_err take_result (search *s, const task_slot *slot, const result *r)
 {
     if (slot->owner)

@@ -9,7 +9,7 @@
 #include "proto/answer/answer.h"
 #include "proto/base/alloc.h"
 
-const char *const row_file_names[ROW_FILES] = {"answers.jsonl", "candidates.jsonl"};
+const char *const row_file_names[ROW_FILES] = {"answers.jsonl", "candidates.jsonl", "costs.jsonl"};
 
 const esp_option vote_option_rows[] = {
     {"rule", ESP_OPT_CHOICE, offsetof (vote_options, rule), "best", 0, 0, VOTE_CHOICES, "",
@@ -179,6 +179,36 @@ answer_row (const search *s, const branch *all, size_t n, const vote_winner *won
     return r.err;
 }
 
+static void generator_counts (struct row *r, const generator_costs *c)
+{
+    count (r, "\"generations\":", c->generations);
+    count (r, ",\"generated_tokens\":", c->generated_tokens);
+    count (r, ",\"prompt_tokens\":", c->prompt_tokens);
+    count (r, ",\"cached_tokens\":", c->cached_tokens);
+}
+
+static esp_err cost_row (const search *s, esp_buf *out)
+{
+    const problem *p = search_problem (s);
+    const search_costs *spent = search_spent (s);
+    size_t generators = search_setup_of (s)->generator_count;
+    struct row r = {out, ESP_OK};
+    string (&r, "{\"id\":", p->id);
+    count (&r, ",\"repeat\":", problem_repeat (p->key));
+    raw (&r, ",");
+    generator_counts (&r, &spent->all);
+    count (&r, ",\"scored_tokens\":", search_used (s).scored_tokens);
+    count (&r, ",\"read_tokens\":", spent->read_tokens);
+    count (&r, ",\"verdicts\":", spent->verdicts);
+    for (size_t i = 0; generators > 1 && i < generators; i++) {
+        raw (&r, i ? ",{" : ",\"generators\":[{");
+        generator_counts (&r, search_spent_on (s, i));
+        raw (&r, i + 1 < generators ? "}" : "}]");
+    }
+    raw (&r, "}\n");
+    return r.err;
+}
+
 static esp_err
 decide (const vote_options *options, const branch *all, size_t n, const search *s, vote_winner *won)
 {
@@ -222,8 +252,8 @@ static void add_totals (const search *s, const branch *all, size_t n, const vote
                            .scored_steps = search_scored_steps (s)};
 }
 
-esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *answers,
-                        esp_buf *candidates, row_totals *totals)
+esp_err rows_of_search (const search *s, const vote_options *options, esp_buf rows[ROW_FILES],
+                        row_totals *totals)
 {
     size_t n = search_answers (s, NULL, 0), loaded = 0;
     node_ref *refs = esp_reallocarray (NULL, n + 1, sizeof (*refs));
@@ -237,9 +267,11 @@ esp_err rows_of_search (const search *s, const vote_options *options, esp_buf *a
     if (err == ESP_OK)
         err = decide (options, all, n, s, &won);
     if (err == ESP_OK)
-        err = candidate_rows (s, all, n, candidates);
+        err = candidate_rows (s, all, n, &rows[ROW_CANDIDATES]);
     if (err == ESP_OK)
-        err = answer_row (s, all, n, &won, answers);
+        err = answer_row (s, all, n, &won, &rows[ROW_ANSWERS]);
+    if (err == ESP_OK)
+        err = cost_row (s, &rows[ROW_COSTS]);
     if (err == ESP_OK && totals)
         add_totals (s, all, n, &won, totals);
     free_branches (all, loaded < n ? loaded + 1 : n);

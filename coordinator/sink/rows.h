@@ -4,7 +4,8 @@
 
 /* rows.h - the rows of one finished problem, recomputed from its search (design.md, section 9)
  *
- * No row holds a time, a rank or a host: sorted, two runs with one seed are equal byte for byte.
+ * No row holds a time, a rank or a host: sorted, the answers and candidates of two runs with one seed are equal byte for byte.
+ * The costs are not: they tell what servers read and what their caches held.
  * Threads: none.  Errors: ESP_ENOMEM.
  */
 
@@ -27,11 +28,13 @@ typedef struct row_totals { /* what the run's counters add up */
     uint64_t scored_steps;
 } row_totals;
 
-enum { ROW_ANSWERS, ROW_CANDIDATES, ROW_FILES };
-extern const char *const row_file_names[ROW_FILES]; /* "answers.jsonl", "candidates.jsonl" */
+enum { ROW_ANSWERS, ROW_CANDIDATES, ROW_COSTS, ROW_FILES };
+extern const char
+    *const row_file_names[ROW_FILES]; /* "answers.jsonl", "candidates.jsonl", "costs.jsonl" */
 
-/* Append one line to *answers and one per finished branch (each node once) to *candidates. */
+/* Append to each buffer: one line to answers and to costs, one per finished branch (each node once) to candidates.
+ * totals: may be NULL. */
 ESP_MUST_CHECK esp_err rows_of_search (const search *s, const vote_options *options,
-                                       esp_buf *answers, esp_buf *candidates, row_totals *totals);
+                                       esp_buf rows[ROW_FILES], row_totals *totals);
 
 #endif
