@@ -59,8 +59,8 @@ esp_err dispatch_create (const dispatch_options *options, link_end *link, const 
     d->boxes = esp_calloc ((size_t)link->size, sizeof (*d->boxes));
     d->dirty = esp_calloc ((size_t)link->size, sizeof (*d->dirty));
     if (!d->boxes || !d->dirty || roster_create (link->size, &d->roster) != ESP_OK ||
-        lease_table_create (&d->leases) != ESP_OK || wire_codec_create (&d->in) != ESP_OK ||
-        wire_codec_create (&d->out) != ESP_OK) {
+        lease_table_create (&d->leases) != ESP_OK || costs_create (&d->book) != ESP_OK ||
+        wire_codec_create (&d->in) != ESP_OK || wire_codec_create (&d->out) != ESP_OK) {
         dispatch_destroy (d);
         return ESP_ENOMEM;
     }
@@ -88,6 +88,7 @@ void dispatch_destroy (dispatch *d)
     esp_buf_free (&d->bytes);
     roster_destroy (d->roster);
     lease_table_destroy (d->leases);
+    costs_destroy (d->book);
     wire_codec_destroy (d->in);
     wire_codec_destroy (d->out);
     esp_free (d);
@@ -283,6 +284,11 @@ roster *dispatch_roster (dispatch *d)
 const dispatch_stats *dispatch_statistics (const dispatch *d)
 {
     return &d->stats;
+}
+
+const costs *dispatch_costs (const dispatch *d)
+{
+    return d->book;
 }
 
 const char *dispatch_trouble (const dispatch *d)

@@ -12,6 +12,7 @@
  * Threads: the loop's.  Time: from the clock given.
  */
 
+#include "coordinator/dispatch/costs.h"
 #include "coordinator/dispatch/roster.h"
 #include "proto/base/clock.h"
 #include "proto/base/option.h"
@@ -91,6 +92,7 @@ uint64_t dispatch_slots (const dispatch *d);    /* over all ready workers and ki
 uint64_t dispatch_kind_slots (const dispatch *d, enum task_kind kind);
 roster *dispatch_roster (dispatch *d);
 const dispatch_stats *dispatch_statistics (const dispatch *d);
+const costs *dispatch_costs (const dispatch *d);
 /* Empty, or the first reason why workers cannot go on ("rank 3: no model ..."): of an outage that lasts, else of a refusal. */
 const char *dispatch_trouble (const dispatch *d);
 /* Every worker refused or died, and at least one refused: nobody will ever start. */

@@ -37,6 +37,7 @@ struct dispatch {
     span run_file;
     roster *roster;       /* owned */
     lease_table *leases;  /* owned */
+    costs *book;          /* owned */
     wire_codec *in, *out; /* owned */
     outbox *boxes;        /* owned; by rank */
     int *dirty;           /* owned; ranks with something to send */

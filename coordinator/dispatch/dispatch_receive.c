@@ -6,6 +6,7 @@
  */
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "coordinator/dispatch/dispatch_private.h"
@@ -132,42 +133,89 @@ static void take_returned (dispatch *d, uint32_t handle)
         dispatch_retry (d, handle);
 }
 
+/* No search sees it.  What it cost is counted. */
+static void waste (dispatch *d, const wire_result *r)
+{
+    d->stats.wasted_tokens += r->result.tokens;
+    costs_waste (d->book, r);
+}
+
+/* More tokens than were asked for: the budget would be exceeded (D13).  The result is not taken; once may be an accident,
+ * a server that always does it makes its tasks fail. */
+static esp_err judge (const flight *f, const worker *w, const result *r)
+{
+    if (r->error != ESP_OK || f->task.kind != TASK_GENERATE || f->task.max_tokens == 0 ||
+        r->tokens <= f->task.max_tokens)
+        return r->error;
+    esp_log (
+        LOG_ERROR, "DISPATCH-OVERRUN",
+        "task %u of problem %u on rank %d: %u tokens came where at most %u were asked for%s%.*s; "
+        "the result is not taken",
+        r->id.number, problem_number (r->id.problem), w->rank, r->tokens, f->task.max_tokens,
+        r->server.len ? ", from " : "", (int)r->server.len, r->server.len ? r->server.ptr : "");
+    return ESP_EENGINE;
+}
+
+static void hand_on (dispatch *d, worker *w, uint32_t handle, const wire_result *r, esp_err error)
+{
+    const flight *f = lease_flight_at (d->leases, handle);
+    result got = r->result;
+    if (error != got.error) /* refused: nothing of it may reach the search */
+        got = (result){.id = got.id,
+                       .error = error,
+                       .finish = FINISH_ERROR,
+                       .logprob = NAN,
+                       .mean_logprob = NAN,
+                       .share = NAN};
+    if (f->task.kind == TASK_GENERATE && error == ESP_OK && f->task.child != NODE_NONE) {
+        roster_learn (w, f->task.id.problem, f->task.child); /* it made this text */
+        roster_set_home (d->roster, f->task.id.problem, f->task.child, w->rank);
+    }
+    dispatch_end_flight (d, handle);
+    d->stats.results++;
+    if (d->world.wants (d->world.ctx, got.id))
+        d->world.result (d->world.ctx, &got, w->rank);
+    else if (error == r->result.error) /* else it was counted when it was refused */
+        waste (d, r);
+}
+
+/* The flight that it answers, or NULL: another's, or nobody's. */
+static const flight *flight_of (dispatch *d, uint32_t handle, const wire_result *r)
+{
+    const flight *f = handle ? lease_flight_at (d->leases, handle) : NULL;
+    if (!f ||
+        (f->task.id.number == r->result.id.number && f->task.id.problem == r->result.id.problem))
+        return f;
+    if (f->leases == 0 &&
+        !f->waiting) /* a confused worker: its lease is of another task, which goes out again */
+        dispatch_retry (d, handle);
+    return NULL;
+}
+
 static void take_one (dispatch *d, worker *w, const wire_result *r)
 {
     uint32_t handle = take_credit (d, w, r);
-    const flight *f = handle ? lease_flight_at (d->leases, handle) : NULL;
+    const flight *f = flight_of (d, handle, r);
+    esp_err error;
     w->results++;
     w->busy_us += r->busy_us;
-    if (f &&
-        (f->task.id.number != r->result.id.number || f->task.id.problem != r->result.id.problem)) {
-        if (f->leases == 0 &&
-            !f->waiting) /* a confused worker: its lease is of another task, which goes out again */
-            dispatch_retry (d, handle);
-        f = NULL;
-    }
+    costs_add (d->book, f ? &f->task : NULL, r);
     if (!f) {
         d->stats.duplicates++;
-        d->stats.wasted_tokens += r->result.tokens;
+        waste (d, r);
         return;
     }
     if (r->result.error == ESP_ECANCELED) {
         take_returned (d, handle);
         return;
     }
-    if (retryable (r->result.error) && f->errors < d->options.retries) {
-        take_error (d, handle, w, r->result.error);
-        return;
-    }
-    if (f->task.kind == TASK_GENERATE && r->result.error == ESP_OK && f->task.child != NODE_NONE) {
-        roster_learn (w, f->task.id.problem, f->task.child); /* it made this text */
-        roster_set_home (d->roster, f->task.id.problem, f->task.child, w->rank);
-    }
-    dispatch_end_flight (d, handle);
-    d->stats.results++;
-    if (d->world.wants (d->world.ctx, r->result.id))
-        d->world.result (d->world.ctx, &r->result, w->rank);
+    error = judge (f, w, &r->result);
+    if (error != r->result.error)
+        waste (d, r);
+    if ((retryable (error) || error != r->result.error) && f->errors < d->options.retries)
+        take_error (d, handle, w, error);
     else
-        d->stats.wasted_tokens += r->result.tokens;
+        hand_on (d, w, handle, r, error);
 }
 
 static void expect_result (const dispatch *d, const wire_result *r)

@@ -28,6 +28,8 @@ struct fake_options {
     int method;
     esp_strings value_levels, actions;
     int64_t delay_us;
+    bool costs;
+    int64_t overrun;
 };
 
 #define ROW(name, option_type, field, ...)                                                         \
@@ -58,6 +60,14 @@ static const esp_option options[] = {
          .help = "fakegen-1: names of the actions."),
     ROW ("delay_us", ESP_OPT_INT, delay_us, .max = 1e9, .fallback = "0", .unit = "us",
          .help = "Median time that a job takes (log-normal); 0 = none.", .change = ESP_OPT_FREE),
+    ROW ("costs", ESP_OPT_BOOL, costs, .fallback = "false",
+         .help = "Samples say what was read: the words of the prompt; those of the question came "
+                 "from a cache.",
+         .change = ESP_OPT_FREE),
+    ROW ("overrun", ESP_OPT_INT, overrun, .max = 1e9, .fallback = "0", .unit = "samples",
+         .help = "Every so many samples one says that it has more tokens than were asked for; 0 = "
+                 "none.",
+         .change = ESP_OPT_FREE),
     ESP_OPTION_END};
 
 struct pending {
@@ -73,6 +83,7 @@ struct fake {
     size_t pending_count, pending_cap;
     double *scores; /* owned */
     size_t scores_cap;
+    int64_t samples;                /* so far */
     esp_buf question, prompt, text; /* scratch of one job */
 };
 
@@ -277,6 +288,16 @@ static esp_err verify (struct fake *f, const job *j, size_t from, result *r)
 
 /* ---- jobs ---- */
 
+static void count_prompt (const struct fake *f, size_t from, result *r)
+{
+    span branch = span_make (esp_buf_text (&f->prompt) + from, f->prompt.len - from);
+    if (!f->o->costs)
+        return;
+    r->cached_tokens = fields_words (esp_buf_span (&f->question));
+    r->prompt_tokens = r->cached_tokens + fields_words (branch);
+    r->server = span_of ("fake");
+}
+
 static esp_err do_job (struct fake *f, const job *j, result *r)
 {
     static esp_err (*const generate[RULES]) (struct fake *, const job *, size_t, result *) = {
@@ -297,8 +318,11 @@ static esp_err do_job (struct fake *f, const job *j, result *r)
     if (err != ESP_OK)
         return err;
     if (j->task.kind == TASK_GENERATE) {
+        count_prompt (f, from, r);
         err = generate[f->o->rule](f, j, from, r);
         r->text = esp_buf_span (&f->text);
+        if (f->o->overrun > 0 && ++f->samples % f->o->overrun == 0)
+            r->tokens = j->task.max_tokens + 1;
     } else if (j->task.kind == TASK_SCORE) {
         r->scored_tokens = fields_words (span_make (f->prompt.data + from, f->prompt.len - from));
         err = score[f->o->rule](f, j, from, r);

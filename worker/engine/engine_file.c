@@ -6,7 +6,7 @@
  * solution i.  Beyond the last match there is nothing: the task fails for good with ESP_EEMPTY, the search goes on with
  * what it has.
  *
- * Tokens are words; texts are never cut by max_tokens (the search counts at most that), only by max_steps.
+ * Tokens are words; texts are never cut by max_tokens (at most so many are counted), only by max_steps.
  */
 
 #include <math.h>
@@ -173,6 +173,8 @@ static esp_err give (struct file_engine *e, const job *j, result *r)
     r->text = span_make (given_text (g, i).ptr + from, given_step_end (g, i, last) - from);
     r->steps = (uint32_t)(last - first + 1);
     r->tokens = fields_words (r->text);
+    if (t->max_tokens > 0 && r->tokens > t->max_tokens)
+        r->tokens = t->max_tokens; /* it was not generated: no budget is at stake */
     r->finish = last + 1 == given_steps (g, i) ? FINISH_EOS : whole ? FINISH_LENGTH : FINISH_STOP;
     return ESP_OK;
 }

@@ -225,7 +225,7 @@ static bool take_finish (const json_t *from, const task *t, result *r)
 
 static esp_err read_sample (const json_t *from, const task *t, result *r, esp_error *error)
 {
-    int64_t tokens, steps;
+    int64_t tokens, steps, prompt = 0, cached = 0;
     if (!json_is_string (json_object_get (from, "text")) ||
         !take_text (from, "text", EXTERNAL_TEXT_MAX, &r->text))
         return refuse (error, "text is not a string, or too long");
@@ -234,13 +234,20 @@ static esp_err read_sample (const json_t *from, const task *t, result *r, esp_er
     if (!take_count (from, "tokens", 0, UINT32_MAX, &tokens) ||
         !take_count (from, "steps", 0, UINT32_MAX, &steps))
         return refuse (error, "tokens or steps is not a number >= 0");
+    if (!take_count (from, "prompt_tokens", 0, UINT32_MAX, &prompt) ||
+        !take_count (from, "cached_tokens", 0, UINT32_MAX, &cached))
+        return refuse (error, "prompt_tokens or cached_tokens is not a number >= 0");
     if (!take_finish (from, t, r))
         return refuse (error, "finish is none of stop, eos, length");
     if (!take_number (from, "logprob", &r->logprob))
         return refuse (error, "logprob is not a number");
+    if (t->max_tokens > 0 && tokens > t->max_tokens) /* the budget is hard, whoever counts */
+        return esp_error_set (error, ESP_EFORMAT,
+                              "a text of %lld tokens where at most max_tokens = %u were asked for",
+                              (long long)tokens, t->max_tokens);
     r->tokens = (uint32_t)tokens;
-    if (t->max_tokens > 0 && r->tokens > t->max_tokens)
-        r->tokens = t->max_tokens; /* the budget is hard whatever a peer counts */
+    r->prompt_tokens = (uint32_t)prompt;
+    r->cached_tokens = (uint32_t)cached;
     r->steps = (uint32_t)(steps < 1 ? 1 : steps);
     if (t->mode != TASK_STEP && t->max_steps > 0 && r->steps > t->max_steps)
         r->steps = t->max_steps;
