@@ -174,16 +174,27 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
     return err;
 }
 
+/* ", 1234 tokens generated": in this start, also what was of no use; nothing if there are none. */
+static const char *say_tokens (const run_parts *p, char *out, size_t size)
+{
+    cost_sum all = costs_all (dispatch_costs (coordinator_dispatch (p->coordinator)));
+    out[0] = 0;
+    if (all.generated_tokens > 0)
+        snprintf (out, size, ", %" PRIu64 " tokens generated", all.generated_tokens);
+    return out;
+}
+
 static int say_end (run_parts *p, esp_err err, bool at_once, const run_status *s)
 {
     const char *output = p->config->run.output;
-    char took[32], solved[40];
+    char took[32], solved[40], tokens[48];
     if (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE) {
-        fprintf (stderr, "espalier: done: %" PRIu64 " problems%s in %s; %s/answers.jsonl\n",
+        fprintf (stderr, "espalier: done: %" PRIu64 " problems%s in %s%s; %s/answers.jsonl\n",
                  s->problems_total,
                  run_progress_solved (p->config->search.has_verifier, s->problems_solved, solved,
                                       sizeof (solved)),
-                 run_progress_time (s->seconds, took, sizeof (took)), output);
+                 run_progress_time (s->seconds, took, sizeof (took)),
+                 say_tokens (p, tokens, sizeof (tokens)), output);
         return s->problems_failed > 0 ? EXIT_WITH_ERRORS : EXIT_DONE;
     }
     if (err == ESP_OK && !at_once && coordinator_unstarted (p->coordinator)) {

@@ -23,6 +23,8 @@ typedef struct
     int64_t slots;      /* in flight per worker; 0 = the engine's own number */
     double temperature, top_p;
     int64_t top_k, max_step_tokens, max_tokens;
+    double price_prompt, price_cached, price_generated,
+        parameters; /* cluster/console/report_prices.h reads them */
 } engine_options;
 
 typedef struct run_engine { /* an item of generator, prm or verifier */

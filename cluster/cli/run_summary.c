@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cluster/cli/run_start.h"
+#include "cluster/cli/run_costs.h"
 #include "proto/base/file.h"
 
 enum { PATH_MOST = 4096 };
@@ -131,9 +131,9 @@ esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, esp_e
     json_t *all;
     esp_err err;
     read_rows (c->run.output, &t);
-    all = json_pack ("{ss ss sb so so}", "name", c->run.name ? c->run.name : "run", "strategy",
-                     c->search.strategy->name, "done", done, "rows", rows_part (&t), "this_start",
-                     start_part (p, mpi));
+    all = json_pack ("{ss ss sb so so so}", "name", c->run.name ? c->run.name : "run", "strategy",
+                     c->search.strategy->name, "done", done, "rows", rows_part (&t), "costs",
+                     run_costs_json (p), "this_start", start_part (p, mpi));
     text = all ? json_dumps (all, JSON_INDENT (2)) : NULL;
     json_decref (all);
     if (!text)

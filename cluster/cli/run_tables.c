@@ -27,6 +27,17 @@ static const esp_option generator_rows[] = {
      NULL, "tokens", "longest step", ESP_OPT_FIXED, false},
     {"max_tokens", ESP_OPT_INT, offsetof (engine_options, max_tokens), "2048", 1, 10000000, NULL,
      "tokens", "longest generation to the end", ESP_OPT_FIXED, false},
+    {"price.prompt", ESP_OPT_DOUBLE, offsetof (engine_options, price_prompt), NULL, 0, 1e9, NULL,
+     "a million tokens", "what tokens read cost, in any currency; for the costs only", ESP_OPT_FREE,
+     false},
+    {"price.cached", ESP_OPT_DOUBLE, offsetof (engine_options, price_cached), NULL, 0, 1e9, NULL,
+     "a million tokens", "those of them that a cache held; left out: as price.prompt", ESP_OPT_FREE,
+     false},
+    {"price.generated", ESP_OPT_DOUBLE, offsetof (engine_options, price_generated), NULL, 0, 1e9,
+     NULL, "a million tokens", "what tokens generated cost", ESP_OPT_FREE, false},
+    {"parameters", ESP_OPT_DOUBLE, offsetof (engine_options, parameters), NULL, 1, 1e15, NULL, "",
+     "of the model (7G, 500M, 1.5e9): FLOPs are counted as 2 x parameters x tokens", ESP_OPT_FREE,
+     false},
     ESP_OPTION_END,
 };
 static const esp_option prm_rows[] = {
@@ -38,6 +49,12 @@ static const esp_option prm_rows[] = {
      "in a list of PRMs: weight of its scores in their mean", ESP_OPT_FIXED, false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "scores in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    {"price.prompt", ESP_OPT_DOUBLE, offsetof (engine_options, price_prompt), NULL, 0, 1e9, NULL,
+     "a million tokens", "what tokens read cost, in any currency; for the costs only", ESP_OPT_FREE,
+     false},
+    {"parameters", ESP_OPT_DOUBLE, offsetof (engine_options, parameters), NULL, 1, 1e15, NULL, "",
+     "of the model (7G, 500M, 1.5e9): FLOPs are counted as 2 x parameters x tokens", ESP_OPT_FREE,
+     false},
     ESP_OPTION_END,
 };
 static const esp_option verifier_rows[] = {

@@ -228,6 +228,16 @@ static esp_err make_part (const report_run *run, const report_settings *settings
     return err;
 }
 
+/* A run of an older program has none. */
+static esp_err add_costs (const char *output, report_part *part, esp_error *error)
+{
+    esp_err err = report_costs_read (output, &part->costs, error);
+    part->has_costs = err == ESP_OK;
+    if (err == ESP_ENOENT)
+        *error = (esp_error){0};
+    return err == ESP_ENOENT ? ESP_OK : err;
+}
+
 static void free_part (report_part *part)
 {
     for (size_t i = 0; i < part->section_count; i++)
@@ -260,6 +270,8 @@ compute_and_print (const struct arguments *a, const report_run *runs, esp_error 
     report r = {parts, a->output_count, NULL, &a->settings, a->reading.by};
     esp_err err = ESP_OK;
     for (size_t i = 0; err == ESP_OK && i < a->output_count; i++)
+        err = add_costs (a->outputs[i], &parts[i], error);
+    for (size_t i = 0; err == ESP_OK && i < a->output_count; i++)
         err = make_part (&runs[i], &a->settings, &parts[i]);
     if (err == ESP_OK && a->output_count == 2) {
         err = report_compare (&runs[0], &runs[1], &a->settings, &versus);
@@ -267,7 +279,7 @@ compute_and_print (const struct arguments *a, const report_run *runs, esp_error 
     }
     if (err == ESP_OK)
         err = print (a, &r, error);
-    else
+    else if (error->code == ESP_OK)
         esp_error_set (error, err, "out of memory");
     free_part (&parts[0]);
     free_part (&parts[1]);

@@ -4,7 +4,7 @@
 
 /* report.h - espalier report OUTPUT [OUTPUT2]: accuracy against compute, two runs compared
  *
- * Reads answers.jsonl, candidates.jsonl and run.yaml of the output folders; needs no MPI and no
+ * Reads answers.jsonl, candidates.jsonl, costs.jsonl and run.yaml of the output folders; needs no MPI and no
  * running coordinator.  See docs/report.md.
  */
 

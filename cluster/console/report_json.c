@@ -85,12 +85,37 @@ static void section (struct json *j, const report_section *s)
     raw (j, "]}");
 }
 
+static void costs (struct json *j, const report_part *p)
+{
+    raw (j, ",\"costs\":");
+    if (!p->has_costs) {
+        raw (j, "null");
+        return;
+    }
+    count (j, "{\"answers\":", p->costs.rows);
+    for (int i = 0; i < COST_COLUMNS; i++) {
+        const cost_figure *f = &p->costs.columns[i];
+        text (j, ",", cost_column_keys[i]);
+        number (j, ":{\"mean\":", f->mean);
+        number (j, ",\"p50\":", f->p50);
+        number (j, ",\"p95\":", f->p95);
+        number (j, ",\"total\":", f->total);
+        raw (j, "}");
+    }
+    number (j, ",\"cache_hits\":", p->costs.cache_hits);
+    number (j, ",\"money\":", p->costs.money);
+    number (j, ",\"generator_flops\":", p->costs.generator_flops);
+    number (j, ",\"prm_flops\":", p->costs.prm_flops);
+    raw (j, "}");
+}
+
 static void part (struct json *j, const report_part *p)
 {
     text (j, "\n {\"output\":", p->run->output);
     text (j, ",\"strategy\":", p->run->strategy);
     raw (j, p->run->tree ? ",\"note\":\"k counts leaves of one tree: not a smaller run\""
                          : ",\"note\":null");
+    costs (j, p);
     raw (j, ",\"sections\":[");
     for (size_t i = 0; i < p->section_count; i++) {
         raw (j, i ? "," : "");

@@ -95,6 +95,8 @@ static void table_part (FILE *out, const report_part *part, const report *r)
              all->candidates);
     for (size_t i = 0; i < part->section_count; i++)
         table_section (out, part->run, &part->sections[i], r);
+    if (part->has_costs)
+        report_costs_print (out, &part->costs);
     if (all->graded == 0)
         fputs ("\n  no answer has a verdict: nothing to count\n", out);
     if (part->run->tree && all->row_count > 1)

@@ -10,11 +10,14 @@
 
 #include <stdio.h>
 #include "cluster/console/report_compute.h"
+#include "cluster/console/report_costs.h"
 
 typedef struct report_part { /* one run and its sections: all, then the groups */
     const report_run *run;
     report_section *sections; /* owned by who made the part */
     size_t section_count;
+    report_costs costs;
+    bool has_costs; /* there is a costs.jsonl */
 } report_part;
 
 typedef struct report {

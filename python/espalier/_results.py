@@ -87,6 +87,10 @@ class Run:
         """One row a finished branch."""
         return _framed(_rows(self.path / "candidates.jsonl"), frame)
 
+    def costs(self, frame: Optional[bool] = None) -> Any:
+        """What servers did for each row of answers: tokens read, cached, generated."""
+        return _framed(_rows(self.path / "costs.jsonl"), frame)
+
     def sample_files(self) -> List[Path]:
         """The files of training samples."""
         folder = self.path / "samples"

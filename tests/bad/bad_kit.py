@@ -99,7 +99,14 @@ def answers(output="out", sort=True):
     return all_rows
 
 
+def whose(output, name):
+    with open(os.path.join(output, name)) as f:
+        return [(row["id"], row["repeat"]) for row in map(json.loads, f)]
+
+
 def same(a, b):
+    if whose(b, "costs.jsonl") != whose(b, "answers.jsonl"):  # what stands in them may differ between runs
+        raise Wrong(f"{b}: costs.jsonl has not one row for each of answers.jsonl")
     if answers(a) != answers(b):
         raise Wrong(f"rows of {a} ({[len(x) for x in answers(a)]}) and {b} ({[len(x) for x in answers(b)]}) differ")
 

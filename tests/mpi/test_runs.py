@@ -130,9 +130,14 @@ class Test:
 
     def rows(self, name):
         try:
-            return ["".join(sorted(open(os.path.join(self.out(name), f)))) for f in ("answers.jsonl", "candidates.jsonl")]
-        except OSError as error:
+            same = ["".join(sorted(open(os.path.join(self.out(name), f)))) for f in ("answers.jsonl", "candidates.jsonl")]
+            return same + [self.whose(name, "costs.jsonl") == self.whose(name, "answers.jsonl")]  # costs may differ, their rows not
+        except (OSError, ValueError) as error:
             return [str(error)]
+
+    def whose(self, name, file):
+        with open(os.path.join(self.out(name), file)) as rows:
+            return [(row["id"], row["repeat"]) for row in map(json.loads, rows)]
 
     def wait(self, p, until, seconds):
         """Until it holds, the process has ended, or so long."""

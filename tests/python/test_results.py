@@ -59,6 +59,7 @@ class Load(kit.FolderTest):
 
     def test_the_tree_of_a_problem_is_nested_dicts_and_a_table(self):
         run = espalier.run(PROBLEMS, self.folder / "out", progress=False, **RUN)
+        self.assertEqual([c["id"] for c in run.costs(frame=False)], [a["id"] for a in run.answers(frame=False)])
         tree = run.tree("p1")
         self.assertEqual((tree["id"], tree["finish_reason"], tree["tree"]["path"]), ("p1", "answered", ""))
         nodes = run.nodes("p1", frame=False)

@@ -120,6 +120,27 @@ static const char *given_run (const char *strategy)
     return folder;
 }
 
+static void costs_stand_below_the_table_when_there_are_some (void)
+{
+    const char *run = given_run ("best_of_n");
+    CU_ASSERT_EQUAL (report ("", run, NULL), 0);
+    CHECK (strstr (esp_buf_text (&said), "cache hits") == NULL);
+    put (run, "costs.jsonl",
+         "{\"id\":\"b\",\"repeat\":0,\"generations\":3,\"generated_tokens\":60,\"prompt_tokens\":"
+         "200,"
+         "\"cached_tokens\":50,\"scored_tokens\":66,\"read_tokens\":70,\"verdicts\":0}\n");
+    CU_ASSERT_EQUAL (report ("", run, NULL), 0);
+    expect_said (&said, "per answer");
+    expect_said (&said, "cache hits        25.0 % of the prompt tokens");
+    CU_ASSERT_EQUAL (report ("--format json", run, NULL), 0);
+    expect_said (&said,
+                 "\"prompt_tokens\":{\"mean\":200.0,\"p50\":200.0,\"p95\":200.0,\"total\":200.0}");
+    expect_said (&said, "\"money\":null");
+    put (run, "costs.jsonl", "{}\n");
+    CU_ASSERT_EQUAL (report ("", run, NULL), 2);
+    expect_said (&complained, "costs.jsonl:1: `generations` is not a whole number");
+}
+
 static void wrong_usage_is_2 (void)
 {
     CU_ASSERT_EQUAL (report ("", NULL, NULL), 2);
@@ -405,6 +426,8 @@ static void survives_failure_of_every_allocation (void)
 int main (void)
 {
     static const struct suite_case cases[] = {
+        {"costs stand below the table when there are some",
+         costs_stand_below_the_table_when_there_are_some},
         {"wrong usage is 2", wrong_usage_is_2},
         {"the table has the numbers", the_table_has_the_numbers},
         {"a tree is marked", a_tree_is_marked},
