@@ -69,6 +69,7 @@ static void finish (exchange *e, esp_err code, const char *text)
     exchange_ask ask = e->ask;
     char sentence[480];
     snprintf (sentence, sizeof (sentence), "%s", text ? text : "");
+    servers_mask_key (e->all, sentence); /* servers quote it, so do sentences about their answers */
     land (e);
     drop (e);
     ask.done (ask.ctx, code, sentence);
@@ -105,6 +106,13 @@ void exchange_cancel (exchange *e)
     drop (e);
 }
 
+void exchange_enough (exchange *e)
+{
+    if (e->at)
+        server_worked (e->at);
+    exchange_cancel (e);
+}
+
 void exchanges_destroy (servers *s)
 {
     while (s->waiting.first)
@@ -122,7 +130,6 @@ static void try_again (exchange *e, const char *text, double after_s)
 {
     servers *all = e->all;
     uint64_t now = esp_clock_ns (all->setup.clock);
-    bool elsewhere = false;
     if (e->at) {
         e->avoid = e->at->index + 1;
         e->at->counts.retries++;
@@ -131,6 +138,7 @@ static void try_again (exchange *e, const char *text, double after_s)
     e->tries++;
     if (text != e->text)
         snprintf (e->text, sizeof (e->text), "%s", text);
+    servers_mask_key (all, e->text);
     if (e->tries >= (uint32_t)all->setup.options->tries) {
         esp_log (LOG_WARN, "SERVER-TRIES", "%s: %s; given back after %u tries", all->setup.section,
                  e->text, e->tries);
@@ -139,11 +147,9 @@ static void try_again (exchange *e, const char *text, double after_s)
     }
     esp_log (LOG_INFO, "SERVER-RETRY", "%s: %s; try %u of %lld", all->setup.section, e->text,
              e->tries + 1, (long long)all->setup.options->tries);
-    for (size_t i = 0; i < all->count; i++)
-        elsewhere = elsewhere || (all->items[i]->state == SERVER_UP && i + 1 != e->avoid);
     e->since_ns = now;
-    e->not_before_ns = elsewhere ? 0 : now + server_pause_ns (all, e->tries, RETRY_MOST_S);
-    if (!elsewhere && after_s > 0)
+    e->not_before_ns = now + server_pause_ns (all, e->tries, RETRY_MOST_S);
+    if (after_s > 0)
         e->not_before_ns =
             now + (uint64_t)((after_s < AFTER_MOST_S ? after_s : AFTER_MOST_S) * 1e9);
     append (&all->waiting, e);
@@ -168,7 +174,6 @@ static void refused (exchange *e, server *s, const http_answer *a)
 {
     char says[300], text[480];
     enum server_refusal why = refusal_of (a->status, a->body, says, sizeof (says));
-    servers_mask_key (e->all, says);
     snprintf (text, sizeof (text), "%s: status %d: %s", s->shown, a->status,
               says[0] ? says : "(no sentence)");
     switch (why) {
@@ -256,7 +261,8 @@ static void on_chunk (void *ctx, http_request *r, span bytes)
 static bool takes (const server *s, const exchange *e, uint64_t now)
 {
     uint32_t limit = server_limit (s);
-    return s->state == SERVER_UP && now >= s->next_ns &&
+    return s->state == SERVER_UP && now >= s->next_ns && !s->held &&
+           (now >= e->not_before_ns || (e->avoid && s->index + 1 != e->avoid)) &&
            (s->in_flight == 0 || (uint64_t)s->in_flight + e->ask.weight <= limit);
 }
 
@@ -281,12 +287,13 @@ void servers_set_home (servers *s, uint64_t home, const server *where)
     s->homes[home % HOMES].server = where->index + 1;
 }
 
-static server *home_of (const servers *all, const exchange *e)
+static server *home_of (const servers *all, const exchange *e, uint64_t now)
 {
     uint64_t home = e->ask.home;
     uint32_t at =
         home && all->homes[home % HOMES].key == home ? all->homes[home % HOMES].server : 0;
-    return at && at <= all->count && at != e->avoid && all->items[at - 1]->state == SERVER_UP
+    return at && at <= all->count && at != e->avoid && all->items[at - 1]->state == SERVER_UP &&
+                   now >= all->items[at - 1]->next_ns
                ? all->items[at - 1]
                : NULL;
 }
@@ -320,7 +327,7 @@ static server *rendezvous (const servers *all, const exchange *e, uint64_t now)
 
 static server *pick (const servers *all, const exchange *e, uint64_t now)
 {
-    server *home = home_of (all, e), *other;
+    server *home = home_of (all, e, now), *other;
     if (home && takes (home, e, now))
         return home;
     other = home ? NULL : rendezvous (all, e, now);
@@ -329,6 +336,22 @@ static server *pick (const servers *all, const exchange *e, uint64_t now)
     if (home && other && load (other) > IDLE_PART)
         return NULL; /* wait for the home */
     return other ? other : home ? NULL : least_busy (all, e, now, true);
+}
+
+/* One that needs several places would wait for ever while those behind it take each that comes free. */
+static void hold_place (servers *all, const exchange *e, uint64_t now)
+{
+    server *home = home_of (all, e, now), *best = home;
+    if (e->ask.weight == 1 || now < e->not_before_ns)
+        return;
+    for (size_t i = 0; i < all->count && !home; i++) {
+        server *at = all->items[i];
+        if (at->state == SERVER_UP && now >= at->next_ns && at->index + 1 != e->avoid &&
+            !at->held && (!best || load (at) < load (best)))
+            best = at;
+    }
+    if (best)
+        best->held = true;
 }
 
 /* ---- off ---- */
@@ -373,18 +396,23 @@ static bool any_room (const servers *s, uint64_t now)
 
 static void place_one (servers *s, exchange *e, uint64_t now, bool up)
 {
+    uint64_t since = e->since_ns > s->up_ns ? e->since_ns : s->up_ns;
     server *to;
-    if (!up && now - e->since_ns > (uint64_t)HAND_BACK_S * 1000000000)
+    if (!up && now - since > (uint64_t)HAND_BACK_S * 1000000000)
         end_later (e, ESP_ECANCELED, e->text[0] ? e->text : "no server in service");
-    else if (up && now >= e->not_before_ns && (to = pick (s, e, now)))
+    else if (up && (to = pick (s, e, now)))
         send_to (e, to);
     else if (up)
-        e->since_ns = now;
+        hold_place (s, e, now);
 }
 
 void exchanges_place (servers *s, uint64_t now)
 {
     bool up = servers_any_up (s);
+    if (up)
+        s->up_ns = now;
+    for (size_t i = 0; i < s->count; i++)
+        s->items[i]->held = false;
     if (!up || any_room (s, now))
         for (exchange *e = s->waiting.first, *next; e; e = next) {
             next = e->next;

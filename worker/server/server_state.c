@@ -70,6 +70,7 @@ static void go_out (server *s, enum server_state state, const char *why)
 static void come_up (server *s)
 {
     servers *all = s->all;
+    char text[700];
     if (!all->model[0])
         snprintf (all->model, sizeof (all->model), "%s", s->facts.model);
     s->state = SERVER_UP;
@@ -77,10 +78,11 @@ static void come_up (server *s)
     s->next_ns = 0;
     s->heard_ns = esp_clock_ns (all->setup.clock);
     s->trouble[0] = 0;
-    esp_log (s->was_up ? LOG_WARN : LOG_INFO, "SERVER-UP",
-             "%s: %s: %s %s, model %s, context %u tokens: in service", all->setup.section, s->shown,
-             server_family_names[s->facts.family], s->facts.version,
-             s->facts.model[0] ? s->facts.model : "unnamed", s->facts.context_tokens);
+    snprintf (text, sizeof (text), "%s: %s %s, model %s, context %u tokens: in service", s->shown,
+              server_family_names[s->facts.family], s->facts.version,
+              s->facts.model[0] ? s->facts.model : "unnamed", s->facts.context_tokens);
+    servers_mask_key (all, text);
+    esp_log (s->was_up ? LOG_WARN : LOG_INFO, "SERVER-UP", "%s: %s", all->setup.section, text);
     s->was_up = true;
 }
 
@@ -106,6 +108,7 @@ void server_leave (server *s)
         s->asking = NULL;
     }
     s->state = SERVER_GONE;
+    s->out_ns = esp_clock_ns (s->all->setup.clock);
     s->identified = false;
     s->step = 0;
 }
@@ -164,6 +167,11 @@ static void next_request (server *s)
 
 /* ---- who it is ---- */
 
+static bool says_busy (int status)
+{
+    return status == 429 || (status >= 500 && status != 501);
+}
+
 static void copy_text (char *out, size_t size, const json_t *value)
 {
     if (!json_is_string (value))
@@ -209,16 +217,23 @@ static void read_models (server *s, const json_t *root)
     const char *wanted = s->all->setup.options->model;
     server_facts *f = &s->facts;
     size_t i, len = 0;
+    bool cut = false;
     json_array_foreach (data, i, item)
     {
         const char *id = json_string_value (json_object_get (item, "id"));
-        if (!id || len + strlen (id) + 3 > sizeof (f->others))
+        if (!id)
             continue;
-        len += (size_t)snprintf (f->others + len, sizeof (f->others) - len, "%s%s", len ? ", " : "",
-                                 id);
         if (!chosen || (wanted && strcmp (wanted, id) == 0))
             chosen = item;
+        f->models++;
+        if (len + strlen (id) + sizeof (", ...") + 2 <= sizeof (f->others))
+            len += (size_t)snprintf (f->others + len, sizeof (f->others) - len, "%s%s",
+                                     len ? ", " : "", id);
+        else
+            cut = true;
     }
+    if (cut)
+        snprintf (f->others + len, sizeof (f->others) - len, "%s...", len ? ", " : "");
     esp_text_scrub (f->others);
     if (!chosen)
         return;
@@ -251,7 +266,7 @@ static bool suits (server *s, char *why, size_t size)
              strcmp (f->model, wanted) != 0)
         snprintf (why, size, "%s has no model '%.100s'; %s.model may be: %.150s", s->shown, wanted,
                   all->setup.section, f->others);
-    else if (any_model (s) && f->family == FAMILY_OPENAI && strstr (f->others, ", "))
+    else if (any_model (s) && f->family == FAMILY_OPENAI && f->models > 1)
         snprintf (why, size, "%s has several models; %s.model must be one of: %.200s", s->shown,
                   all->setup.section, f->others);
     else if (any_model (s) && all->model[0] && strcmp (all->model, f->model) != 0)
@@ -280,35 +295,62 @@ static void identified (server *s)
     next_request (s);
 }
 
+static void wants_key (server *s, int status)
+{
+    char why[480];
+    snprintf (why, sizeof (why),
+              "%s wants an API key (status %d): %s.api_key_env or %s.api_key_file%s", s->shown,
+              status, s->all->setup.section, s->all->setup.section,
+              s->all->key ? "; the one given is refused" : "");
+    go_out (s, SERVER_REFUSED, why);
+}
+
+/* The last of the four has answered.  Families that were not seen because somebody said "busy" or "no key" before (llama.cpp
+ * while it loads answers only /v1/models) must not be taken for another one. */
+static void all_asked (server *s)
+{
+    const char *family = s->all->setup.family;
+    bool known = s->facts.family != FAMILY_UNKNOWN && s->facts.family != FAMILY_OPENAI;
+    bool any = !family || strcmp (family, family_keys[FAMILY_OPENAI]) == 0;
+    char why[480];
+    if (known || (!s->who_busy && !s->who_denied) || (any && !s->who_busy)) {
+        identified (s);
+    } else if (s->who_busy && (!any || s->pauses + 1 < FAILURES_IN_A_ROW)) {
+        snprintf (why, sizeof (why), "%s is busy or still loading (status %d)", s->shown,
+                  s->who_busy);
+        go_out (s, SERVER_OUT, why);
+    } else if (s->who_busy) {
+        identified (s);
+    } else {
+        wants_key (s, s->who_denied);
+    }
+}
+
 static void take_who (server *s, const http_answer *a)
 {
     json_t *root =
         a->status == 200 ? json_loadb (a->body.ptr ? a->body.ptr : "", a->body.len, 0, NULL) : NULL;
-    char why[480];
-    if (s->step == 0)
+    bool denied = a->status == 401 || a->status == 403;
+    if (s->step == 0) {
         s->facts = (server_facts){0};
-    if (s->step == WHO_MODELS && (a->status == 401 || a->status == 403)) {
-        json_decref (root);
-        snprintf (why, sizeof (why),
-                  "%s wants an API key (status %d): %s.api_key_env or %s.api_key_file%s", s->shown,
-                  a->status, s->all->setup.section, s->all->setup.section,
-                  s->all->key ? "; the one given is refused" : "");
-        go_out (s, SERVER_REFUSED, why);
-        return;
+        s->who_busy = s->who_denied = 0;
     }
+    if (says_busy (a->status))
+        s->who_busy = a->status;
+    if (denied)
+        s->who_denied = a->status;
     if (s->step < WHO_MODELS) {
         s->step = recognise (s, s->step, root) ? WHO_MODELS : s->step + 1;
+        next_request (s);
+    } else if (denied) {
+        wants_key (s, a->status);
     } else {
         if (s->facts.family == FAMILY_UNKNOWN && json_is_array (json_object_get (root, "data")))
             s->facts.family = FAMILY_OPENAI;
         read_models (s, root);
-        s->step++;
+        all_asked (s);
     }
     json_decref (root);
-    if (s->step > WHO_MODELS)
-        identified (s);
-    else
-        next_request (s);
 }
 
 static void take_probe (server *s, const http_answer *a)
@@ -328,13 +370,18 @@ static void take_probe (server *s, const http_answer *a)
 static void answered (void *ctx, http_request *r, const http_answer *a)
 {
     server *s = ctx;
-    bool busy = a->status == 429 || a->status >= 500;
+    bool who = !s->identified && s->step < WHO_MODELS;
     (void)r;
     s->asking = NULL;
-    if (a->fault != HTTP_FINE)
-        go_out (s, a->fault == HTTP_TLS || a->fault == HTTP_REDIRECT ? SERVER_REFUSED : SERVER_OUT,
+    if (who && a->fault == HTTP_REDIRECT) /* of a path that it does not know */
+        take_who (s, a);
+    else if (a->fault != HTTP_FINE)
+        go_out (s,
+                a->fault == HTTP_TLS || a->fault == HTTP_REDIRECT || a->fault == HTTP_BAD_URL
+                    ? SERVER_REFUSED
+                    : SERVER_OUT,
                 a->text);
-    else if (!s->identified && busy && s->step == WHO_MODELS)
+    else if (!s->identified && says_busy (a->status) && s->step == WHO_MODELS)
         go_out (s, SERVER_OUT, a->text);
     else if (!s->identified)
         take_who (s, a);
@@ -349,7 +396,9 @@ static void watched (void *ctx, http_request *r, const http_answer *a)
     server *s = ctx;
     (void)r;
     s->asking = NULL;
-    if (a->fault != HTTP_FINE && s->state == SERVER_UP)
+    if (a->fault != HTTP_FINE && s->state == SERVER_GONE)
+        exchanges_return (s);
+    else if (a->fault != HTTP_FINE)
         server_failed (s, true, a->text);
 }
 
@@ -368,7 +417,8 @@ void server_tick (server *s, uint64_t now)
 {
     switch ((enum server_state)s->state) {
     case SERVER_NEW:
-        next_request (s);
+        if (!s->asking) /* of the time before its file went */
+            next_request (s);
         return;
     case SERVER_OUT:
     case SERVER_REFUSED:
@@ -378,13 +428,12 @@ void server_tick (server *s, uint64_t now)
             next_request (s);
         return;
     case SERVER_UP:
+    case SERVER_GONE: /* what it has may still come */
         watch (s, now);
         return;
     case SERVER_ASKED:
         if (s->flying.first && now - s->out_ns > (uint64_t)GRACE_S * 1000000000)
             exchanges_return (s);
-        return;
-    case SERVER_GONE:
         return;
     }
 }

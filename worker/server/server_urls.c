@@ -172,6 +172,8 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
     if (err == ESP_OK && (old = find_url (s, esp_buf_text (&whole)))) {
         if (old->state == SERVER_GONE) { /* its file came back */
             old->state = SERVER_NEW;
+            old->out_ns = esp_clock_ns (s->setup.clock); /* what still flies there has its time */
+            old->pauses = 0;
             s->due_ns = old->next_ns = 0;
         }
     } else if (err == ESP_OK) {
@@ -187,6 +189,7 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
 static bool first_line (const char *folder, const char *name, char *out, size_t size)
 {
     esp_buf path = {0};
+    span line;
     ssize_t got = -1;
     int fd = -1;
     if (esp_buf_printf (&path, "%s/%s", folder, name) == ESP_OK)
@@ -200,7 +203,10 @@ static bool first_line (const char *folder, const char *name, char *out, size_t 
         return false;
     out[got] = 0;
     out[strcspn (out, "\r\n")] = 0;
-    return out[0] != 0;
+    line = span_trim (span_of (out));
+    memmove (out, line.ptr, line.len);
+    out[line.len] = 0;
+    return line.len > 0;
 }
 
 static void mark_gone (servers *s, const bool *seen, size_t count)
@@ -244,6 +250,11 @@ void servers_read_folder (servers *s)
     }
     if (dir)
         closedir (dir);
+    else if (!s->folder_away) /* the servers that it brought stay */
+        esp_log (LOG_WARN, "SERVER-FOLDER",
+                 "%s.urls: the folder %s cannot be read; it is looked at again", s->setup.section,
+                 s->folder);
+    s->folder_away = !dir;
     esp_free (seen);
 }
 
@@ -284,9 +295,24 @@ esp_err servers_read_urls (servers *s, esp_error *error)
 
 /* ---- the API key ---- */
 
+/* It becomes a header: control bytes would begin another one. */
+static esp_err
+keep_key (const char *section, const char *from, span found, char **key, esp_error *error)
+{
+    for (size_t i = 0; i < found.len; i++)
+        if ((unsigned char)found.ptr[i] < 0x21 || (unsigned char)found.ptr[i] == 0x7f)
+            return esp_error_set (error, ESP_EINVAL,
+                                  "%s.%s: the key holds spaces or control bytes: one line with "
+                                  "the key alone is meant",
+                                  section, from);
+    *key = esp_strndup (found.ptr, found.len);
+    return *key ? ESP_OK : ESP_ENOMEM;
+}
+
 static esp_err key_from_file (const char *section, const char *path, char **key, esp_error *error)
 {
     char text[KEY_MOST + 1];
+    esp_err err;
     struct stat info;
     span trimmed;
     ssize_t got = -1;
@@ -305,9 +331,9 @@ static esp_err key_from_file (const char *section, const char *path, char **key,
     trimmed = span_trim (span_make (text, got > 0 ? (size_t)got : 0));
     if (trimmed.len == 0)
         return esp_error_set (error, ESP_ENOENT, "%s.api_key_file: %s is empty", section, path);
-    *key = esp_strndup (trimmed.ptr, trimmed.len);
+    err = keep_key (section, "api_key_file", trimmed, key, error);
     explicit_bzero (text, sizeof (text));
-    return *key ? ESP_OK : ESP_ENOMEM;
+    return err;
 }
 
 esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *error)
@@ -322,12 +348,11 @@ esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *err
     if (!o->api_key_env)
         return ESP_OK;
     value = getenv (o->api_key_env);
-    if (!value || !value[0])
+    if (!value || span_trim (span_of (value)).len == 0)
         return esp_error_set (error, ESP_ENOENT,
                               "%s.api_key_env: the environment variable %s is not set on rank %d "
                               "(mpirun -x %s gives it "
                               "to all ranks)",
                               setup->section, o->api_key_env, setup->rank, o->api_key_env);
-    *key = esp_strdup (value);
-    return *key ? ESP_OK : ESP_ENOMEM;
+    return keep_key (setup->section, "api_key_env", span_trim (span_of (value)), key, error);
 }

@@ -2,6 +2,7 @@
 /* servers.c - the set: life, a pass, who is in service */
 
 #include "worker/server/servers.h"
+#include <stdio.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "worker/server/servers_inner.h"
@@ -11,7 +12,8 @@ enum {
         10, /* folders of .url files are read again; rarer: a new server waits, oftener: file servers suffer */
     SLOTS_UNKNOWN =
         64, /* sequences on a server that does not say; fewer: it idles, more: its queue hides its load */
-    TICK_MS = 50 /* servers are looked at; rarer: probes and retries come late */
+    KEY_PART = 4, /* bytes of a key that tell something; fewer: words that end like it are masked */
+    TICK_MS = 50  /* servers are looked at; rarer: probes and retries come late */
 };
 
 static esp_err open_http (servers *s, esp_error *error)
@@ -111,7 +113,9 @@ esp_err servers_ready (const servers *s, esp_error *why)
 {
     const server *worst = NULL;
     size_t refused = 0;
-    double waited = (double)(esp_clock_ns (s->setup.clock) - s->created_ns) / 1e9;
+    uint64_t since = s->up_ns > s->created_ns ? s->up_ns : s->created_ns;
+    double waited = (double)(esp_clock_ns (s->setup.clock) - since) / 1e9;
+    char nobody[400];
     if (servers_any_up (s))
         return ESP_OK;
     for (size_t i = 0; i < s->count; i++) {
@@ -122,12 +126,15 @@ esp_err servers_ready (const servers *s, esp_error *why)
     }
     if (s->count > 0 && refused == s->count)
         return esp_error_set (why, ESP_EENGINE, "%s", worst->trouble);
+    if (s->folder && s->count == 0)
+        snprintf (nobody, sizeof (nobody), "%s.urls: %s %.300s", s->setup.section,
+                  s->folder_away ? "cannot read the folder" : "no file *.url yet in", s->folder);
+    else
+        snprintf (nobody, sizeof (nobody), "no server has answered yet");
     if (s->folder || waited < s->setup.options->wait_s)
-        return esp_error_set (why, ESP_EEMPTY, "%s",
-                              worst ? worst->trouble : "no server has answered yet");
+        return esp_error_set (why, ESP_EEMPTY, "%s", worst ? worst->trouble : nobody);
     return esp_error_set (why, ESP_ETIMEOUT, "%s (waited %.0f s for it: %s.wait_s)",
-                          worst ? worst->trouble : "no server has answered yet", waited,
-                          s->setup.section);
+                          worst ? worst->trouble : nobody, waited, s->setup.section);
 }
 
 uint32_t server_limit (const server *s)
@@ -151,8 +158,13 @@ uint32_t servers_slots (const servers *s)
 void servers_mask_key (const servers *s, char *text)
 {
     size_t len = s->key ? strlen (s->key) : 0;
+    size_t tail = strlen (text);
     for (char *at = text; len > 0 && (at = strstr (at, s->key)); at += len)
         memset (at, '*', len);
+    for (size_t part = len < tail ? len : tail; part >= KEY_PART;
+         part--) /* its quotation was cut */
+        if (memcmp (text + tail - part, s->key, part) == 0)
+            memset (text + tail - part, '*', part);
 }
 
 /* ---- looks ---- */
@@ -182,7 +194,7 @@ server_counts *server_counts_of (server *s)
     return &s->counts;
 }
 
-void *server_data (server *s)
+void *server_data (const server *s)
 {
     return s->data;
 }

@@ -46,7 +46,8 @@ extern const char *const server_family_names[];
 typedef struct server_facts {
     uint8_t family; /* enum server_family */
     char version[64], model[256];
-    char others[256];        /* other models it has, for messages */
+    char others[256];        /* the models it has, for messages */
+    uint32_t models;         /* how many */
     uint32_t context_tokens; /* 0 = not known */
     uint32_t slots;          /* 0 = not known */
 } server_facts;
@@ -96,7 +97,7 @@ server *servers_at (servers *s, size_t index);
 const char *server_url (const server *s); /* without user, password, query */
 const server_facts *server_facts_of (const server *s);
 server_counts *server_counts_of (server *s);
-void *server_data (server *s); /* of data_bytes, for the engine */
+void *server_data (const server *s); /* of data_bytes, for the engine */
 bool server_in_service (const server *s);
 const char *server_trouble (const server *s); /* "" = none: last sentence */
 uint32_t server_index (const server *s);
@@ -126,6 +127,8 @@ typedef struct exchange_ask {
 /* The ask is copied.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err exchange_start (servers *s, const exchange_ask *ask, exchange **out);
 void exchange_cancel (exchange *e); /* no call follows; the server is told by closing */
+void exchange_enough (
+    exchange *e); /* the same, from chunk(): what came is good, and all that is wanted */
 
 /* This server now holds the prefix `home`. */
 void servers_set_home (servers *s, uint64_t home, const server *where);

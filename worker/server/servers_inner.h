@@ -27,7 +27,8 @@ struct exchange {
     server *at;                 /* NULL: not flying */
     http_request *request;
     esp_buf path, body;
-    uint64_t not_before_ns, since_ns; /* since: waits without any server in service */
+    uint64_t since_ns;      /* waits since then */
+    uint64_t not_before_ns; /* a pause; a server that is not `avoid` may have it before */
     uint32_t tries;
     uint32_t avoid; /* index + 1 of the server that failed last; 0 = none */
     esp_err code;   /* in `ended`: how */
@@ -46,6 +47,7 @@ struct server {
     void *data; /* of setup.data_bytes */
     struct exchange_list flying;
     uint32_t in_flight; /* weight of what flies */
+    bool held;          /* in a pass: room there is kept for one that needs more of it */
     uint64_t next_ns;   /* when to ask again, or (UP) before which nothing new goes there */
     uint64_t heard_ns;  /* last byte of any exchange */
     uint64_t out_ns;    /* since when it is out of service */
@@ -53,6 +55,7 @@ struct server {
     uint32_t pauses;    /* probes that failed in a row */
     uint32_t step;      /* of the identification, then of the engine's probe */
     bool identified;
+    int who_busy, who_denied; /* status of an answer to the identification; 0 = none */
     bool was_up;
     uint64_t watch_ns;    /* when a silent server is looked at next */
     http_request *asking; /* identification, probe or watch */
@@ -62,7 +65,8 @@ struct server {
 
 struct servers {
     servers_setup setup;
-    char *folder; /* of *.url files, or NULL */
+    char *folder;     /* of *.url files, or NULL */
+    bool folder_away; /* it could not be read */
     http *http;
     char *key; /* API key or NULL */
     server **items;
@@ -70,6 +74,7 @@ struct servers {
     struct exchange_list waiting, ended;
     char model[256]; /* of the first server in service: the others must have it too */
     uint64_t created_ns, folder_ns, due_ns;
+    uint64_t up_ns; /* when a server was in service last */
     uint64_t draws; /* of jitter */
     struct {
         uint64_t key;

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_exchange.c - one request on whichever server: what worker/server/servers.h promises of exchanges */
+
+// LINK: esp_test_servers esp_http
+
+#include <stdlib.h>
+#include "tests/unit/worker/server/server_kit.h"
+
+enum { MOST = 3 };
+static struct fake f[MOST];
+
+static void given (struct set *k, size_t n)
+{
+    set_defaults (k);
+    for (size_t i = 0; i < n; i++) {
+        fake_start (&f[i], "vllm");
+        set_add (k, raw_server_url (f[i].s));
+    }
+    set_open (k);
+    for (size_t i = 0; i < n; i++)
+        UNTIL (k, up (k, i));
+}
+
+static void end (struct set *k, size_t n)
+{
+    set_close (k);
+    for (size_t i = 0; i < n; i++)
+        raw_server_stop (f[i].s);
+}
+
+/* What a server says, and how the exchange ends on it when there is no other. */
+static void ends_as (enum fake_mode mode, unsigned tries, esp_err code, const char *part)
+{
+    struct talk t = {0};
+    struct set k;
+    given (&k, 1);
+    atomic_store (&f[0].work, mode);
+    talk_start (&k, &t);
+    while (t.dones == 0 && t.writes < tries) {
+        unsigned before = t.writes;
+        UNTIL (&k, t.dones == 1 || (t.writes > before && !t.e->at));
+        for (int i = 0; i < 200 && !up (&k, 0); i++) { /* three failures take it out for a moment */
+            skip (&k, 0.05);
+            set_pass (&k);
+        }
+        CHECK (up (&k, 0));
+        if (t.dones == 0)
+            skip (&k, 12);
+    }
+    UNTIL (&k, t.dones == 1);
+    set_passes (&k);
+    CHECK (t.dones == 1 && t.code == code && t.writes == tries && has (t.text, part));
+    if (t.code != code || t.writes != tries || !has (t.text, part))
+        printf ("    mode %d: code %d, %u tries: %s\n", mode, t.code, t.writes, t.text);
+    end (&k, 1);
+}
+
+static void a_good_answer_ends_it_once (void)
+{
+    ends_as (FAKE_WORKS, 1, ESP_OK, "");
+}
+
+static void what_may_go_right_later_is_tried_again (void)
+{
+    ends_as (FAKE_500, 5, ESP_EPEER, "status 500: broken inside");
+    ends_as (FAKE_503, 5, ESP_EPEER, "status 503: Loading model");
+    ends_as (FAKE_CLOSES, 5, ESP_EPEER, "http://127.0.0.1");
+    ends_as (FAKE_GARBAGE, 5, ESP_EPEER, "no JSON: 'garbage'");
+}
+
+static void what_will_never_go_right_is_final (void)
+{
+    ends_as (FAKE_TOO_LONG, 1, ESP_ETOOBIG, "status 400: This model's maximum context length");
+    ends_as (FAKE_400, 1, ESP_EENGINE, "status 400: top_k must be a number");
+}
+
+static void another_server_is_tried_at_once (void)
+{
+    struct talk t = {0};
+    struct set k;
+    given (&k, 2);
+    atomic_store (&f[0].work, FAKE_500);
+    for (uint64_t i = 0; i < 8; i++) {
+        t = (struct talk){.ask.spread = i};
+        talk_whole (&k, &t); /* the clock stands: no pause is waited for */
+        CHECK (t.code == ESP_OK && t.at[t.writes - 1] == 1);
+    }
+    end (&k, 2);
+}
+
+static void a_failed_server_rests_even_when_the_other_is_full (void)
+{
+    struct talk t = {0}, full = {0};
+    struct set k;
+    given (&k, 2);
+    k.o.in_flight = 1;
+    k.o.tries = 3;
+    atomic_store (&f[0].work, FAKE_500);
+    atomic_store (&f[1].work, FAKE_STALLS);
+    servers_set_home (k.s, 11, servers_at (k.s, 1));
+    servers_set_home (k.s, 10, servers_at (k.s, 0));
+    full.ask.home = 11;
+    talk_start (&k, &full);
+    UNTIL (&k, full.writes == 1);
+    t.ask.home = 10;
+    talk_start (&k, &t);
+    UNTIL (&k, t.writes == 1 && !t.e->at);
+    CHECK (t.at[0] == 0 && t.e->not_before_ns > set_now (&k) - 1000000000);
+    skip (&k, 1);
+    UNTIL (&k, t.writes == 2 && !t.e->at); /* then it may go there again */
+    CHECK (t.at[1] == 0 && t.dones == 0);
+    exchange_cancel (t.e);
+    exchange_cancel (full.e);
+    end (&k, 2);
+}
+
+static void retry_after_holds_what_is_new (void)
+{
+    struct talk t = {0}, u = {0};
+    struct set k;
+    given (&k, 1);
+    atomic_store (&f[0].work, FAKE_429);
+    talk_start (&k, &t);
+    UNTIL (&k, t.writes == 1 && !t.e->at);
+    atomic_store (&f[0].work, FAKE_WORKS);
+    CHECK (up (&k, 0)); /* busy is not broken */
+    talk_start (&k, &u);
+    skip (&k, 25);
+    set_passes (&k);
+    CHECK (u.writes == 0 && t.writes == 1);
+    skip (&k, 6);
+    UNTIL (&k, t.dones == 1 && u.dones == 1);
+    CHECK (t.code == ESP_OK && u.code == ESP_OK);
+    end (&k, 1);
+}
+
+static void a_dead_servers_requests_go_elsewhere (void)
+{
+    struct talk t[6] = {0};
+    struct set k;
+    given (&k, 2);
+    atomic_store (&f[0].work, FAKE_STALLS);
+    servers_set_home (k.s, 1, servers_at (k.s, 0));
+    for (int i = 0; i < 6; i++) {
+        t[i].ask.home = 1;
+        talk_start (&k, &t[i]);
+    }
+    UNTIL (&k, atomic_load (&f[0].works) == 6);
+    raw_server_stop (f[0].s); /* closes them, and nobody listens */
+    for (int i = 0; i < 6; i++) {
+        UNTIL (&k, t[i].dones == 1);
+        CHECK (t[i].code == ESP_OK && t[i].writes == 2 && t[i].at[1] == 1);
+    }
+    UNTIL (&k, state (&k, 0) == SERVER_OUT);
+    CHECK (server_counts_of (servers_at (k.s, 0))->outages == 1);
+    set_close (&k);
+    raw_server_stop (f[1].s);
+}
+
+/* No byte and no close: a vLLM that was told to end while requests were in flight. */
+static void silence_ends_when_nobody_listens_any_more (void)
+{
+    struct talk t = {0};
+    struct set k;
+    given (&k, 2);
+    atomic_store (&f[0].work, FAKE_STALLS);
+    servers_set_home (k.s, 1, servers_at (k.s, 0));
+    t.ask.home = 1;
+    talk_start (&k, &t);
+    UNTIL (&k, atomic_load (&f[0].works) == 1);
+    skip (&k, 31);
+    set_passes (&k); /* somebody is there: it may just take long */
+    CHECK (up (&k, 0) && t.writes == 1);
+    atomic_store (&f[0].health, FAKE_CLOSES);
+    atomic_store (&f[0].models_mode, FAKE_CLOSES);
+    skip (&k, 31);
+    UNTIL (&k, state (&k, 0) == SERVER_OUT || state (&k, 0) == SERVER_ASKED);
+    set_passes (&k);
+    CHECK (t.writes == 1); /* it has a time of grace */
+    skip (&k, 21);
+    UNTIL (&k, t.dones == 1);
+    CHECK (t.code == ESP_OK && t.writes == 2 && t.at[1] == 1);
+    end (&k, 2);
+}
+
+static void what_comes_within_the_grace_counts (void)
+{
+    struct talk t = {0}, u[3] = {0};
+    struct set k;
+    given (&k, 1);
+    atomic_store (&f[0].work, FAKE_HALF);
+    t.ask.chunk = talk_chunk;
+    talk_start (&k, &t);
+    UNTIL (&k, t.chunks == 1);
+    atomic_store (&f[0].work, FAKE_500);
+    atomic_store (&f[0].models_mode, FAKE_500);
+    for (int i = 0; i < 3; i++)
+        talk_start (&k, &u[i]);
+    UNTIL (&k, !up (&k, 0));
+    set_passes (&k);
+    CHECK (t.e->at != NULL); /* still flies */
+    skip (&k, 6);
+    UNTIL (&k, u[0].dones + u[1].dones + u[2].dones == 3);
+    CHECK (u[0].code == ESP_ECANCELED && t.dones == 0);
+    exchange_cancel (t.e);
+    end (&k, 1);
+}
+
+/* ---- where to ---- */
+
+static void fill (struct set *k, struct talk *t, unsigned n, uint64_t home, uint64_t spread)
+{
+    for (unsigned i = 0; i < n; i++) {
+        t[i].ask.home = home;
+        t[i].ask.spread = spread;
+        talk_start (k, &t[i]);
+    }
+    set_pass (k);
+}
+
+static void cancel_all (struct talk *t, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (t[i].dones == 0 && t[i].e)
+            exchange_cancel (t[i].e);
+}
+
+static void a_prefix_stays_at_home_until_another_server_idles (void)
+{
+    struct talk t[4] = {0}, other[3] = {0}, late = {.ask.home = 1};
+    struct set k;
+    given (&k, 2);
+    k.o.in_flight = 4;
+    for (int i = 0; i < 2; i++)
+        atomic_store (&f[i].work, FAKE_STALLS);
+    servers_set_home (k.s, 1, servers_at (k.s, 0));
+    servers_set_home (k.s, 2, servers_at (k.s, 1));
+    fill (&k, t, 4, 1, 0);
+    for (int i = 0; i < 4; i++)
+        CHECK (t[i].writes == 1 && t[i].at[0] == 0);
+    fill (&k, other, 3, 2, 0); /* the other one is busy by more than half */
+    talk_start (&k, &late);
+    set_passes (&k);
+    CHECK (late.writes == 0);
+    exchange_cancel (other[0].e);
+    other[0].e = NULL;
+    UNTIL (&k, late.writes == 1);
+    CHECK (late.at[0] == 1);
+    exchange_cancel (late.e);
+    cancel_all (t, 4);
+    cancel_all (other, 3);
+    end (&k, 2);
+}
+
+static void one_problem_goes_to_one_server_and_problems_spread (void)
+{
+    struct talk t[30] = {0};
+    unsigned on[MOST] = {0};
+    struct set k;
+    given (&k, 3);
+    for (unsigned i = 0; i < 30; i++) {
+        t[i].ask.spread = 1000 + i;
+        talk_whole (&k, &t[i]);
+        on[t[i].at[0]]++;
+    }
+    for (int i = 0; i < MOST; i++)
+        CHECK (on[i] >= 3); /* none is left out */
+    for (unsigned i = 0; i < 10; i++) {
+        struct talk again = {.ask.spread = 1000 + i};
+        talk_whole (&k, &again);
+        CHECK (again.at[0] == t[i].at[0]);
+    }
+    end (&k, 3);
+}
+
+static void no_server_gets_much_more_than_the_others (void)
+{
+    struct talk t[30] = {0};
+    unsigned on[MOST] = {0};
+    struct set k;
+    given (&k, 3);
+    for (int i = 0; i < MOST; i++)
+        atomic_store (&f[i].work, FAKE_STALLS);
+    fill (&k, t, 30, 0, 5); /* all of one problem */
+    for (int i = 0; i < 30; i++)
+        on[t[i].at[0]]++;
+    for (int i = 0; i < MOST; i++)
+        CHECK (on[i] >= 5 && on[i] <= 13); /* 1.25 x the mean of 10 */
+    cancel_all (t, 30);
+    end (&k, 3);
+}
+
+static void in_flight_is_never_exceeded (void)
+{
+    struct talk t[5] = {0}, big = {.ask.weight = 9};
+    struct set k;
+    given (&k, 1);
+    k.o.in_flight = 4;
+    atomic_store (&f[0].work, FAKE_STALLS);
+    t[0].ask.weight = 3;
+    fill (&k, t, 5, 0, 0);
+    CHECK (servers_at (k.s, 0)->in_flight == 4 && t[2].writes == 0);
+    cancel_all (t, 5);
+    CHECK (servers_at (k.s, 0)->in_flight == 0);
+    talk_start (&k, &big); /* alone it may */
+    UNTIL (&k, big.writes == 1);
+    exchange_cancel (big.e);
+    end (&k, 1);
+}
+
+static void a_big_one_is_not_overtaken_for_ever (void)
+{
+    struct talk small[2] = {0}, big = {.ask.weight = 4}, late[3] = {0};
+    struct set k;
+    given (&k, 1);
+    k.o.in_flight = 4;
+    atomic_store (&f[0].work, FAKE_STALLS);
+    fill (&k, small, 2, 0, 0);
+    talk_start (&k, &big);
+    fill (&k, late, 3, 0, 0); /* there would be room for two */
+    set_passes (&k);
+    CHECK (big.writes == 0 && late[0].writes == 0);
+    cancel_all (small, 2);
+    UNTIL (&k, big.writes == 1);
+    CHECK (late[0].writes == 0);
+    exchange_cancel (big.e);
+    UNTIL (&k, late[2].writes == 1);
+    cancel_all (late, 3);
+    end (&k, 1);
+}
+
+/* ---- ends ---- */
+
+static void cancel_is_silent_at_every_state (void)
+{
+    struct talk t = {0};
+    struct set k;
+    given (&k, 1);
+    talk_start (&k, &t);
+    exchange_cancel (t.e); /* waits */
+    atomic_store (&f[0].work, FAKE_STALLS);
+    t = (struct talk){0};
+    talk_start (&k, &t);
+    UNTIL (&k, atomic_load (&f[0].works) == 1);
+    exchange_cancel (t.e); /* flies */
+    CHECK (raw_server_gone (f[0].s, 1));
+    atomic_store (&f[0].work, FAKE_500);
+    t = (struct talk){0};
+    talk_start (&k, &t);
+    UNTIL (&k, t.writes == 1 && !t.e->at);
+    exchange_cancel (t.e); /* pauses */
+    atomic_store (&f[0].work, FAKE_HALF);
+    t = (struct talk){.cancel_in_chunk = true, .ask.chunk = talk_chunk};
+    talk_start (&k, &t);
+    UNTIL (&k, t.chunks == 1);
+    set_passes (&k);
+    CHECK (t.dones == 0 && t.takes == 0 && servers_at (k.s, 0)->in_flight == 0);
+    end (&k, 1);
+}
+
+static void enough_is_no_failure (void)
+{
+    struct talk t = {.enough_in_chunk = true, .ask.chunk = talk_chunk};
+    struct set k;
+    given (&k, 1);
+    atomic_store (&f[0].work, FAKE_HALF);
+    servers_at (k.s, 0)->failures = 2;
+    talk_start (&k, &t);
+    UNTIL (&k, t.chunks == 1);
+    CHECK (servers_at (k.s, 0)->failures == 0 && t.dones == 0 && raw_server_gone (f[0].s, 1));
+    end (&k, 1);
+}
+
+static void without_any_server_it_is_handed_back (void)
+{
+    struct talk t = {0}, queued[2] = {0};
+    struct set k;
+    given (&k, 1);
+    k.o.in_flight = 1;
+    atomic_store (&f[0].work, FAKE_STALLS);
+    fill (&k, queued, 2, 0, 0);
+    skip (&k, 20);
+    set_passes (&k); /* that long it waited for room, which is no outage */
+    atomic_store (&f[0].models_mode, FAKE_CLOSES);
+    raw_server_stop (f[0].s);
+    UNTIL (&k, state (&k, 0) == SERVER_OUT || queued[0].writes > 1 || !up (&k, 0));
+    UNTIL (&k, !up (&k, 0));
+    talk_start (&k, &t);
+    set_passes (&k);
+    CHECK (t.dones == 0 && queued[1].dones == 0);
+    skip (&k, 6);
+    UNTIL (&k, t.dones == 1 && queued[0].dones == 1 && queued[1].dones == 1);
+    CHECK (t.code == ESP_ECANCELED && has (t.text, "no server in service"));
+    CHECK (queued[0].code == ESP_ECANCELED && queued[0].text[0] != 0);
+    set_close (&k);
+}
+
+static void destroy_ends_all_without_a_call (void)
+{
+    struct talk t[6] = {0};
+    struct set k;
+    given (&k, 1);
+    k.o.in_flight = 2;
+    atomic_store (&f[0].work, FAKE_STALLS);
+    fill (&k, t, 6, 0, 0);
+    end (&k, 1);
+    for (int i = 0; i < 6; i++)
+        CHECK (t[i].dones == 0);
+}
+
+static void the_key_is_in_no_sentence_and_no_log (void)
+{
+    char path[512];
+    esp_buf log = {0};
+    struct talk t = {0};
+    struct set k;
+    snprintf (path, sizeof (path), "%s/log", suite_folder ());
+    setenv ("ESP_TEST_KEY", "sk-secret-123", 1);
+    PASS (esp_log_open (-1, LOG_ERROR, path, LOG_DEBUG));
+    set_defaults (&k);
+    fake_start (&f[0], "vllm");
+    k.o.url = raw_server_url (f[0].s);
+    k.o.api_key_env = "ESP_TEST_KEY";
+    k.o.tries = 2;
+    set_open (&k);
+    UNTIL (&k, up (&k, 0));
+    atomic_store (&f[0].work, FAKE_401); /* the server quotes it, and once half of it */
+    talk_start (&k, &t);
+    UNTIL (&k, t.writes == 1 && !t.e->at);
+    CHECK (state (&k, 0) != SERVER_UP && has (trouble (&k, 0), "key ************* is not known"));
+    CHECK (!has (trouble (&k, 0), "sk-s"));
+    skip (&k, 12);
+    UNTIL (&k, t.dones == 1);
+    CHECK (has (t.text, "key ************* is not known") && !has (t.text, "sk-s"));
+    esp_log_close ();
+    PASS (esp_file_read (path, 1 << 20, &log, NULL));
+    CHECK (has (esp_buf_text (&log), "SERVER-RETRY") && !has (esp_buf_text (&log), "sk-s"));
+    esp_buf_free (&log);
+    unsetenv ("ESP_TEST_KEY");
+    end (&k, 1);
+}
+
+int main (void)
+{
+    static const struct suite_case cases[] = {
+        {"a good answer ends it, once", a_good_answer_ends_it_once},
+        {"what may go right later is tried again", what_may_go_right_later_is_tried_again},
+        {"what will never go right is final", what_will_never_go_right_is_final},
+        {"another server is tried at once", another_server_is_tried_at_once},
+        {"a failed server rests even when the other is full",
+         a_failed_server_rests_even_when_the_other_is_full},
+        {"Retry-After holds what is new", retry_after_holds_what_is_new},
+        {"a dead server's requests go elsewhere", a_dead_servers_requests_go_elsewhere},
+        {"silence ends when nobody listens any more", silence_ends_when_nobody_listens_any_more},
+        {"what comes within the grace counts", what_comes_within_the_grace_counts},
+        {"a prefix stays at home until another server idles",
+         a_prefix_stays_at_home_until_another_server_idles},
+        {"one problem goes to one server, and problems spread",
+         one_problem_goes_to_one_server_and_problems_spread},
+        {"no server gets much more than the others", no_server_gets_much_more_than_the_others},
+        {"in_flight is never exceeded", in_flight_is_never_exceeded},
+        {"a big one is not overtaken for ever", a_big_one_is_not_overtaken_for_ever},
+        {"cancel is silent at every state", cancel_is_silent_at_every_state},
+        {"enough is no failure", enough_is_no_failure},
+        {"without any server it is handed back", without_any_server_it_is_handed_back},
+        {"destroy ends all without a call", destroy_ends_all_without_a_call},
+        {"the key is in no sentence and no log", the_key_is_in_no_sentence_and_no_log},
+        {NULL, NULL},
+    };
+    return suite_main ("exchange", cases);
+}
