@@ -85,6 +85,15 @@ def streams_say_the_same_as_plain_replies():
             assert got == whole and "→" in whole, (got, whole)
 
 
+def llama_streams_each_tokens_probabilities():
+    with Server(PROGRAM, "--kind", "llamacpp") as server:
+        ask = {"prompt": CHAT, "n_predict": 90, "seed": 7, "n_probs": 2}
+        whole = server.post("/completion", ask)[1]["completion_probabilities"]
+        parts = events(server.post("/completion", {**ask, "stream": True})[1])
+    assert all(len(part["completion_probabilities"]) == 1 for part in parts[:-1])
+    assert [part["completion_probabilities"][0] for part in parts[:-1]] == whole and len(whole) > 10
+
+
 def llama_says_which_stop_and_keeps_its_tokens():
     with Server(PROGRAM, "--kind", "llamacpp", "--slots", "4") as server:
         ask = {"prompt": CHAT, "n_predict": 90, "seed": 7, "stop": ["\n\n", "zzz"], "return_tokens": True, "n_cmpl": 3}

@@ -24,10 +24,12 @@ static json_t *timings (size_t prompt, size_t cached, size_t made)
                       "predicted_per_second", 1000.0);
 }
 
-static json_t *probabilities (const order *o, const struct prompt_row *row, const sample *s)
+/* Of the tokens [from, to). */
+static json_t *probabilities (const order *o, const struct prompt_row *row, const sample *s,
+                              size_t from, size_t to)
 {
     oai_order as_v1 = {.logprobs = o->n_probs, .entry_ids = true};
-    json_t *content = oai_logprobs_content (&as_v1, row, s, 0, s->ids.count),
+    json_t *content = oai_logprobs_content (&as_v1, row, s, from, to),
            *list = json_incref (json_object_get (content, "content"));
     json_decref (content);
     return list;
@@ -69,7 +71,8 @@ static json_t *whole (const asked *q, const order *o, const struct prompt_row *r
                       (json_int_t)(row->token_count + s->ids.count - 1), "timings",
                       timings (row->token_count, cached, s->ids.count)));
     if (o->n_probs > 0 && !o->stream)
-        (void)json_object_set_new (r, "completion_probabilities", probabilities (o, row, s));
+        (void)json_object_set_new (r, "completion_probabilities",
+                                   probabilities (o, row, s, 0, s->ids.count));
     return r;
 }
 
@@ -97,16 +100,20 @@ static void stream_one (const asked *q, answer *a, const order *o, const struct 
                         const sample *s, size_t index, size_t cached)
 {
     size_t end = s->finish == FINISH_STOP ? s->cut : s->text.len;
+    json_t *frame;
     for (size_t i = 0; i < s->ids.count; i++) {
         size_t from = sample_sent (s, i), to = sample_sent (s, i + 1);
         from = from < end ? from : end;
         to = to < end ? to : end;
-        answer_event (
-            a, json_pack (
-                   "{s:I, s:o, s:[I], s:b, s:i, s:I, s:I}", "index", (json_int_t)index, "content",
-                   json_text (span_make (esp_buf_text (&s->text) + from, to - from)), "tokens",
-                   (json_int_t)s->ids.ids[i], "stop", 0, "id_slot", -1, "tokens_predicted",
-                   (json_int_t)i + 1, "tokens_evaluated", (json_int_t)row->token_count));
+        frame = json_pack (
+            "{s:I, s:o, s:[I], s:b, s:i, s:I, s:I}", "index", (json_int_t)index, "content",
+            json_text (span_make (esp_buf_text (&s->text) + from, to - from)), "tokens",
+            (json_int_t)s->ids.ids[i], "stop", 0, "id_slot", -1, "tokens_predicted",
+            (json_int_t)i + 1, "tokens_evaluated", (json_int_t)row->token_count);
+        if (o->n_probs > 0)
+            (void)json_object_set_new (frame, "completion_probabilities",
+                                       probabilities (o, row, s, i, i + 1));
+        answer_event (a, frame);
     }
     answer_event (a, whole (q, o, row, s, index, cached));
 }
