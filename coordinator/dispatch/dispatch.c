@@ -127,7 +127,10 @@ esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w, bool 
     w->in_flight[f->task.kind]++;
     w->reserved = w->reserved || alone;
     roster_update (d->roster, w);
-    roster_set_home (d->roster, f->task.id.problem, f->task.node, w->rank);
+    if (f->task.kind == TASK_GENERATE)
+        roster_set_home (d->roster, f->task.id.problem, f->task.node, w->rank);
+    else
+        roster_offer_home (d->roster, f->task.id.problem, f->task.node, w->rank);
     d->stats.sent++;
     d->stats.resent += f->attempts > 1;
     return ESP_OK;

@@ -209,6 +209,13 @@ void roster_set_home (roster *r, problem_key key, node_ref prefix, int rank)
     r->homes[h % HOMES] = (struct home){h, rank};
 }
 
+void roster_offer_home (roster *r, problem_key key, node_ref prefix, int rank)
+{
+    uint64_t h = node_hash (key, prefix);
+    if (r->homes[h % HOMES].key != h)
+        r->homes[h % HOMES] = (struct home){h, rank};
+}
+
 /* ---- what a worker holds ---- */
 
 static uint32_t tag_of (uint64_t h)

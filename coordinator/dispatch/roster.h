@@ -64,6 +64,9 @@ bool roster_room (const roster *r, enum task_kind kind); /* somebody has room */
 
 /* The server behind this worker holds the prefix that ends with this node. */
 void roster_set_home (roster *r, problem_key key, node_ref prefix, int rank);
+/* The same for a task that generates nothing: a home that is known stays, since the cache of the generator is the dearer one
+ * and whoever scores may not generate at all. */
+void roster_offer_home (roster *r, problem_key key, node_ref prefix, int rank);
 
 /* Was this node's text (NODE_ROOT: the problem) sent to, or made by, this worker lately?  roster_learn notes it.
  * A guess: the worker answers MISSING when it is wrong. */

@@ -93,6 +93,19 @@ static void the_home_of_a_prefix_is_preferred_within_the_slack (void)
     roster_destroy (r);
 }
 
+static void scoring_a_step_does_not_move_the_home_of_its_text (void)
+{
+    roster *r = given_workers (3, 8);
+    roster_offer_home (r, 1, 5, 2); /* nobody has it yet */
+    load (r, 2, 1);
+    CHECK (pick (r, 5, 2) == 2);
+    roster_set_home (r, 1, 5, 3);
+    roster_offer_home (r, 1, 5, 2);
+    load (r, 3, 2);
+    CHECK (pick (r, 5, 2) == 3);
+    roster_destroy (r);
+}
+
 static void reserved_and_draining_workers_take_nothing_new (void)
 {
     roster *r = given_workers (2, 4);
@@ -184,6 +197,8 @@ int main (void)
         {"the least loaded worker is picked, in turn", the_least_loaded_worker_is_picked_in_turn},
         {"the home of a prefix is preferred within the slack",
          the_home_of_a_prefix_is_preferred_within_the_slack},
+        {"scoring a step does not move the home of its text",
+         scoring_a_step_does_not_move_the_home_of_its_text},
         {"reserved and draining workers take nothing new",
          reserved_and_draining_workers_take_nothing_new},
         {"sums follow every change", sums_follow_every_change},
