@@ -166,7 +166,7 @@ int options_main (int argc, char **argv)
         fprintf (stderr,
                  "espalier: there is no section '%s'; there are: run problems search generator prm "
                  "verifier actions step prompt vote "
-                 "dispatch journal observe log\n",
+                 "workers dispatch journal observe log\n",
                  p.only);
         return EXIT_USAGE;
     }

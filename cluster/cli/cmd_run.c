@@ -12,6 +12,7 @@
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_progress.h"
 #include "cluster/cli/run_start.h"
+#include "cluster/cli/run_workers.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 
@@ -108,16 +109,17 @@ static bool take_signals (int fd, coordinator *c, int *count)
 
 static void say_start (const run_parts *p, const ranks *r)
 {
-    esp_buf meaning = {0};
+    esp_buf meaning = {0}, split = {0};
     if (run_config_meaning (p->config, &meaning) == ESP_OK)
         fprintf (stderr, "espalier %s: %u problems x %" PRId64 "; %s; %s; output %s\n",
                  p->resumed ? "goes on" : "starts", problem_source_count (p->source),
                  p->config->run.repeats, esp_buf_text (&meaning),
                  r->mpi ? r->end->description : "one process", p->config->run.output);
-    if (r->mpi)
-        fprintf (stderr, "espalier: %d ranks: 1 coordinator, %d workers\n", r->end->size,
-                 r->end->size - 1);
+    if (r->mpi && run_workers_meaning (p->config, &split) == ESP_OK)
+        fprintf (stderr, "espalier: %d ranks: 1 coordinator, %d workers%s\n", r->end->size,
+                 r->end->size - 1, split.len ? esp_buf_text (&split) : "");
     esp_buf_free (&meaning);
+    esp_buf_free (&split);
 }
 
 static void wait_a_little (run_parts *p, ranks *r, int signals)

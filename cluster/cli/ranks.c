@@ -37,14 +37,16 @@ esp_err ranks_open (int *argc, char ***argv, ranks *out, esp_error *error)
     return ESP_OK;
 }
 
-static worker_setup setup_of (ranks *r, link_end *end)
+/* everything: whatever section `workers` says. */
+static worker_setup setup_of (ranks *r, link_end *end, bool everything)
 {
     return (worker_setup){.link = end,
                           .clock = &r->clock,
                           .version = ranks_version (),
                           .patience_s = PATIENCE_S,
                           .open = run_config_open_engines,
-                          .close = run_config_close_engines};
+                          .close = run_config_close_engines,
+                          .ctx = everything ? NULL : r};
 }
 
 esp_err ranks_start_inside (ranks *r)
@@ -52,7 +54,7 @@ esp_err ranks_start_inside (ranks *r)
     worker_setup setup;
     if (!r->inside)
         return ESP_OK;
-    setup = setup_of (r, r->inside);
+    setup = setup_of (r, r->inside, true);
     return worker_loop_create (&setup, &r->worker);
 }
 
@@ -69,7 +71,7 @@ esp_err ranks_pass_inside (ranks *r, bool *busy)
 
 int ranks_work (ranks *r)
 {
-    worker_setup setup = setup_of (r, r->end);
+    worker_setup setup = setup_of (r, r->end, false);
     worker_loop *w;
     enum worker_end end;
     esp_err err = worker_loop_create (&setup, &w);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "cluster/cli/run_lists.h"
 #include "cluster/cli/run_tables.h"
+#include "cluster/cli/run_workers.h"
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
@@ -207,6 +208,7 @@ static esp_err bind_all (run_config *c, bool files)
         (err = run_prompt_bind (&c->prompt, c->yaml, files)) != ESP_OK ||
         (err = check_means (c)) != ESP_OK ||
         (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
+        (err = run_workers_bind (c)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
         (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
         (err = bind_one (c, "observe", run_observe_rows, &c->observe)) != ESP_OK ||
@@ -321,7 +323,6 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
     esp_buf mistakes = {0};
     run_config *c;
     esp_err err = read_text (run_file, true, NULL, 0, &c, &mistakes, error);
-    (void)ctx;
     if (err == ESP_EFORMAT && mistakes.len > 0)
         esp_error_set (error, err, "the run file that came from rank 0: %s",
                        esp_buf_text (&mistakes));
@@ -333,7 +334,7 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
         engine_setup setup = *base;
         const engine_kind *kind = run_lists_engine (c, k, &setup);
         size_t len = strlen (out->line);
-        if (!kind)
+        if (!kind || (ctx && !run_workers_serves (c, k, base->rank)))
             continue;
         setup.role = run_roles[k];
         setup.run_seed = (uint64_t)c->run.seed;

@@ -34,6 +34,10 @@ typedef struct run_engine { /* an item of generator, prm or verifier */
     server_options server;   /* kinds that speak HTTP */
 } run_engine;
 
+typedef struct workers_options { /* section `workers`: lists of ranks, see run_workers.h */
+    const char *ranks[TASK_KINDS];
+} workers_options;
+
 typedef struct observe_options { /* section `observe` */
     bool enabled;
     const char *listen; /* NULL: a socket file; else tcp://host:port */
@@ -58,6 +62,7 @@ typedef struct run_config {
     size_t action_count;               /* 0 = every action is plain */
     void *strategy_own;                /* owned */
     run_prompt prompt;                 /* sections `step` and `prompt`, prm.view */
+    workers_options workers;
     dispatch_options dispatch;
     journal_options journal;
     observe_options observe;
@@ -81,7 +86,8 @@ ESP_MUST_CHECK esp_err run_config_parse (span text, char *const *overrides, size
                                          run_config **out, esp_buf *mistakes, esp_error *error);
 void run_config_destroy (run_config *c); /* accepts NULL */
 
-/* Open the engines a worker needs: worker_setup.open and close; ctx unused.  Reads the files of section `prompt` here, so
+/* Open the engines a worker needs: worker_setup.open and close.  ctx: NULL: this process serves everything; else only what
+ * section `workers` gives to base->rank.  Reads the files of section `prompt` here, so
  * every rank must see them under the run file's paths (relative ones start at the working folder, as problems.file). */
 esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *base,
                                  worker_engines *out, esp_error *error);

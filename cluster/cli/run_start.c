@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cluster/cli/commands.h"
+#include "cluster/cli/run_workers.h"
 #include "coordinator/loop_observe.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
@@ -93,6 +94,16 @@ static int load_resolved (run_parts *p, const run_arguments *a)
         fprintf (stderr, "espalier: %s holds no run; start one with 'espalier run RUN.yaml'\n",
                  a->output);
     return status;
+}
+
+/* Section `workers` names ranks: only now is known how many there are. */
+static int fit_ranks (run_parts *p, const ranks *r)
+{
+    esp_error error = {0};
+    if (!r->mpi || run_workers_fit (p->config, r->end->size, &error) == ESP_OK)
+        return 0;
+    fprintf (stderr, "%s\n", error.text);
+    return EXIT_USAGE;
 }
 
 /* ---- the output folder ---- */
@@ -320,6 +331,7 @@ int run_parts_open (run_parts *p, const run_arguments *a, ranks *r)
     int status;
     *p = (run_parts){.opened_ns = esp_clock_ns (&r->clock)};
     if ((status = a->run_file ? load_run_file (p, a) : load_resolved (p, a)) != 0 ||
+        (status = fit_ranks (p, r)) != 0 ||
         (status = look_at_output (p, a, &old, &p->resumed)) != 0)
         return status;
     if (config_resolved (p->config->yaml, &p->run_file) != ESP_OK)

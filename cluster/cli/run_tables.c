@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include "cluster/cli/run_lists.h"
+#include "cluster/cli/run_workers.h"
 
 const char *const run_sections[TASK_KINDS] = {"generator", "prm", "verifier"};
 const unsigned run_roles[TASK_KINDS] = {ENGINE_GENERATOR, ENGINE_PRM, ENGINE_VERIFIER};
@@ -132,6 +133,7 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
     visit (ctx, "step", "where a step ends", step_option_rows);
     visit (ctx, "prompt", "from a problem to a prompt", prompt_option_rows);
     visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
+    visit (ctx, "workers", "which ranks do what", workers_option_rows);
     visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);
     visit (ctx, "journal", "the journal", journal_option_rows);
     visit (ctx, "observe", "watching and steering", run_observe_rows);

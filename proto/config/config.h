@@ -5,7 +5,7 @@
 /* config.h - the run file: YAML in, option structs out
  *
  * A run file is a map of sections (run, problems, search, generator, prm, verifier,
- * step, prompt, vote, dispatch, journal, observe, log, samples).  The caller reads the file, applies
+ * step, prompt, vote, workers, dispatch, journal, observe, log, samples).  The caller reads the file, applies
  * `section.key=value` overrides, binds each section to option tables, and at
  * the end asks for keys that nobody bound: those are mistakes.  All mistakes
  * are collected, each with file and line, so that a user sees them at once.

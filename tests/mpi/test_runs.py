@@ -253,6 +253,24 @@ def lists(test):
                f"lists of generators and PRMs: one process = 3 ranks (status {[x[0] for x in got]}: {got[1][1][-200:]})")
 
 
+def split_work(test):
+    """Section workers: who scores does not generate; the rows are those of one process, which ignores the section."""
+    split = ["workers.generate='1-2'", "workers.score='3-'", "workers.verify=all", "log.file_level=debug"]
+    words = {ranks: test.words(f"split-{ranks}", STRATEGIES[1][1] + split) for ranks in (1, 4, 6)}
+    got = {ranks: test.run(ranks, words[ranks]) for ranks in words}
+    rows = {ranks: test.rows(f"split-{ranks}") for ranks in words}
+    test.check([x[0] for x in got.values()] == [0, 0, 0] and rows[1] == rows[4] == rows[6],
+               f"workers: one process = 4 and 6 ranks (status {[x[0] for x in got.values()]}: {got[4][1][-200:]})")
+    test.check("3 workers: generate 1-2, score 3-, verify all" in got[4][1], "workers: the start line says who does what")
+    with open(os.path.join(test.out("split-4"), "log.txt")) as log:
+        ready = [line for line in log if "DISPATCH-READY" in line]
+    test.check(len(ready) == 3 and sum("score 0," in line for line in ready) == 2 and sum("generate 0," in line for line in ready) == 1,
+               f"workers: each opened only its engines ({ready})")
+    status, err = test.run(3, test.words("split-bad", split))
+    test.check("workers.score: '3-': there is no rank 3 in this run of 3 ranks" in err and not os.path.exists(test.out("split-bad")),
+               f"workers: a rank that is not there is a sentence at the start (status {status}: {err.strip()[:300]!r})")
+
+
 def bad_starts(test):
     status, err = test.run(2, ["run", test.run_file + ".not"])
     test.check("not" in err, f"a missing run file ends all ranks with a sentence (status {status}: {err.strip()[:200]!r})")
@@ -288,7 +306,7 @@ def main():
         test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
         deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
         equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
-        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists)] + equal)
+        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work)] + equal)
         kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
         report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")
