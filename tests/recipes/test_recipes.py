@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_recipes.py - every run file of cluster/recipes is right, and those for servers run
+
+    python3 tests/recipes/test_recipes.py build/espalier build/tests/support/model_server
+
+Each is given to `espalier check` (without servers); those of cluster/recipes/ and papers/ are also run, on two problems and with a
+small budget, against the stand-in servers of tests/support.  What papers report is not tried.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from server_kit import Server  # noqa: E402
+
+ESPALIER, MODEL_SERVER = (os.path.abspath(word) for word in sys.argv[1:3])
+RECIPES = ROOT / "cluster" / "recipes"
+SMALL = ["problems.limit=2", "search.max_steps=3", "search.budget.generations=48", "generator.wait_s=20", "observe.enabled=false"]
+SMALL_SEARCH = {"best_of_n": ["search.n=4"], "dvts": ["search.keep=2"], "particle": ["search.particles=4"]}
+CAUSAL = ("vllm-logprobs", "openai-critique")
+failed = []
+
+
+def check(ok, what):
+    print(("ok      " if ok else "FAILED  ") + what, flush=True)
+    if not ok:
+        failed.append(what)
+
+
+def espalier(*words, **more):
+    done = subprocess.run([ESPALIER, *map(str, words)], capture_output=True, text=True, check=False, timeout=120, cwd=ROOT, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check_words():
+    return ["--no-servers"] if "--no-servers" in espalier("check", "--help")[1] else []
+
+
+def rows(folder):
+    path = folder / "problems.jsonl"
+    path.write_text("".join(json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)}) + "\n" for i in range(3)))
+    return path
+
+
+def is_checked(path, problems):
+    words = [] if path.parent.name in ("demo", "external") else [f"problems.file={problems}"]
+    status, out, err = espalier("check", path.relative_to(ROOT), *words, *check_words(), env={**os.environ, "MY_API_KEY": "k"})
+    check(status == 0, f"check accepts {path.relative_to(RECIPES)}" + ("" if status == 0 else f": {err.strip()[-300:]}"))
+    return out
+
+
+def value(resolved, section, key):
+    """Of a resolved run file; good enough for what is asked here."""
+    here = False
+    for line in resolved.splitlines():
+        if line[:1] not in (" ", "-", ""):
+            here = line.startswith(section + ":")
+        words = line.strip("- ").split(": ", 1)
+        if here and words[0].strip() == key:
+            return words[1].strip().strip('"')
+    return None
+
+
+def servers_for(resolved):
+    """(kind, options) of the generator's server and the PRM's; None: needs none."""
+    kinds = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llamacpp", "openai": "openai"}
+    generator, prm, layout = (value(resolved, *key) for key in (("generator", "engine"), ("prm", "engine"), ("prm", "layout")))
+    if prm and prm.startswith("vllm-pooling"):
+        tag = {"qwen-extra0": "<extra_0>", "math-shepherd": "ки"}.get(layout)
+        scorer = ["--kind", "vllm", "--serves", "prm" if tag else "causal"] + (["--step-tag", tag] if tag else [])
+    elif prm in CAUSAL:
+        scorer = ["--kind", "vllm"]
+    else:
+        scorer = ["--kind", prm.split("-")[0]] if prm and value(resolved, "prm", "url") else None
+    return ["--kind", kinds[generator]], scorer
+
+
+def is_run(path, problems, output, resolved):
+    generator, scorer = servers_for(resolved)
+    keys = [f"problems.file={problems}", f"run.output={output}", *SMALL]
+    keys += SMALL_SEARCH.get(value(resolved, "search", "strategy"), [])
+    generator += ["--api-key", "k"] if value(resolved, "generator", "api_key_env") else []
+    with Server(MODEL_SERVER, *generator) as one, Server(MODEL_SERVER, *(scorer or ["--kind", "generic"])) as other:
+        keys += [f"generator.url={one.url}", "generator.model=auto"] + ([f"prm.url={other.url}", "prm.wait_s=20"] if scorer else [])
+        status, _, err = espalier("run", path.relative_to(ROOT), *keys, env={**os.environ, "MY_API_KEY": "k"})
+    answers = output / "answers.jsonl"
+    count = len(answers.read_text().splitlines()) if answers.exists() else 0
+    check(status == 0 and count == 2, f"{path.relative_to(RECIPES)} runs" + ("" if status == 0 else f": status {status}, {err.strip()[-400:]}"))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        problems = rows(folder)
+        files = sorted(RECIPES.rglob("*.yaml"))
+        for path in files:
+            resolved = is_checked(path, problems)
+            if path.parent.name in ("recipes", "papers"):
+                is_run(path, problems, folder / path.stem, resolved)
+    told = (RECIPES / "README.md").read_text()
+    for path in files:
+        check(str(path.relative_to(RECIPES)) in told, f"cluster/recipes/README.md has a line for {path.relative_to(RECIPES)}")
+    print(f"{len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
