@@ -91,6 +91,16 @@ FAULTS = [
      "add_flying (s, me, parent, -1);", "add_flying (s, me, parent, 0);", [unit("coordinator/search/strategy_mcts"), SIM]),
     ("a wrong chain passes", "worker/verifier/verifier_puzzle.c",
      "VERDICT_FAIL", "VERDICT_PASS", [unit("worker/verifier/verifier_puzzle")]),
+    ("a peer gets one more than it asked for", "worker/engine/engine_external_asks.c",
+     "return credits - e->out;", "return credits - e->out + 1;", [unit("worker/engine/engine_external")]),
+    ("a peer that is not there any more is answered", "worker/engine/external_peer.c",
+     "if (m->session != p->session)", "if (m->session > p->session)", [unit("worker/engine/engine_external")]),
+    ("no task of a peer is ever poisonous", "worker/engine/engine_external_asks.c",
+     "(counts && a->alone)", "(counts && false)", [unit("worker/engine/engine_external")]),
+    ("scores are counted from the first step", "worker/engine/external_message.c",
+     "count == asked->steps ? asked->from : 0", "count == asked->steps ? 0 : asked->from", [unit("worker/engine/engine_external")]),
+    ("a program outlives its worker", "worker/engine/external_process.c",
+     "prctl (PR_SET_PDEATHSIG, SIGKILL);", "prctl (PR_SET_PDEATHSIG, 0);", [unit("worker/engine/external_process")]),
 ]
 
 

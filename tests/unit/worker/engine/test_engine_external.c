@@ -187,6 +187,24 @@ static void a_peer_never_gets_more_than_it_asked_for (void)
     kit_end (&k);
 }
 
+static void siblings_count_each_for_itself (void)
+{
+    given_engine (&k, ENGINE_GENERATOR,
+                  "\"version\":1,\"roles\":[\"generator\"],\"credits\":3,\"n\":8");
+    for (size_t i = 0; i < 4; i++)
+        kit_job (&k, i, TASK_GENERATE);
+    kit_start (&k, 0, 4);
+    UNTIL (&k, tasks_at (&k.peer) == 1);
+    for (int p = 0; p < 5; p++)
+        kit_poll (&k);
+    CHECK (tasks_at (&k.peer) == 1 && task_number (&k.peer, 0, "n") == 3);
+    answer (&k.peer, 0, "\"samples\":[{\"text\":\"a\"},{\"text\":\"b\"},{\"text\":\"c\"}]");
+    UNTIL (&k, tasks_at (&k.peer) == 2);
+    answer (&k.peer, 1, "\"text\":\"d\"");
+    UNTIL (&k, k.done == 4);
+    kit_end (&k);
+}
+
 static void a_cancelled_task_keeps_its_room_until_it_is_answered (void)
 {
     given_engine (&k, ENGINE_VERIFIER, "\"version\":1,\"roles\":[\"verifier\"],\"credits\":1");
@@ -458,6 +476,7 @@ int main (void)
         {"errors are retryable or not as the peer says",
          errors_are_retryable_or_not_as_the_peer_says},
         {"a peer never gets more than it asked for", a_peer_never_gets_more_than_it_asked_for},
+        {"siblings count each for itself", siblings_count_each_for_itself},
         {"a cancelled task keeps its room until it is answered",
          a_cancelled_task_keeps_its_room_until_it_is_answered},
         {"one of siblings can be cancelled", one_of_siblings_can_be_cancelled},
