@@ -4,7 +4,7 @@
  * Invariants:
  *   I1  state is AWAY exactly when the line has no connection
  *   I2  a command has a process, or a time at which it is started again, but for the end of open
- *   I3  attempts counts starts (command) or connections (url) since the last result
+ *   I3  attempts counts starts (command) or connections with a word from the peer (url) since the last result
  */
 
 #include "worker/engine/external_peer.h"
@@ -108,6 +108,7 @@ static void end_process (external_peer *p, int grace_ms)
 
 static void drop (external_peer *p, bool counts, const char *why)
 {
+    p->attempts += p->state == GREETED && p->setup.url;
     if (to_be_logged (p))
         esp_log (LOG_WARN, "EXTERNAL-DROPPED", "%s: %s; it is %s", p->name, why,
                  p->process ? "ended and started again" : "let go and waited for");
@@ -159,7 +160,6 @@ static void greet (external_peer *p)
     p->state = GREETED;
     p->end_ns = 0;
     p->heard_ns = p->beat_ns = now_of (p);
-    p->attempts += p->setup.url != NULL;
     say_hello (p);
 }
 
@@ -178,6 +178,7 @@ static void take_hello (external_peer *p, const external_hello *h)
     } else if (p->state == GREETED) {
         p->hello = *h;
         p->state = READY;
+        p->attempts += p->setup.url != NULL;
         esp_log (LOG_INFO, "EXTERNAL-READY", "%s: '%s' is there, credits %u, batch %u, n %u",
                  p->name, h->name, h->credits, h->batch, h->n);
         if (!p->opening)
@@ -293,8 +294,6 @@ static void has_ended (external_peer *p)
     external_line_drop (p->line);
     end_process (p, 0);
     is_lost (p, true);
-    if (p->attempts >= p->setup.starts)
-        p->gave_up = true;
 }
 
 static void watch_process (external_peer *p)
