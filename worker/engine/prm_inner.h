@@ -70,6 +70,9 @@ typedef struct prm {
     prm_reading *head, *tail; /* the queue */
     size_t queued, batch_count, busy_texts;
     uint64_t batch_number, failures;
+    bool known; /* question and begins_thinking are those of the problem known_key */
+    problem_key known_key;
+    bool begins_thinking; /* its prompt or prefill opens the thinking */
     prm_word words[PRM_WORDS];
     uint32_t word_count;
     esp_buf question, shown; /* scratch */

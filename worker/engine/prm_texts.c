@@ -14,6 +14,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "worker/engine/fields.h"
+#include "worker/prompt/chat.h"
 #include "worker/prompt/step_rule.h"
 
 enum {
@@ -56,6 +57,41 @@ static esp_err question_of (span row, esp_buf *out)
     else
         err = fields_question (row, out);
     json_decref (root);
+    return err;
+}
+
+/* Does an answer begin inside the thinking?  Not known where the server's own template opens it. */
+static esp_err find_beginning (prm *p, const job *j)
+{
+    const struct chat *c = p->setup.chat;
+    esp_buf messages = {0}, prefill = {0}, prompt = {0};
+    esp_err err;
+    p->begins_thinking = false;
+    if (!p->setup.step || !c)
+        return ESP_OK;
+    err = chat_messages (c, j->problem, NULL, &messages, &prefill, NULL);
+    if (err == ESP_OK && chat_how (c) != TEMPLATE_SERVER)
+        err = chat_render (c, esp_buf_span (&messages), &prompt, NULL);
+    if (err == ESP_OK)
+        p->begins_thinking =
+            step_rule_begins (p->setup.step, esp_buf_span (&prompt), esp_buf_span (&prefill));
+    esp_buf_free (&messages);
+    esp_buf_free (&prefill);
+    esp_buf_free (&prompt);
+    return err == ESP_ENOMEM ? err : ESP_OK; /* a row without messages may still have a question */
+}
+
+/* Siblings come together: what they share is read once. */
+static esp_err know_problem (prm *p, const job *j)
+{
+    esp_err err;
+    if (p->known && p->known_key == j->task.id.problem)
+        return ESP_OK;
+    p->known = false;
+    if ((err = question_of (j->problem, &p->question)) == ESP_OK)
+        err = find_beginning (p, j);
+    p->known = err == ESP_OK;
+    p->known_key = j->task.id.problem;
     return err;
 }
 
@@ -103,7 +139,7 @@ static esp_err add_steps (prm *p, span text, bool *thinking)
 /* Steps of the whole job into p->pieces; *own and *extra: how many of the last belong to the node and to task.extra. */
 static esp_err cut_job (prm *p, const job *j, size_t *own, size_t *extra)
 {
-    bool thinking = false;
+    bool thinking = p->begins_thinking;
     size_t before = 0, bytes = j->task.extra.len;
     esp_err err;
     p->piece_count = 0;
@@ -193,9 +229,9 @@ static bool is_hidden (const job *j)
 esp_err prm_item_fill (prm *p, prm_item *item, const job *j)
 {
     size_t own, extra;
-    esp_err err = cut_job (p, j, &own, &extra);
+    esp_err err = know_problem (p, j);
     if (err == ESP_OK)
-        err = question_of (j->problem, &p->question);
+        err = cut_job (p, j, &own, &extra);
     if (err == ESP_OK && own + extra == 0) {
         item->settled = is_hidden (j);
         err = add_piece (p, span_make ("", 0));

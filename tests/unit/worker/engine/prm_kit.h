@@ -21,6 +21,7 @@
 #include "tests/support/suite.h"
 #include "worker/engine/engines.h"
 #include "worker/engine/prm.h"
+#include "worker/prompt/chat.h"
 #include "worker/prompt/step_rule.h"
 #include "worker/server/servers.h"
 
@@ -89,6 +90,18 @@ static inline bool too_long (const json_t *inputs)
     return false;
 }
 
+/* As vLLM says that a text does not fit: all texts of the request are lost. */
+static inline void refuse (struct play *p, http_reply *reply)
+{
+    reply->status = 400;
+    PASS (esp_buf_puts (&p->reply,
+                        "{\"error\":{\"message\":\"This model's maximum context length is "
+                        "1024 tokens. However, your prompt contains at least 1025 input "
+                        "tokens\",\"type\":\"BadRequestError\",\"param\":\"input_tokens\","
+                        "\"code\":400}}"));
+    reply->body = esp_buf_span (&p->reply);
+}
+
 static inline void answer_pooling (struct play *p, span body, http_reply *reply)
 {
     json_t *root = json_loadb (body.ptr, body.len, 0, NULL);
@@ -100,12 +113,7 @@ static inline void answer_pooling (struct play *p, span body, http_reply *reply)
         p->most_texts = (int)n;
     esp_buf_clear (&p->reply);
     if (too_long (inputs)) {
-        reply->status = 400;
-        PASS (esp_buf_puts (&p->reply,
-                            "{\"error\":{\"message\":\"This model's maximum context length is "
-                            "1024 tokens. However, your prompt contains at least 1025 input "
-                            "tokens\",\"type\":\"BadRequestError\",\"param\":\"input_tokens\","
-                            "\"code\":400}}"));
+        refuse (p, reply);
     } else {
         PASS (esp_buf_puts (&p->reply, "{\"data\":["));
         for (size_t i = 0; i < n; i++) { /* backwards: the index counts */
@@ -124,7 +132,13 @@ static inline void answer_completions (struct play *p, span body, http_reply *re
 {
     json_t *root = json_loadb (body.ptr, body.len, 0, NULL);
     const json_t *prompts = json_object_get (root, "prompt");
+    p->texts += (int)json_array_size (prompts);
     esp_buf_clear (&p->reply);
+    if (too_long (prompts)) {
+        refuse (p, reply);
+        json_decref (root);
+        return;
+    }
     PASS (esp_buf_puts (&p->reply, "{\"choices\":["));
     for (size_t i = 0; i < json_array_size (prompts); i++) {
         const char *text = json_string_value (json_array_get (prompts, i)),
@@ -180,6 +194,7 @@ struct kit {
     server_options server;
     esp_clock clock;
     step_rule *rule;
+    chat *prompts;
     char url[64], traced[4096];
     task tasks[JOBS];
     job jobs[JOBS];
@@ -225,6 +240,7 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
                           .server = &k->server,
                           .clock = &k->clock,
                           .step = k->rule,
+                          .chat = k->prompts,
                           .done = on_done,
                           .ctx = k,
                           .trace = on_trace,
@@ -272,6 +288,7 @@ static inline void end_engine (struct kit *k)
     http_server_stop (k->other.server);
     esp_buf_free (&k->other.reply);
     step_rule_destroy (k->rule);
+    chat_destroy (k->prompts);
 }
 
 static inline void turn (struct kit *k)

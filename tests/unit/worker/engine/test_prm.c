@@ -142,18 +142,28 @@ static void a_close_with_work_in_flight_frees_everything (void)
     CU_ASSERT_EQUAL (esp_alloc_live (), 0);
 }
 
-static void thinking_can_be_hidden_from_the_prm (void)
+/* The PRM sees the answer only; prefill: what the generator's answer begins with. */
+static struct kit *given_view (const char *prefill)
 {
     static struct kit room;
-    step_options o = {.view = VIEW_ANSWER, .think_open = "<think>", .think_close = "</think>"};
     static const char *const separator[] = {"\n\n"};
+    step_options o = {.view = VIEW_ANSWER, .think_open = "<think>", .think_close = "</think>"};
+    prompt_options words = {.prefill = prefill};
     esp_error why = {0};
     struct kit *k = &room;
     memset (k, 0, sizeof (*k));
     o.answer.separator = (esp_strings){separator, 1};
     PASS (step_rule_create (&o, &k->rule, &why));
+    if (prefill)
+        PASS (chat_create (&words, &k->prompts, &why));
     PASS (given_engine (k, "vllm-pooling", HONEST, &why));
     PASS (wait_ready (k, &why));
+    return k;
+}
+
+static void thinking_can_be_hidden_from_the_prm (void)
+{
+    struct kit *k = given_view (NULL);
     given_job (k, 0, NODES ("<think>bad bad\n\n"), "");
     given_job (k, 1, NODES ("<think>bad\n\nbad</think>good\n\n", "good"), "");
     start (k, 0, 2);
@@ -162,6 +172,18 @@ static void thinking_can_be_hidden_from_the_prm (void)
     CHECK (near (k->seen[0].scores[0], 0.5));
     CHECK (near (k->seen[1].scores[0], 0.9));
     CHECK (strstr (k->traced, "assistant\ngood<extra_0>good<extra_0>"));
+    end_engine (k);
+}
+
+static void a_thinking_that_the_prefill_opens_is_hidden_too (void)
+{
+    struct kit *k = given_view ("<think>");
+    given_job (k, 0, NODES ("bad\n\nbad</think>good"), "");
+    given_job (k, 1, NODES ("bad bad\n\n"), "");
+    start (k, 0, 2);
+    wait_done (k, 2);
+    CHECK (k->seen[0].r.score_count == 1 && near (k->seen[0].scores[0], 0.9));
+    CHECK (near (k->seen[1].scores[0], 0.5));
     end_engine (k);
 }
 
@@ -203,6 +225,41 @@ static void a_problem_stays_on_its_server (void)
     for (unsigned i = 0; i < 32; i++)
         CHECK (near (k->seen[i].scores[0], 1 / (1 + exp (i % 3 ? -3 : 3))));
     end_engine (k);
+}
+
+/* A text per step: those of one job stand in several requests. */
+static void jobs_of_many_texts_end_once (void)
+{
+    static struct kit room;
+    struct kit *k = &room;
+    esp_error why = {0};
+    memset (k, 0, sizeof (*k));
+    k->options = (prm_options){
+        .layout = {.tag_id = -1, .good_id = 10, .bad_id = 12, .column = -1, .split = "\n\n"},
+        .batch_texts = 2,
+        .batch_bytes = 1000000,
+        .top_logprobs = 20,
+        .samples = 1};
+    PASS (given_engine (k, "vllm-logprobs", HONEST, &why));
+    PASS (wait_ready (k, &why));
+    given_job (k, 0, NODES ("a\n\nb\n\nc\n\nd\n\nbad"), "");
+    given_job (k, 1, NODES ("a\n\nb\n\nc\n\nLONG\n\ne\n\nf"), "");
+    given_job (k, 2, NODES ("x", "a\n\nb\n\nc"), "d");
+    given_job (k, 3, NODES ("a\n\nb\n\nc"), "");
+    start (k, 0, 4);
+    k->kind->cancel (k->state, &k->jobs[3]);
+    wait_done (k, 3);
+    CU_ASSERT_EQUAL (k->seen[0].r.score_count, 5);
+    CHECK (near (k->seen[0].scores[3], 1 / (1 + exp (-3))) &&
+           near (k->seen[0].scores[4], 1 / (1 + exp (3))));
+    CU_ASSERT_EQUAL (k->seen[1].r.error, ESP_ETOOBIG);
+    CHECK (k->seen[2].r.score_count == 4 && k->seen[2].r.score_own == 3);
+    CHECK (k->seen[0].calls == 1 && k->seen[1].calls == 1 && k->seen[2].calls == 1);
+    for (int i = 0; i < 5; i++)
+        turn (k);
+    CU_ASSERT_EQUAL (k->seen[3].calls, 0);
+    end_engine (k);
+    CU_ASSERT_EQUAL (esp_alloc_live (), 0);
 }
 
 static void tasks_of_other_kinds_are_refused (void)
@@ -269,7 +326,10 @@ int main (void)
         {"a close with work in flight frees everything",
          a_close_with_work_in_flight_frees_everything},
         {"thinking can be hidden from the PRM", thinking_can_be_hidden_from_the_prm},
+        {"a thinking that the prefill opens is hidden too",
+         a_thinking_that_the_prefill_opens_is_hidden_too},
         {"a problem stays on its server", a_problem_stays_on_its_server},
+        {"jobs of many texts end once", jobs_of_many_texts_end_once},
         {"tasks of other kinds are refused", tasks_of_other_kinds_are_refused},
         {"jobs of too many steps are refused", jobs_of_too_many_steps_are_refused},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
