@@ -55,6 +55,8 @@ static void tell (const prm *p, const job *j, const prm_item *item, esp_err erro
         r.score_count = item->score_count;
         r.score_own = item->score_own;
         r.scored_tokens = (uint32_t)(item->tokens < UINT32_MAX ? item->tokens : UINT32_MAX);
+        if (item->by)
+            r.server = span_of (server_url (item->by));
     }
     p->setup.done (p->setup.ctx, j, &r);
 }
@@ -133,6 +135,8 @@ static esp_err batch_take (void *ctx, server *s, span body, esp_error *why)
     esp_err err = p->serving->read (&ask, body, &b->tokens, why);
     if (err == ESP_OK) {
         server_counts_of (s)->scored_tokens += b->tokens;
+        for (size_t i = 0; i < b->count; i++)
+            b->readings[i]->item->by = s;
         if (home_of (b))
             servers_set_home (p->servers, home_of (b), s);
     }

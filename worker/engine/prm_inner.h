@@ -26,6 +26,7 @@ typedef struct prm_item {
     size_t unread; /* texts without scores */
     size_t held;   /* texts in the queue or in a batch */
     uint64_t tokens;
+    const server *by;      /* who read it last; NULL = nobody yet */
     double *scores;        /* owned */
     prm_reading *readings; /* owned */
     size_t count;

@@ -20,6 +20,7 @@ static void siblings_share_one_request (void)
         CU_ASSERT_EQUAL (k->seen[i].r.score_own, 1);
         CHECK (near (k->seen[i].scores[0], i % 2 ? 0.1 : 0.9));
         CHECK (k->seen[i].calls == 1 && k->seen[i].r.scored_tokens >= 9);
+        CHECK (k->seen[i].r.server.len > 0); /* for the costs */
     }
     end_engine (k);
 }
