@@ -55,6 +55,7 @@ static void go_out (server *s, enum server_state state, const char *why)
     if (s->state == SERVER_UP) {
         s->counts.outages++;
         s->out_ns = now;
+        server_load_forget (s);
     }
     s->state = (uint8_t)state;
     s->identified = false;
@@ -428,6 +429,9 @@ void server_tick (server *s, uint64_t now)
             next_request (s);
         return;
     case SERVER_UP:
+        server_load_tick (s, now);
+        watch (s, now);
+        return;
     case SERVER_GONE: /* what it has may still come */
         watch (s, now);
         return;

@@ -39,7 +39,9 @@ const esp_option server_option_rows[] = {
     {"verify_tls", ESP_OPT_BOOL, offsetof (server_options, verify_tls), "true", 0, 0, NULL, "",
      "refuse a server whose certificate is not right", ESP_OPT_FREE, false},
     {"in_flight", ESP_OPT_INT, offsetof (server_options, in_flight), "0", 0, 65536, NULL,
-     "sequences", "at once on each server, of this rank; 0 = what the server says, else 64",
+     "sequences",
+     "at once on each server, of this rank; 0 = twice the slots of a llama.cpp server, else 64 at "
+     "first and then by what /metrics says",
      ESP_OPT_FREE, false},
     {"wait_s", ESP_OPT_DOUBLE, offsetof (server_options, wait_s), "60", 0, 1000000, NULL, "s",
      "how long the first server may take to answer at the start", ESP_OPT_FREE, false},

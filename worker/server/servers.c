@@ -10,8 +10,6 @@
 enum {
     FOLDER_S =
         10, /* folders of .url files are read again; rarer: a new server waits, oftener: file servers suffer */
-    SLOTS_UNKNOWN =
-        64, /* sequences on a server that does not say; fewer: it idles, more: its queue hides its load */
     KEY_PART = 4, /* bytes of a key that tell something; fewer: words that end like it are masked */
     TICK_MS = 50  /* servers are looked at; rarer: probes and retries come late */
 };
@@ -135,14 +133,6 @@ esp_err servers_ready (const servers *s, esp_error *why)
         return esp_error_set (why, ESP_EEMPTY, "%s", worst ? worst->trouble : nobody);
     return esp_error_set (why, ESP_ETIMEOUT, "%s (waited %.0f s for it: %s.wait_s)",
                           worst ? worst->trouble : nobody, waited, s->setup.section);
-}
-
-uint32_t server_limit (const server *s)
-{
-    const server_options *o = s->all->setup.options;
-    if (o->in_flight > 0)
-        return (uint32_t)o->in_flight;
-    return s->facts.slots ? s->facts.slots : SLOTS_UNKNOWN;
 }
 
 uint32_t servers_slots (const servers *s)

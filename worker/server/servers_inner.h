@@ -59,6 +59,11 @@ struct server {
     bool was_up;
     uint64_t watch_ns;    /* when a silent server is looked at next */
     http_request *asking; /* identification, probe or watch */
+    uint32_t limit;       /* sequences, as learned; 0 = nothing yet */
+    uint32_t peak;        /* most in flight since the last look */
+    uint64_t load_ns;     /* when to look again */
+    bool no_metrics;
+    http_request *loading;
     esp_buf path, body;
     char trouble[480];
 };
@@ -104,11 +109,18 @@ uint64_t
 server_pause_ns (servers *s, uint32_t round, double most_s); /* 0.25 s doubling, with jitter */
 void server_leave (server *s);                               /* its file is gone */
 
+/* server_load.c */
+uint32_t server_limit (const server *s);         /* sequences it takes at once */
+void server_load_tick (server *s, uint64_t now); /* of one in service */
+void server_load_forget (server *s);             /* it goes out of service */
+/* Of a page of /metrics; false: it tells nothing. */
+bool server_load_read (span page, double *running, double *waiting);
+uint32_t server_load_next (uint32_t limit, uint32_t peak, double running, double waiting);
+
 /* exchange.c */
 void exchanges_place (servers *s, uint64_t now); /* send what waits and may go */
 void exchanges_return (server *s);               /* what flies there waits again */
 void exchanges_destroy (servers *s);
 bool servers_any_up (const servers *s);
-uint32_t server_limit (const server *s); /* sequences it takes at once */
 
 #endif

@@ -224,7 +224,7 @@ static void slots_are_summed_and_all_must_be_ready (void)
     CHECK (w.kind->slots (w.state) == 4 + 5 + 6);
     w.parts[1].slots = 50; /* by the run file */
     CHECK (w.kind->slots (w.state) == 4 + 50 + 6);
-    w.toys[1].slots = 0; /* its servers are out */
+    w.toys[1].slots = 0;                  /* its servers are out */
     CHECK (w.kind->slots (w.state) == 0); /* nothing for it must come here */
     PASS (w.kind->ready (w.state, &error));
     w.toys[0].ready = ESP_EEMPTY;
