@@ -85,6 +85,16 @@ def streams_say_the_same_as_plain_replies():
             assert got == whole and "→" in whole, (got, whole)
 
 
+def sglang_takes_a_list_of_sampling_parameters():
+    with Server(PROGRAM, "--kind", "sglang") as server:
+        each = [{"max_new_tokens": 40, "sampling_seed": seed, "stop": ["\n\n"]} for seed in (3, 9, 27)]
+        alone = [server.post("/generate", {"text": CHAT, "sampling_params": one})[1]["text"] for one in each]
+        together = server.post("/generate", {"text": [CHAT] * 3, "sampling_params": each})[1]
+        parts = events(server.post("/generate", {"text": [CHAT] * 3, "sampling_params": each, "stream": True})[1])
+    assert [one["text"] for one in together] == alone and len(set(alone)) > 1
+    assert {part["index"]: part["text"] for part in parts[:-1]} == dict(enumerate(alone))
+
+
 def llama_streams_each_tokens_probabilities():
     with Server(PROGRAM, "--kind", "llamacpp") as server:
         ask = {"prompt": CHAT, "n_predict": 90, "seed": 7, "n_probs": 2}

@@ -84,9 +84,16 @@ static json_t *reply (const asked *q, const order *o, const struct prompt_row *r
         "output_ids", ids_json (s->ids.ids, count), "meta_info", meta);
 }
 
-static bool read_order (const asked *q, answer *a, order *o)
+/* Of prompt i: a list has one for each. */
+static json_t *sampling_of (const asked *q, size_t i)
 {
-    json_t *sampling = json_object_get (q->body, "sampling_params"),
+    json_t *sampling = json_object_get (q->body, "sampling_params");
+    return json_is_array (sampling) ? json_array_get (sampling, i) : sampling;
+}
+
+static bool read_order (const asked *q, answer *a, size_t prompt, order *o)
+{
+    json_t *sampling = sampling_of (q, prompt),
            *labels = json_object_get (q->body, "token_ids_logprob");
     asked inner = {.server = q->server, .body = sampling};
     long long most = 128, least = 0;
@@ -165,20 +172,23 @@ static void generate (const asked *q, answer *a)
                        "Either text, input_ids or input_embeds should be provided.");
         good = false;
     }
-    good = good && prompts_read (q, a, given, true, &p) && read_order (q, a, &o);
+    good = good && prompts_read (q, a, given, true, &p);
+    for (size_t i = p.count; i > 0 && good; i--) /* the first one is used below */
+        good = read_order (q, a, i - 1, &o);
     good = good && check_length (q, a, &p);
     if (good) {
-        o.list = o.n > 1 || p.count > 1 ||
-                 (json_is_array (given) && !json_is_integer (json_array_get (given, 0)));
-        for (size_t i = 0; i < p.count; i++) {
+        bool several = o.n > 1 || p.count > 1 ||
+                       (json_is_array (given) && !json_is_integer (json_array_get (given, 0)));
+        for (size_t i = 0; i < p.count && read_order (q, a, i, &o); i++) {
             size_t cached = cached_tokens (&p.rows[i]);
+            o.list = several;
             for (long long child = 0; child < o.n; child++)
                 generate_one (q, a, &o, &p.rows[i], child, list, cached);
         }
         if (o.stream)
             answer_frame (a, "data: [DONE]\n\n");
         else
-            answer_json (a, json_incref (o.list ? list : json_array_get (list, 0)));
+            answer_json (a, json_incref (several ? list : json_array_get (list, 0)));
     }
     json_decref (list);
     prompts_free (&p);
