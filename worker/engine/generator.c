@@ -39,9 +39,14 @@ const esp_option generator_option_rows[] = {
 
 /* ---- the table ---- */
 
+static struct sample **chain_of (generator *g, task_id id)
+{
+    return &g->table[(size_t)(esp_hash_fast (id.problem, id.number) & (TABLE - 1))];
+}
+
 static struct sample **slot_of (generator *g, task_id id)
 {
-    struct sample **at = &g->table[(size_t)(esp_hash_fast (id.problem, id.number) & (TABLE - 1))];
+    struct sample **at = chain_of (g, id);
     while (*at &&
            ((*at)->job->task.id.problem != id.problem || (*at)->job->task.id.number != id.number))
         at = &(*at)->next_in_table;
@@ -50,8 +55,11 @@ static struct sample **slot_of (generator *g, task_id id)
 
 static void unlist (struct sample *s)
 {
-    struct sample **at = slot_of (s->owner, s->job->task.id);
-    if (*at == s)
+    task_id id = s->job->task.id;
+    struct sample **at = chain_of (s->owner, id);
+    while (*at && *at != s)
+        at = &(*at)->next_in_table;
+    if (*at)
         *at = s->next_in_table;
 }
 
@@ -102,17 +110,22 @@ static struct sample *make_sample (generator *g, const job *j)
 static bool siblings (const job *a, const job *b, uint32_t distance)
 {
     const task *x = &a->task, *y = &b->task;
+    const sampling *v = &x->how, *w = &y->how;
+    bool same = v->temperature == w->temperature && v->top_p == w->top_p && v->top_k == w->top_k;
     return x->id.problem == y->id.problem && x->node == y->node && x->mode == y->mode &&
            x->action == y->action && x->max_tokens == y->max_tokens &&
-           x->seed + distance == y->seed && x->extra.len == 0 && y->extra.len == 0 &&
-           memcmp (&x->how, &y->how, sizeof (x->how)) == 0 && x->how.temperature > 0;
+           x->seed + distance == y->seed && x->extra.len == 0 && y->extra.len == 0 && same &&
+           v->temperature > 0;
 }
 
 static uint32_t most_n (generator *g)
 {
     uint32_t most = g->shape->traits.most_n ? g->shape->traits.most_n : 1;
+    int64_t in_flight = g->setup.server->in_flight;
     if (g->options->most_n > 0 && most > (uint32_t)g->options->most_n)
         most = (uint32_t)g->options->most_n;
+    if (in_flight > 0 && most > (uint32_t)in_flight)
+        most = (uint32_t)in_flight;
     for (size_t i = 0; i < servers_count (g->servers); i++) {
         server *s = servers_at (g->servers, i);
         const struct generator_facts *f = server_data (s);
@@ -144,8 +157,8 @@ static void start_group (generator *g, const job *const *jobs, uint32_t n)
             continue;
         }
         s->root = generator_root (g, jobs[i], &err, &why);
-        if (!s->root) {
-            generator_fail (s, err);
+        if (!s->root || s->root->failed) {
+            generator_fail (s, s->root ? s->root->code : err);
             continue;
         }
         s->group = group;
@@ -212,6 +225,26 @@ void generator_cancel (void *state, const job *j)
 
 /* ---- life ---- */
 
+/* A stop text that is not sent would be generated over. */
+static esp_err stops_fit (const generator *g, esp_error *error)
+{
+    size_t most = g->shape->traits.most_stops, own = 0;
+    for (int thinking = 0; thinking < 2 && g->setup.step; thinking++) {
+        step_place at = {.thinking = thinking != 0};
+        step_plan plan;
+        step_rule_plan (g->setup.step, &at, &plan);
+        own = plan.stop_count > own ? plan.stop_count : own;
+    }
+    if (most == 0 || most > REQUEST_STOPS_MOST)
+        most = REQUEST_STOPS_MOST;
+    if (own + g->options->stop.count <= most)
+        return ESP_OK;
+    return esp_error_set (error, ESP_EINVAL,
+                          "generator.stop: %zu texts, and %zu of the step rule: this kind of "
+                          "server takes %zu together",
+                          g->options->stop.count, own, most);
+}
+
 esp_err
 generator_open (const char *shape, const engine_setup *setup, void **state, esp_error *error)
 {
@@ -226,6 +259,10 @@ generator_open (const char *shape, const engine_setup *setup, void **state, esp_
     g->setup = *setup;
     g->options = setup->options;
     g->shape = shape_find (shape);
+    if ((err = stops_fit (g, error)) != ESP_OK) {
+        generator_close (g);
+        return err;
+    }
     s = (servers_setup){.options = setup->server,
                         .section = "generator",
                         .rank = setup->rank,

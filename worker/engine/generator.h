@@ -52,11 +52,12 @@ struct root {
     root *next; /* same hash */
     uint64_t key;
     esp_buf messages; /* JSON */
-    esp_buf text;     /* rendered, with the prefill; empty for chat */
+    esp_buf text;     /* rendered, with the prefill */
     esp_buf prefill;  /* of the problem itself */
     esp_buf ids;      /* JSON array of token ids, between two requests */
     uint32_t tokens;  /* 0 = not counted */
     bool ready, failed, thinking;
+    bool chat;    /* sent as messages: `text` stays empty */
     esp_err code; /* failed */
     char why[300];
     exchange *exchange; /* rendering */
@@ -87,13 +88,15 @@ struct sample { /* one job on its way */
     struct sample *next_in_table;
 };
 
+enum { REQUEST_STOPS_MOST = 16 };
+
 struct request { /* one piece of n siblings */
     generator *owner;
     exchange *exchange;
     gen_ask ask;
-    const char *stop[16];    /* of ask */
-    struct sample **samples; /* owned; NULL where cancelled */
-    uint32_t live;           /* not cancelled */
+    const char *stop[REQUEST_STOPS_MOST]; /* of ask */
+    struct sample **samples;              /* owned; NULL where cancelled */
+    uint32_t live;                        /* not cancelled */
     esp_buf prompt, messages;
     step_plan plan;
     bool watched; /* we look for the end of the step ourselves, in the stream */
@@ -123,6 +126,7 @@ struct generator {
 struct generator_facts {
     uint8_t stage;    /* of the probe: enum probe_stage */
     bool chat;        /* only chat messages: nobody can render them to a text */
+    bool probed;      /* what stands here is known */
     bool no_n;        /* n samples cannot be asked at once */
     char ids[2048];   /* of the rendered example */
     char text[2048];  /* the rendered example */

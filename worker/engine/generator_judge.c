@@ -27,6 +27,28 @@ static bool ends_with_final (const struct request *r, struct sample *s)
     return false;
 }
 
+/* A text that ends the sample may lie across the border of two steps: "\n\nQuestion:" where steps end at "\n\n". */
+static bool begins_with_final (const struct request *r, struct sample *s)
+{
+    const esp_strings *stop = &r->owner->options->stop;
+    const job *j = s->job;
+    span before = j->task.extra, text = esp_buf_span (&s->text);
+    if (before.len == 0 && j->step_count > 0)
+        before = j->steps[j->step_count - 1];
+    for (size_t i = 0; i < stop->count; i++) {
+        span final = span_of (stop->items[i]);
+        for (size_t head = 1; head < final.len && head <= before.len; head++)
+            if (memcmp (before.ptr + before.len - head, final.ptr, head) == 0 &&
+                text.len >= final.len - head &&
+                memcmp (text.ptr, final.ptr + head, final.len - head) == 0) {
+                s->text.len = 0;
+                s->text.data[0] = 0;
+                return true;
+            }
+    }
+    return false;
+}
+
 static bool step_is_complete (struct sample *s, enum piece_end how)
 {
     size_t cut = s->text.len;
@@ -77,12 +99,16 @@ static enum outcome guess_stop (const struct request *r, struct sample *s, const
     if (r->ask.stop_count > 0 && !span_ends (esp_buf_span (&s->text), r->ask.stop[0]) &&
         esp_buf_puts (&s->text, r->ask.stop[0]) != ESP_OK) /* such servers cut it off */
         return DONE_EOS;
-    return step_is_complete (s, PIECE_STOPPED) ? DONE_STOP : GO_ON;
+    if (step_is_complete (s, PIECE_STOPPED))
+        return DONE_STOP;
+    return s->tokens >= s->job->task.max_tokens ? DONE_LENGTH : GO_ON;
 }
 
 static enum outcome judge (const struct request *r, struct sample *s, const gen_sample *got)
 {
     const task *t = &s->job->task;
+    if (begins_with_final (r, s))
+        return DONE_EOS;
     switch ((enum gen_finish)got->finish) {
     case GEN_OPEN: /* its stream was cut: the step is there */
     case GEN_STOP:
@@ -169,7 +195,10 @@ static uint32_t count_steps (struct sample *s, enum outcome *how)
 
 static void deliver (struct sample *s, enum outcome how)
 {
-    result r = {.error = ESP_OK, .logprob = s->logprob, .mean_logprob = NAN, .share = NAN};
+    result r = {.error = ESP_OK,
+                .logprob = s->piece > 0 ? s->logprob : NAN,
+                .mean_logprob = NAN,
+                .share = NAN};
     r.steps = count_steps (s, &how);
     r.text = esp_buf_span (&s->text);
     r.tokens = s->tokens;
@@ -183,7 +212,7 @@ static void deliver (struct sample *s, enum outcome how)
         r.token_data = esp_buf_span (&s->token_data);
     r.finish = how == DONE_STOP ? FINISH_STOP : how == DONE_EOS ? FINISH_EOS : FINISH_LENGTH;
     if (s->tokens > 0)
-        r.mean_logprob = s->logprob / s->tokens;
+        r.mean_logprob = r.logprob / s->tokens;
     generator_finish (s, &r);
 }
 
@@ -204,6 +233,8 @@ void generator_take (const struct request *r, struct sample *s, gen_sample *got,
 {
     enum outcome how;
     s->request = NULL;
+    if (got->guessed && got->finish == GEN_LENGTH)
+        got->tokens = r->ask.max_tokens; /* that is what it says; its share of all is less sure */
     if (join (r, s, got, first) != ESP_OK) {
         generator_fail (s, ESP_ENOMEM);
         return;

@@ -52,6 +52,8 @@ static esp_err add_path (esp_buf *out, const struct sample *s)
 {
     const job *j = s->job;
     esp_err err = ESP_OK;
+    if (s->root->chat) /* else it is part of the rendered text */
+        err = esp_buf_add (out, esp_buf_span (&s->root->prefill));
     for (size_t i = 0; i < j->step_count && err == ESP_OK; i++)
         err = esp_buf_add (out, j->steps[i]);
     if (err == ESP_OK)
@@ -83,7 +85,7 @@ static esp_err fill_messages (struct request *r, const struct sample *s)
 static esp_err fill_prompt (struct request *r, const struct sample *s)
 {
     esp_err err;
-    if (s->root->text.len == 0)
+    if (s->root->chat)
         return fill_messages (r, s);
     if ((err = esp_buf_add (&r->prompt, esp_buf_span (&s->root->text))) == ESP_OK)
         err = add_path (&r->prompt, s);
@@ -91,18 +93,25 @@ static esp_err fill_prompt (struct request *r, const struct sample *s)
     return err;
 }
 
+static void walk_over (struct sample *s, span text, uint64_t tokens)
+{
+    size_t inside = step_rule_walk (s->owner->setup.step, &s->thinking, text);
+    if (text.len > 0)
+        s->think_tokens += (uint32_t)(tokens * inside / text.len);
+}
+
 /* Where the path stands: thinking or not, and how much of it. */
 static void look_back (struct sample *s)
 {
-    const step_rule *rule = s->owner->setup.step;
     const job *j = s->job;
+    span extra = j->task.extra;
     s->thinking = s->root->thinking;
-    for (size_t i = 0; rule && i < j->step_count; i++) {
-        size_t len = j->steps[i].len, inside = step_rule_walk (rule, &s->thinking, j->steps[i]);
-        uint64_t tokens = j->step_tokens ? j->step_tokens[i] : len / STEP_TOKEN_BYTES;
-        if (len > 0)
-            s->think_tokens += (uint32_t)(tokens * inside / len);
-    }
+    if (!s->owner->setup.step)
+        return;
+    for (size_t i = 0; i < j->step_count; i++)
+        walk_over (s, j->steps[i],
+                   j->step_tokens ? j->step_tokens[i] : j->steps[i].len / STEP_TOKEN_BYTES);
+    walk_over (s, extra, extra.len / STEP_TOKEN_BYTES);
     s->began_thinking = s->thinking;
 }
 
@@ -154,6 +163,7 @@ static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
 
 static void request_done (void *ctx, esp_err code, const char *text);
 static void count_tokens (struct request *r, server *s);
+static void note_server (struct request *r, const server *s);
 
 static double sum_logprobs (const gen_sample *got)
 {
@@ -193,10 +203,18 @@ static esp_err request_write (void *ctx, server *s, esp_buf *path, esp_buf *json
 static void show_progress (struct request *r)
 {
     const engine_setup *setup = &r->owner->setup;
-    for (uint32_t i = 0; setup->progress && i < r->ask.n; i++)
-        if (r->samples[i] && r->reply->samples[i].text.len > 0)
-            setup->progress (setup->ctx, r->samples[i]->job,
-                             esp_buf_span (&r->reply->samples[i].text));
+    esp_buf *text = &r->owner->scratch;
+    for (uint32_t i = 0; setup->progress && i < r->ask.n; i++) {
+        const struct sample *s = r->samples[i];
+        span got = esp_buf_span (&r->reply->samples[i].text);
+        if (!s || got.len == 0)
+            continue;
+        esp_buf_clear (text);
+        if (s->text.len > 0 && esp_buf_add (text, esp_buf_span (&s->text)) == ESP_OK &&
+            esp_buf_add (text, got) == ESP_OK) /* behind its pieces so far */
+            got = esp_buf_span (text);
+        setup->progress (setup->ctx, s->job, got);
+    }
 }
 
 static bool is_complete (struct request *r, struct sample *s, const gen_sample *got)
@@ -223,11 +241,10 @@ static bool end_early (struct request *r, server *s)
         got->tokens = got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
         if (isnan (got->logprob))
             got->logprob = sum_logprobs (got);
-        if (r->samples[i])
-            r->samples[i]->by = s;
     }
     count_tokens (r, s);
-    exchange_cancel (r->exchange);
+    note_server (r, s);
+    exchange_enough (r->exchange);
     request_done (r, ESP_OK, "");
     return true;
 }
@@ -276,6 +293,20 @@ static uint64_t home_key (const job *j, node_ref n)
     return key ? key : 1;
 }
 
+/* It did the work, and holds the prefixes now. */
+static void note_server (struct request *r, const server *s)
+{
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        const job *j = r->samples[i] ? r->samples[i]->job : NULL;
+        if (!j)
+            continue;
+        r->samples[i]->by = s;
+        servers_set_home (r->owner->servers, home_key (j, j->task.node), s);
+        if (j->task.child != NODE_NONE)
+            servers_set_home (r->owner->servers, home_key (j, j->task.child), s);
+    }
+}
+
 static esp_err request_take (void *ctx, server *s, span body, esp_error *why)
 {
     struct request *r = ctx;
@@ -289,15 +320,7 @@ static esp_err request_take (void *ctx, server *s, span body, esp_error *why)
         if (r->reply->samples[i].finish == GEN_ABORTED)
             return esp_error_set (why, ESP_EPEER, "the server gave the request up");
     count_tokens (r, s);
-    for (uint32_t i = 0; i < r->ask.n; i++) {
-        const job *j = r->samples[i] ? r->samples[i]->job : NULL;
-        if (!j)
-            continue;
-        r->samples[i]->by = s;
-        servers_set_home (r->owner->servers, home_key (j, j->task.node), s);
-        if (j->task.child != NODE_NONE)
-            servers_set_home (r->owner->servers, home_key (j, j->task.child), s);
-    }
+    note_server (r, s);
     return ESP_OK;
 }
 

@@ -191,6 +191,7 @@ take_sample (generator *g, const server *s, struct generator_facts *f, span body
         esp_text_scrub (f->sample);
         f->no_n = f->stage == GENERATE_ONE && g->shape->traits.most_n > 1;
         f->stage = PROBED;
+        f->probed = true;
     }
     reply_destroy (reply);
     if (err == ESP_EFORMAT && f->stage == GENERATE) {

@@ -56,6 +56,16 @@ static esp_err keep_ids (root *r, const json_t *tokens, esp_error *why)
     return err;
 }
 
+/* Without the BOS that this server puts in front of it again. */
+static esp_err take_text (const server *s, root *r, span text)
+{
+    const struct generator_facts *f = server_data (s);
+    if (f->bos[0] && span_starts (text, f->bos))
+        text = span_make (text.ptr + strlen (f->bos), text.len - strlen (f->bos));
+    esp_buf_clear (&r->text);
+    return esp_buf_add (&r->text, text);
+}
+
 esp_err
 generator_render_take (generator *g, const server *s, int step, root *r, span body, esp_error *why)
 {
@@ -70,7 +80,7 @@ generator_render_take (generator *g, const server *s, int step, root *r, span bo
     else if (!json_is_string (prompt) || json_string_length (prompt) == 0)
         err = esp_error_set (why, ESP_EFORMAT, "the rendered prompt is missing in the answer");
     else
-        err = esp_buf_append (&r->text, json_string_value (prompt), json_string_length (prompt));
+        err = take_text (s, r, span_make (json_string_value (prompt), json_string_length (prompt)));
     json_decref (root_json);
     return err;
 }
@@ -110,13 +120,6 @@ static void root_failed (root *r, esp_err code, const char *why)
 static void root_ready (root *r)
 {
     generator *g = r->owner;
-    const struct generator_facts *f = server_data (servers_at (g->servers, 0));
-    if (f->bos[0] &&
-        span_starts (esp_buf_span (&r->text), f->bos)) { /* else it would stand there twice */
-        size_t len = strlen (f->bos);
-        memmove (r->text.data, r->text.data + len, r->text.len - len + 1);
-        r->text.len -= len;
-    }
     r->thinking = g->setup.step && step_rule_begins (g->setup.step, esp_buf_span (&r->text),
                                                      esp_buf_span (&r->prefill));
     if (esp_buf_add (&r->text, esp_buf_span (&r->prefill)) != ESP_OK) {
@@ -152,7 +155,7 @@ static void root_done (void *ctx, esp_err code, const char *text)
         wake (r);
 }
 
-/* All servers of a set are of one family (or chat is used): any of them tells how many requests it takes. */
+/* One or two requests, by the family of whoever answers: the text is there or it is not. */
 static void render_next (root *r)
 {
     generator *g = r->owner;
@@ -162,9 +165,7 @@ static void render_next (root *r)
                         .take = root_take,
                         .done = root_done,
                         .ctx = r};
-    server *s = servers_at (g->servers, 0);
-    bool two = server_facts_of (s)->family != FAMILY_LLAMACPP;
-    if (r->step > (two ? 1 : 0))
+    if (r->text.len > 0)
         root_ready (r);
     else if (exchange_start (g->servers, &ask, &r->exchange) != ESP_OK)
         root_failed (r, ESP_ENOMEM, "out of memory");
@@ -233,11 +234,14 @@ void generator_root_wait (root *r, struct sample *s)
 
 static bool by_chat (generator *g)
 {
-    const struct generator_facts *f =
-        servers_count (g->servers) ? server_data (servers_at (g->servers, 0)) : NULL;
     if (g->options->api != API_AUTO)
         return g->options->api == API_CHAT;
-    return f && f->chat;
+    for (size_t i = 0; i < servers_count (g->servers); i++) {
+        const struct generator_facts *f = server_data (servers_at (g->servers, i));
+        if (f->probed) /* one that has never answered says nothing */
+            return f->chat;
+    }
+    return false;
 }
 
 static esp_err fill_root (generator *g, root *r, const job *j, esp_error *why)
@@ -250,7 +254,9 @@ static esp_err fill_root (generator *g, root *r, const job *j, esp_error *why)
     if (err != ESP_OK)
         return err;
     if (by_chat (g)) {
-        r->ready = true;
+        r->thinking = g->setup.step &&
+                      step_rule_begins (g->setup.step, span_of (""), esp_buf_span (&r->prefill));
+        r->chat = r->ready = true;
         return ESP_OK;
     }
     if (chat_how (c) != TEMPLATE_SERVER) {

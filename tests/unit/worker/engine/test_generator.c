@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_generator.c - jobs, requests, prompts and ends of a generator over HTTP (worker/engine/generator.h) */
+
+// LINK: esp_engine_table esp_config esp_test_servers
+
+#include "proto/base/file.h"
+#include "tests/unit/worker/engine/generator_kit.h"
+
+static struct gen g;
+
+static void siblings (uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        kit_job (&g, i, SUM, NULL, 0);
+}
+
+static uint64_t requests_for (uint32_t n)
+{
+    uint64_t before = kit_requests (&g);
+    kit_do (&g, n);
+    for (uint32_t i = 0; i < n; i++)
+        CHECK (g.got[i].calls == 1 && g.got[i].r.error == ESP_OK);
+    return kit_requests (&g) - before;
+}
+
+/* ---- siblings ---- */
+
+static void siblings_are_one_request_and_each_has_its_own_seed (void)
+{
+    char texts[4][KIT_TEXT];
+    for (int k = 0; k < KIT_KINDS; k++) {
+        kit_serve (&g, kit_kinds[k], NULL, NULL);
+        siblings (1);
+        (void)requests_for (1); /* the prompt is rendered */
+        siblings (4);
+        CHECK (requests_for (4) == 1);
+        for (int i = 0; i < 4; i++)
+            snprintf (texts[i], KIT_TEXT, "%s", g.got[i].text);
+        CHECK (strcmp (texts[0], texts[1]) || strcmp (texts[0], texts[2]) ||
+               strcmp (texts[0], texts[3]));
+        for (uint32_t i = 0; i < 4; i++) { /* alone it is the same */
+            kit_job (&g, 0, SUM, NULL, 0)->task.seed = 100 + i;
+            kit_do (&g, 1);
+            kit_same (g.got[0].text, texts[i]);
+        }
+        kit_end (&g);
+    }
+}
+
+static void what_is_no_sibling_is_asked_alone (void)
+{
+    kit_serve (&g, "vllm", NULL, NULL);
+    siblings (1);
+    (void)requests_for (1);
+    siblings (2);
+    g.jobs[1].task.max_tokens = 50;
+    CHECK (requests_for (2) == 2);
+    siblings (2);
+    g.jobs[1].task.seed = 7;
+    CHECK (requests_for (2) == 2);
+    siblings (2);
+    g.jobs[1].task.how.top_p = 0.5;
+    CHECK (requests_for (2) == 2);
+    siblings (2);
+    g.jobs[1].task.mode = TASK_TO_END;
+    CHECK (requests_for (2) == 2);
+    siblings (2);
+    for (int i = 0; i < 2; i++)
+        g.jobs[i].task.extra = span_of ("Step 1: 12 + 7 = 19.\n\n");
+    CHECK (requests_for (2) == 2);
+    siblings (2);
+    for (int i = 0; i < 2; i++)
+        g.jobs[i].task.how.temperature = 0;
+    CHECK (requests_for (2) == 2);
+    kit_same (g.got[1].text, g.got[0].text);
+    kit_end (&g);
+}
+
+static void a_request_has_no_more_samples_than_fit (void)
+{
+    static const char *const slots[] = {"--slots", "3", NULL};
+    kit_serve (&g, "llamacpp", NULL, slots);
+    CHECK (g.kind->slots (g.state) == 3);
+    siblings (1);
+    (void)requests_for (1);
+    siblings (7);
+    CHECK (requests_for (7) == 3);
+    kit_end (&g);
+    kit_serve (&g, "vllm", "generator: {most_n: 2}\n", NULL);
+    siblings (1);
+    (void)requests_for (1);
+    siblings (6);
+    CHECK (requests_for (6) == 3);
+    kit_end (&g);
+    kit_serve (&g, "vllm", "generator: {in_flight: 4}\n", NULL);
+    CHECK (g.kind->slots (g.state) == 4);
+    siblings (1);
+    (void)requests_for (1);
+    siblings (8);
+    CHECK (requests_for (8) == 2);
+    kit_end (&g);
+}
+
+static void a_server_without_n_gets_single_requests (void)
+{
+    /* the probe's first request, of two samples, is answered with one of them too few: again, and again at n = 1 */
+    static const char *const none[] = {"--fault", "too-few path=/v1/completions n=1", NULL};
+    kit_serve (&g, "vllm", NULL, none);
+    siblings (1);
+    (void)requests_for (1);
+    siblings (3);
+    CHECK (requests_for (3) == 3);
+    kit_end (&g);
+}
+
+/* ---- costs ---- */
+
+static void the_prompt_is_counted_once_per_request (void)
+{
+    for (int k = 0; k < KIT_KINDS; k++) {
+        uint64_t generated = 0;
+        kit_serve (&g, kit_kinds[k], NULL, NULL);
+        siblings (4);
+        kit_do (&g, 4);
+        CHECK (g.got[0].r.prompt_tokens > 5);
+        for (int i = 0; i < 4; i++) {
+            CHECK (i == 0 || (g.got[i].r.prompt_tokens == 0 && g.got[i].r.cached_tokens == 0));
+            CHECK (g.got[i].r.tokens > 3);
+            kit_same (g.got[i].server, model_server_url (g.m));
+            generated += g.got[i].r.tokens;
+        }
+        CHECK (server_counts_of (servers_at (g.state->servers, 0))->generated_tokens == generated);
+        kit_end (&g);
+    }
+}
+
+static void logprobs_are_summed_and_kept (void)
+{
+    for (int k = 0; k < KIT_KINDS; k++)
+        for (int streamed = 0; streamed < 2; streamed++) {
+            kit_serve (&g, kit_kinds[k],
+                       streamed ? "step: {separator: \"\\n\\n\", every: 2}\n"
+                                  "generator: {logprobs: top, top_logprobs: 3, stream: always}\n"
+                                : "step: {separator: \"\\n\\n\", every: 2}\n"
+                                  "generator: {logprobs: top, top_logprobs: 3, stream: never}\n",
+                       NULL);
+            siblings (2);
+            kit_do (&g, 2);
+            for (int i = 0; i < 2; i++) {
+                const struct got *at = &g.got[i];
+                double sum = 0;
+                CHECK (at->r.error == ESP_OK && at->tokens.top == 3);
+                CHECK (at->tokens.count == at->r.tokens);
+                for (uint32_t t = 0; t < at->tokens.count; t++) {
+                    token_logprob one = token_data_at (&at->tokens, t);
+                    sum += isnan (one.logprob) ? 0 : (double)one.logprob;
+                    CHECK (isnan (one.logprob) || one.logprob <= 0);
+                    CHECK (k == 3 || one.id != TOKEN_ID_NONE);
+                }
+                CHECK (fabs (sum - at->r.logprob) < 0.01 && at->r.logprob < 0);
+                CHECK (fabs (at->r.mean_logprob * at->r.tokens - at->r.logprob) < 0.01);
+            }
+            kit_end (&g);
+        }
+}
+
+static void without_logprobs_none_are_given (void)
+{
+    kit_serve (&g, "vllm", NULL, NULL);
+    siblings (1);
+    kit_do (&g, 1);
+    CHECK (isnan (g.got[0].r.logprob) && isnan (g.got[0].r.mean_logprob));
+    CHECK (g.got[0].r.token_data.len == 0);
+    kit_end (&g);
+}
+
+/* ---- looks ---- */
+
+static void partial_texts_are_shown_whole (void)
+{
+    for (int k = 0; k < KIT_KINDS; k++) {
+        kit_serve (&g, kit_kinds[k],
+                   "step: {separator: \"\\n\\n\", every: 2}\ngenerator: {stream: always}\n", NULL);
+        siblings (1);
+        kit_do (&g, 1);
+        CHECK (g.progress > 0 && has (g.part, "Step 1") && has (g.part, "Step 2"));
+        CHECK (strncmp (g.got[0].text, g.part, strlen (g.part)) == 0);
+        kit_end (&g);
+    }
+}
+
+static void what_is_sent_is_traced_as_it_is_sent (void)
+{
+    span path = span_of ("Step 1: 12 + 7 = 19.\n\n");
+    for (int k = 0; k < KIT_KINDS; k++) {
+        kit_serve (&g, kit_kinds[k], "prompt: {system: Be brief.}\n", NULL);
+        kit_job (&g, 0, SUM, &path, 1);
+        kit_do (&g, 1);
+        CHECK (g.traces == 1 && has (g.trace, "Be brief.") &&
+               has (g.trace, "What is 12 + 7 + 30?"));
+        kit_same (g.what, k == 3 ? "messages sent" : "prompt sent");
+        if (k < 3)
+            CHECK (has (g.trace, "<|im_start|>assistant\nStep 1: 12 + 7 = 19.\n\n"));
+        else
+            CHECK (has (g.trace,
+                        "{\"role\":\"assistant\",\"content\":\"Step 1: 12 + 7 = 19.\\n\\n\"}]"));
+        CHECK (has (g.got[0].text, "Step 2"));
+        kit_end (&g);
+    }
+}
+
+/* ---- prompts ---- */
+
+static void an_action_has_its_own_system_prompt (void)
+{
+    const engine_action actions[] = {{0, NULL, NAN}, {0, "Speak Latin.", NAN}};
+    kit_serve (&g, "vllm", "prompt: {system: Be brief.}\n", NULL);
+    g.state->setup.actions = actions;
+    g.state->setup.action_count = 2;
+    for (uint16_t a = 0; a < 2; a++) {
+        kit_job (&g, 0, SUM, NULL, 0)->task.action = a;
+        kit_do (&g, 1);
+        CHECK (has (g.trace, a ? "Speak Latin." : "Be brief."));
+        CHECK (!has (g.trace, a ? "Be brief." : "Speak Latin."));
+    }
+    kit_end (&g);
+}
+
+static void a_problem_brings_messages_and_first_words (void)
+{
+    static const char turns[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"What is 1 + 1 + 1?\"},"
+        "{\"role\":\"assistant\",\"content\":\"3\"},{\"role\":\"user\",\"content\":\"What is 12 + "
+        "7 + 30?\"},"
+        "{\"role\":\"assistant\",\"content\":\"Step 1: 12 + 7 = 19.\\n\\n\"}]}";
+    for (int k = 0; k < KIT_KINDS; k++) {
+        kit_serve (&g, kit_kinds[k], NULL, NULL);
+        kit_job (&g, 0, turns, NULL, 0);
+        kit_do (&g, 1);
+        CHECK (g.got[0].r.error == ESP_OK && has (g.trace, "What is 1 + 1 + 1?"));
+        CHECK (has (g.trace, "Step 1: 12 + 7 = 19.")); /* chat too */
+        CHECK (strncmp (g.got[0].text, "Step 2: ", 8) == 0);
+        kit_end (&g);
+    }
+}
+
+static void prompts_may_be_rendered_here (void)
+{
+    char path[400], sections[600];
+    kit_serve (&g, "openai", "prompt: {chat: chatml, prefill: \"Step 1: 12 + 7 = 19.\\n\\n\"}\n",
+               NULL);
+    siblings (1);
+    kit_do (&g, 1);
+    kit_same (g.what, "prompt sent");
+    CHECK (has (g.trace, "<|im_start|>user\n") &&
+           has (g.trace, "<|im_start|>assistant\nStep 1: 12 + 7 = 19.\n\n"));
+    CHECK (strncmp (g.got[0].text, "Step 2: ", 8) == 0);
+    kit_end (&g);
+    kit_serve (&g, "vllm", "prompt: {chat: raw, preset: plain}\n", NULL);
+    siblings (1);
+    kit_do (&g, 1);
+    CHECK (has (g.trace, "What is 12 + 7 + 30?") && !has (g.trace, "im_start"));
+    kit_end (&g);
+    snprintf (path, sizeof (path), "%s/turns.yaml", suite_folder ());
+    PASS (esp_file_write (
+        path, span_of ("turns: {user: \"[U]{user}[/U]\", assistant: \"{assistant}\"}\n"), 0600,
+        NULL));
+    snprintf (sections, sizeof (sections), "prompt: {chat: file, chat_file: %s}\n", path);
+    kit_serve (&g, "llamacpp", sections, NULL);
+    siblings (1);
+    kit_do (&g, 1);
+    CHECK (g.got[0].r.error == ESP_OK && has (g.trace, "[U]") && has (g.trace, "?[/U]"));
+    kit_end (&g);
+}
+
+static void a_doubled_bos_is_taken_off (void)
+{
+    static const char *const bos[] = {"--bos", NULL};
+    kit_serve (&g, "llamacpp", NULL, bos);
+    siblings (1);
+    kit_do (&g, 1);
+    CHECK (g.got[0].r.error == ESP_OK && has (g.trace, "<|im_start|>user") &&
+           !has (g.trace, "<s>"));
+    kit_end (&g);
+}
+
+/* The first of the list is down: what is known comes from those that answered. */
+static void a_dead_first_server_changes_nothing (void)
+{
+    for (int k = 0; k < KIT_KINDS; k++) {
+        char sections[300];
+        memset (&g, 0, sizeof (g));
+        g.m = model_server_start ((const char *[]){"--kind", kit_kinds[k], NULL});
+        snprintf (sections, sizeof (sections),
+                  "generator: {urls: [\"http://127.0.0.1:1\", \"%s\"]}\n", model_server_url (g.m));
+        kit_open (&g, kit_kinds[k], NULL, sections);
+        siblings (3);
+        kit_do (&g, 3);
+        for (int i = 0; i < 3; i++) {
+            CHECK (g.got[i].r.error == ESP_OK && has (g.got[i].text, "Step 1: "));
+            kit_same (g.got[i].server, model_server_url (g.m));
+        }
+        kit_same (g.what, k == 3 ? "messages sent" : "prompt sent");
+        kit_end (&g);
+    }
+}
+
+/* ---- ends ---- */
+
+static void one_of_several_siblings_may_be_cancelled (void)
+{
+    static const char *const slow[] = {"--token-ms", "5", NULL};
+    for (int k = 0; k < KIT_KINDS; k++) {
+        kit_serve (&g, kit_kinds[k], NULL, slow);
+        siblings (4);
+        kit_start (&g, 4);
+        for (int i = 0; i < 8; i++)
+            kit_pass (&g);
+        g.kind->cancel (g.state, &g.jobs[2]);
+        UNTIL (&g, g.done == 3);
+        CHECK (g.got[2].calls == 0 && g.got[3].calls == 1 && g.got[3].r.error == ESP_OK);
+        siblings (3);
+        kit_start (&g, 3);
+        for (int i = 0; i < 3; i++)
+            g.kind->cancel (g.state, &g.jobs[i]);
+        g.kind->cancel (g.state, &g.jobs[0]); /* gone already */
+        for (int i = 0; i < 5; i++)
+            kit_pass (&g);
+        CHECK (g.done == 0 && !g.state->requests);
+        CHECK (servers_at (g.state->servers, 0)->in_flight == 0);
+        kit_end (&g);
+    }
+}
+
+static void a_cancel_while_the_prompt_is_rendered_is_fine (void)
+{
+    static const char *const slow[] = {"--delay-ms", "30", NULL};
+    kit_serve (&g, "vllm", NULL, slow);
+    siblings (3);
+    kit_start (&g, 3);
+    g.kind->cancel (g.state, &g.jobs[0]);
+    UNTIL (&g, g.done == 2);
+    CHECK (g.got[0].calls == 0 && g.got[1].r.error == ESP_OK);
+    kit_job (&g, 0, SUM, NULL, 0)->task.id.problem = 8;
+    kit_start (&g, 1);
+    g.kind->cancel (g.state, &g.jobs[0]); /* nobody waits for that prompt now */
+    siblings (1);
+    g.jobs[0].task.id.problem = 8;
+    kit_do (&g, 1);
+    CHECK (g.got[0].r.error == ESP_OK);
+    kit_end (&g);
+}
+
+static void close_may_come_at_any_moment (void)
+{
+    static const char *const slow[] = {"--delay-ms", "3", "--token-ms", "1", NULL};
+    for (int passes = 0; passes < 24; passes++) {
+        kit_serve (&g, kit_kinds[passes % KIT_KINDS], "step: {separator: \"\\n\\n\", every: 2}\n",
+                   slow);
+        siblings (6);
+        g.jobs[3].task.id.problem = 9;
+        kit_start (&g, 6);
+        for (int i = 0; i < passes; i++)
+            kit_pass (&g);
+        kit_end (&g);
+    }
+}
+
+/* What a fault at every generation does to a job. */
+static void ends_with (const char *fault, esp_err code)
+{
+    char spec[100];
+    const char *more[] = {"--fault", spec, NULL};
+    snprintf (spec, sizeof (spec), "%s path=/v1/completions n=2-99", fault);
+    kit_serve (&g, "vllm", "generator: {tries: 2}\n", more);
+    siblings (1);
+    kit_start (&g, 1);
+    for (int i = 0; i < 400 && g.done == 0; i++) {
+        g.ahead_ns += 30000000; /* pauses pass */
+        kit_pass (&g);
+    }
+    CHECK (g.done == 1 && g.got[0].r.error == code && g.got[0].text[0] == 0);
+    if (g.got[0].r.error != code)
+        printf ("    %s: %d\n", fault, g.got[0].r.error);
+    kit_end (&g);
+}
+
+static void failures_end_a_sample_with_their_code (void)
+{
+    ends_with ("500", ESP_EPEER);
+    ends_with ("broken-json", ESP_EPEER);
+    ends_with ("too-many-tokens", ESP_EPEER);
+    ends_with ("401", ESP_ECANCELED); /* the probe that follows is refused: nobody is in service */
+}
+
+static void a_row_that_is_no_problem_ends_its_jobs (void)
+{
+    kit_serve (&g, "vllm", NULL, NULL);
+    kit_job (&g, 0, "{\"x\":1}", NULL, 0);
+    kit_do (&g, 1);
+    CHECK (g.got[0].r.error == ESP_EFORMAT);
+    kit_end (&g);
+}
+
+static void survives_failure_of_every_allocation (void)
+{
+    static const char *const none[] = {NULL};
+    for (long n = 0; n < 160; n++) {
+        kit_serve (&g, kit_kinds[n % KIT_KINDS], "step: {separator: \"\\n\\n\", every: 2}\n", none);
+        siblings (3);
+        g.jobs[2].task.id.problem = 9;
+        esp_alloc_fail_after (n / 2);
+        kit_start (&g, 3);
+        for (int i = 0; i < 6 && g.done < 3; i++)
+            kit_pass (&g);
+        esp_alloc_fail_after (-1);
+        for (int i = 0; i < 2000 && g.done < 3; i++) {
+            g.ahead_ns += 10000000;
+            kit_pass (&g);
+        }
+        CHECK (g.done == 3);
+        for (int i = 0; i < 3; i++)
+            CHECK (g.got[i].r.error == ESP_OK || g.got[i].r.error == ESP_ENOMEM);
+        kit_end (&g);
+    }
+}
+
+int main (void)
+{
+    static const struct suite_case cases[] = {
+        {"siblings are one request, and each has its own seed",
+         siblings_are_one_request_and_each_has_its_own_seed},
+        {"what is no sibling is asked alone", what_is_no_sibling_is_asked_alone},
+        {"a request has no more samples than fit", a_request_has_no_more_samples_than_fit},
+        {"a server without n gets single requests", a_server_without_n_gets_single_requests},
+        {"the prompt is counted once per request", the_prompt_is_counted_once_per_request},
+        {"logprobs are summed and kept", logprobs_are_summed_and_kept},
+        {"without logprobs none are given", without_logprobs_none_are_given},
+        {"partial texts are shown whole", partial_texts_are_shown_whole},
+        {"what is sent is traced as it is sent", what_is_sent_is_traced_as_it_is_sent},
+        {"an action has its own system prompt", an_action_has_its_own_system_prompt},
+        {"a problem brings messages and first words", a_problem_brings_messages_and_first_words},
+        {"prompts may be rendered here", prompts_may_be_rendered_here},
+        {"a doubled BOS is taken off", a_doubled_bos_is_taken_off},
+        {"a dead first server changes nothing", a_dead_first_server_changes_nothing},
+        {"one of several siblings may be cancelled", one_of_several_siblings_may_be_cancelled},
+        {"a cancel while the prompt is rendered is fine",
+         a_cancel_while_the_prompt_is_rendered_is_fine},
+        {"close may come at any moment", close_may_come_at_any_moment},
+        {"failures end a sample with their code", failures_end_a_sample_with_their_code},
+        {"a row that is no problem ends its jobs", a_row_that_is_no_problem_ends_its_jobs},
+        {"survives failure of every allocation", survives_failure_of_every_allocation},
+        {NULL, NULL},
+    };
+    return suite_main ("generator", cases);
+}
