@@ -21,9 +21,7 @@ enum {
     AFTER_MOST_S = 120 /* of a Retry-After */
 };
 #define IDLE_PART                                                                                  \
-    0.5 /* a server this full is one that idles: work leaves a full home for it; larger: prefixes are read again */
-#define BOUND                                                                                      \
-    1.25 /* of the mean load: more than that is too busy for a new problem; smaller: problems are split */
+    0.15 /* a server this full is one that idles: work leaves a full home for it; larger: prefixes are read again */
 
 /* ---- lists ---- */
 
@@ -287,37 +285,35 @@ void servers_set_home (servers *s, uint64_t home, const server *where)
     s->homes[home % HOMES].server = where->index + 1;
 }
 
+static uint32_t look_up (const servers *all, uint64_t home)
+{
+    return home && all->homes[home % HOMES].key == home ? all->homes[home % HOMES].server : 0;
+}
+
+/* Of its prefix; where that was forgotten, of what it is spread by (a generator's: the problem's root). */
 static server *home_of (const servers *all, const exchange *e, uint64_t now)
 {
-    uint64_t home = e->ask.home;
-    uint32_t at =
-        home && all->homes[home % HOMES].key == home ? all->homes[home % HOMES].server : 0;
+    uint32_t at = look_up (all, e->ask.home);
+    if (!at)
+        at = look_up (all, e->ask.spread);
     return at && at <= all->count && at != e->avoid && all->items[at - 1]->state == SERVER_UP &&
                    now >= all->items[at - 1]->next_ns
                ? all->items[at - 1]
                : NULL;
 }
 
-/* The first one in the order of its hashes that is not too busy. */
+/* A problem without a home: the least busy server, so that each gets as many problems; of equals the first in the order of
+ * hash(spread, URL), which is the same on every worker. */
 static server *rendezvous (const servers *all, const exchange *e, uint64_t now)
 {
     server *best = NULL;
     uint64_t best_hash = 0;
-    double sum = 0;
-    size_t up = 0;
-    for (size_t i = 0; i < all->count; i++)
-        if (all->items[i]->state == SERVER_UP) {
-            sum += load (all->items[i]);
-            up++;
-        }
     for (size_t i = 0; i < all->count; i++) {
         server *s = all->items[i];
         uint64_t hash = esp_hash_fast (e->ask.spread, s->hash);
-        double after = load (s) + (double)e->ask.weight / server_limit (s);
-        if (!takes (s, e, now) || i + 1 == e->avoid || (best && hash <= best_hash))
+        if (!takes (s, e, now) || i + 1 == e->avoid)
             continue;
-        if (after <= BOUND * (sum + (double)e->ask.weight / server_limit (s)) / (double)up ||
-            s->in_flight == 0) {
+        if (!best || load (s) < load (best) || (load (s) == load (best) && hash > best_hash)) {
             best = s;
             best_hash = hash;
         }
@@ -327,10 +323,11 @@ static server *rendezvous (const servers *all, const exchange *e, uint64_t now)
 
 static server *pick (const servers *all, const exchange *e, uint64_t now)
 {
-    server *home = home_of (all, e, now), *other;
+    bool affine = all->setup.options->affinity;
+    server *home = affine ? home_of (all, e, now) : NULL, *other;
     if (home && takes (home, e, now))
         return home;
-    other = home ? NULL : rendezvous (all, e, now);
+    other = home || !affine ? NULL : rendezvous (all, e, now);
     if (!other)
         other = least_busy (all, e, now, false);
     if (home && other && load (other) > IDLE_PART)

@@ -43,6 +43,10 @@ const esp_option server_option_rows[] = {
      "at once on each server, of this rank; 0 = twice the slots of a llama.cpp server, else 64 at "
      "first and then by what /metrics says",
      ESP_OPT_FREE, false},
+    {"affinity", ESP_OPT_BOOL, offsetof (server_options, affinity), "true", 0, 0, NULL, "",
+     "with several servers: send a prefix to the one that holds it; false: always to the least "
+     "busy one",
+     ESP_OPT_FREE, false},
     {"wait_s", ESP_OPT_DOUBLE, offsetof (server_options, wait_s), "60", 0, 1000000, NULL, "s",
      "how long the first server may take to answer at the start", ESP_OPT_FREE, false},
     {"first_byte_s", ESP_OPT_DOUBLE, offsetof (server_options, first_byte_s), "300", 0.1, 1000000,

@@ -135,6 +135,14 @@ esp_err servers_ready (const servers *s, esp_error *why)
                           worst ? worst->trouble : nobody, waited, s->setup.section);
 }
 
+uint32_t servers_up (const servers *s)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s->count; i++)
+        n += s->items[i]->state == SERVER_UP;
+    return n;
+}
+
 uint32_t servers_slots (const servers *s)
 {
     uint64_t sum = 0;

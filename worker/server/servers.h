@@ -26,6 +26,7 @@ typedef struct server_options { /* of every engine that speaks HTTP: rows below 
     const char *api_key_env, *api_key_file;
     const char *proxy, *ca_file;
     bool verify_tls;
+    bool affinity;
     int64_t in_flight; /* sequences per server; 0 = what the server says, else 64 */
     double wait_s;     /* at start, for the first server to answer */
     double first_byte_s, idle_s, total_s;
@@ -90,6 +91,7 @@ void servers_poll (servers *s);
 ESP_MUST_CHECK esp_err servers_ready (const servers *s, esp_error *why);
 /* Sequences that all servers in service take at once. */
 uint32_t servers_slots (const servers *s);
+uint32_t servers_up (const servers *s); /* how many are in service */
 
 /* For check, and for messages. */
 size_t servers_count (const servers *s);

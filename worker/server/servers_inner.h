@@ -88,7 +88,7 @@ struct servers {
 };
 
 enum {
-    HOMES = 1 << 14, /* prefixes with a home; too few: prefix caches are missed */
+    HOMES = 1 << 17, /* prefixes with a home; too few: prefix caches are missed */
     MOST_SERVERS = 4096
 };
 

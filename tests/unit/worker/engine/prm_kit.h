@@ -255,6 +255,7 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
     snprintf (k->url, sizeof (k->url), "%s", http_server_url (k->play.server));
     k->server = (server_options){.url = k->url,
                                  .verify_tls = true,
+                                 .affinity = true,
                                  .proxy = "none",
                                  .in_flight = 64,
                                  .wait_s = 10,

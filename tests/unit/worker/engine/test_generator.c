@@ -80,7 +80,7 @@ static void a_request_has_no_more_samples_than_fit (void)
 {
     static const char *const slots[] = {"--slots", "3", NULL};
     kit_serve (&g, "llamacpp", NULL, slots);
-    CHECK (g.kind->slots (g.state) == 3);
+    CHECK (g.kind->slots (g.state) == 6);
     siblings (1);
     (void)requests_for (1);
     siblings (7);

@@ -231,6 +231,7 @@ static inline void set_defaults (struct set *k)
     k->o = (server_options){.model = "auto",
                             .proxy = "none",
                             .verify_tls = true,
+                            .affinity = true,
                             .wait_s = 60,
                             .first_byte_s = 300,
                             .idle_s = 60,
