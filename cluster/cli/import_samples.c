@@ -92,7 +92,7 @@ static esp_err add_solutions (struct gathering *g, json_t *group)
     json_t *list = json_object_get (group, "completions");
     given *all = NULL;
     esp_error why = {0};
-    esp_err err = given_read (esp_buf_span (&g->json), "\n\n", &all, &why);
+    esp_err err = given_read (esp_buf_span (&g->json), "\n\n", NULL, &all, &why);
     if (err != ESP_OK)
         return err == ESP_ENOMEM ? no_memory (g) : bad_line (g, why.text);
     for (size_t i = 0; i < given_count (all) && err == ESP_OK; i++)

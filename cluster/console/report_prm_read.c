@@ -157,7 +157,7 @@ static size_t steps_of (span json, const char *separator)
 {
     given *g = NULL;
     size_t steps = 0;
-    if (given_read (json, separator, &g, NULL) == ESP_OK && given_count (g) == 1)
+    if (given_read (json, separator, NULL, &g, NULL) == ESP_OK && given_count (g) == 1)
         steps = given_steps (g, 0);
     given_destroy (g);
     return steps;

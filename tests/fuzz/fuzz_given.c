@@ -18,7 +18,7 @@ static void check_row (span json)
     given *g = NULL;
     int64_t first;
     bool right;
-    esp_err err = given_read (json, "\n\n", &g, &why);
+    esp_err err = given_read (json, "\n\n", NULL, &g, &why);
     assert (err == ESP_OK || why.text[0] != 0);
     for (size_t i = 0; g && i < given_count (g); i++) {
         size_t end = 0;

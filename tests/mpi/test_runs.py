@@ -271,6 +271,33 @@ def split_work(test):
                f"workers: a rank that is not there is a sentence at the start (status {status}: {err.strip()[:300]!r})")
 
 
+GIVEN = """search: {strategy: best_of_n, n: 6}
+generator: {engine: file}
+prm:
+- {name: numbers, engine: fake}
+- {name: arithmetic, engine: arithmetic}
+verifier: {kind: answer}
+"""
+
+
+def given(test):
+    """Solutions that the rows bring, 3 to 5 of them where 6 are asked for; two PRMs, verdicts: one process = 3 ranks."""
+    problems, path = test.out("given.jsonl"), test.out("given.yaml")
+    with open(problems, "w") as out:
+        for i in range(20):
+            texts = [f"{i} + {j} = {i + j}.\n\nSo \\boxed{{{i + j}}}" for j in range(3 + i % 3)]
+            out.write(json.dumps({"id": f"g{i}", "problem": f"Problem {i}", "answer": str(i + 1), "completions": texts}) + "\n")
+    with open(path, "w") as out:
+        out.write("".join(line + "\n" for line in RUN.replace("PROBLEMS", problems).splitlines()
+                          if line.split(":")[0] not in ("search", "generator", "prm", "verifier")) + GIVEN)
+    got = [test.run(ranks, ["run", path, f"run.output={test.out(f'given-{ranks}')}"]) for ranks in (1, 3)]
+    rows = [test.rows(f"given-{ranks}") for ranks in (1, 3)]
+    count = rows[0][1].count("\n") if len(rows[0]) == 2 else 0
+    right = rows[0][1].count('"correct":true') if len(rows[0]) == 2 else 0
+    test.check([x[0] for x in got] == [0, 0] and rows[0] == rows[1] and count == sum(3 + i % 3 for i in range(20)) and right == 20,
+               f"given solutions: one process = 3 ranks, {count} candidates, {right} right (status {[x[0] for x in got]}: {got[0][1][-200:]})")
+
+
 def bad_starts(test):
     status, err = test.run(2, ["run", test.run_file + ".not"])
     test.check("not" in err, f"a missing run file ends all ranks with a sentence (status {status}: {err.strip()[:200]!r})")
@@ -306,7 +333,7 @@ def main():
         test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
         deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
         equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
-        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work)] + equal)
+        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("given", given)] + equal)
         kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
         report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")

@@ -28,7 +28,7 @@ static const esp_option options[] = {
      .type = ESP_OPT_STRING,
      .offset = offsetof (struct file_options, separator),
      .fallback = "\"\\n\\n\"",
-     .help = "Where a step ends in a text of the problem rows; joins steps that come as a list.",
+     .help = "Joins steps that come as a list; section step says where a step of a text ends.",
      .unit = ""},
     ESP_OPTION_END};
 
@@ -92,7 +92,7 @@ static esp_err find_given (struct file_engine *e, span json, const given **out)
         if (k->used < oldest->used)
             oldest = k;
     }
-    err = given_read (json, e->o->separator, &made, NULL);
+    err = given_read (json, e->o->separator, e->setup.step, &made, NULL);
     if (err != ESP_OK)
         return err;
     given_destroy (oldest->given);
@@ -194,7 +194,7 @@ static void file_start (void *state, const job *const *jobs, size_t n)
 static esp_err file_check_problem (span json, esp_error *error)
 {
     given *g = NULL;
-    esp_err err = given_read (json, "\n\n", &g, error);
+    esp_err err = given_read (json, "\n\n", NULL, &g, error);
     given_destroy (g);
     return err;
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "worker/prompt/step_rule.h"
 
 typedef struct solution {
     esp_buf text;
@@ -14,8 +15,9 @@ typedef struct solution {
 } solution;
 
 struct given {
-    char *separator;     /* owned */
-    solution *solutions; /* owned */
+    const struct step_rule *rule; /* borrowed while it is read */
+    char *separator;              /* owned */
+    solution *solutions;          /* owned */
     size_t count, cap;
 };
 
@@ -68,6 +70,18 @@ static esp_err end_step (solution *s, size_t at)
     return ESP_OK;
 }
 
+static esp_err cut_by_rule (const given *g, solution *s, span text)
+{
+    span rest = text, step;
+    bool thinking = false;
+    esp_err err = ESP_OK;
+    while (err == ESP_OK && step_rule_next (g->rule, &thinking, &rest, &step))
+        err = end_step (s, text.len - rest.len);
+    if (err == ESP_OK && s->step_count > 0)
+        s->ends[s->step_count - 1] = text.len; /* white space at the end */
+    return err;
+}
+
 /* White space alone is no step: it belongs to the one before it. */
 static esp_err cut_text (given *g, span text)
 {
@@ -77,7 +91,9 @@ static esp_err cut_text (given *g, span text)
     esp_err err = new_solution (g, &s);
     if (err == ESP_OK)
         err = esp_buf_add (&s->text, text);
-    while (err == ESP_OK && at < text.len) {
+    if (err == ESP_OK && g->rule)
+        err = cut_by_rule (g, s, text);
+    while (err == ESP_OK && !g->rule && at < text.len) {
         span rest = span_make (text.ptr + at, text.len - at);
         size_t found = span_find (rest, mark);
         at += found < rest.len ? found + mark.len : rest.len;
@@ -240,11 +256,14 @@ static esp_err say (esp_err err, esp_error *why)
     }
 }
 
-esp_err given_read (span json, const char *separator, given **out, esp_error *why)
+esp_err given_read (span json, const char *separator, const struct step_rule *rule, given **out,
+                    esp_error *why)
 {
     given *g = esp_calloc (1, sizeof (*g));
     json_t *row = NULL;
     esp_err err = ESP_ENOMEM;
+    if (g)
+        g->rule = rule;
     if (g && (g->separator = esp_strdup (separator)) && (err = load (json, &row)) == ESP_OK)
         err = add_all (g, row);
     json_decref (row);

@@ -13,8 +13,8 @@
  *     question.pre_generated_steps its steps
  *     solution                     one solution (EvalPlus; elsewhere it is the reference solution)
  *
- * A solution is a text, a list of steps, or an object with one of these fields.  A text is cut into steps behind each
- * separator; steps of a list are joined by it, so that the whole text has the same steps.
+ * A solution is a text, a list of steps, or an object with one of these fields.  A text is cut into steps by the run's rule, or
+ * behind each separator; steps of a list are joined by the separator.
  *
  * Ownership: a given owns its texts; spans are borrowed from it.  Threads: none.  Input is hostile: limits below.
  */
@@ -28,9 +28,12 @@ enum {
 };
 
 typedef struct given given;
+struct step_rule; /* worker/prompt/step_rule.h */
 
-/* Errors: ESP_ENOENT (brings none; sentence), ESP_EFORMAT (no JSON object, or a field of another shape; sentence), ESP_ETOOBIG, ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err given_read (span json, const char *separator, given **out, esp_error *why);
+/* Errors: ESP_ENOENT (brings none; sentence), ESP_EFORMAT (no JSON object, or a field of another shape; sentence), ESP_ETOOBIG, ESP_ENOMEM.
+ * rule: borrowed for the call; NULL: the separator cuts. */
+ESP_MUST_CHECK esp_err given_read (span json, const char *separator, const struct step_rule *rule,
+                                   given **out, esp_error *why);
 void given_destroy (given *g); /* accepts NULL */
 
 size_t given_count (const given *g);

@@ -5,9 +5,9 @@
 #include "cluster/cli/import.h"
 #include <stdio.h>
 #include <string.h>
+#include "cluster/cli/run_config.h"
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
-#include "proto/config/config.h"
 #include "tests/support/suite.h"
 
 static const char bon[] = "# best of n, as their recipes look\n"
@@ -56,9 +56,24 @@ static void says (const config *c, const char *key, const char *value)
     CHECK (got && strcmp (got, value) == 0);
 }
 
+/* Every key is known, every value is right. */
+static void binds (void)
+{
+    run_config *c = NULL;
+    esp_buf mistakes = {0};
+    esp_error error = {0};
+    esp_err err = run_config_parse (esp_buf_span (&out), NULL, 0, &c, &mistakes, &error);
+    if (err != ESP_OK)
+        printf ("    %s%s", error.text, esp_buf_text (&mistakes));
+    CHECK (err == ESP_OK);
+    esp_buf_free (&mistakes);
+    run_config_destroy (c);
+}
+
 static void a_best_of_n_recipe_becomes_a_run_file (void)
 {
     config *c = imported (bon);
+    binds ();
     says (c, "run.seed", "0");
     says (c, "problems.limit", "100");
     says (c, "problems.file", "MATH-500.jsonl");
@@ -83,6 +98,7 @@ static void a_best_of_n_recipe_becomes_a_run_file (void)
 static void a_beam_recipe_keeps_its_defaults_and_quirks (void)
 {
     config *c = imported (beam);
+    binds ();
     says (c, "run.seed", "42");
     says (c, "problems.limit", "10");
     says (c, "search.strategy", "beam");
@@ -108,6 +124,7 @@ static void a_beam_recipe_keeps_its_defaults_and_quirks (void)
 static void a_dvts_recipe_keeps_its_lookahead (void)
 {
     config *c = imported ("approach: dvts\nn: 8\nprm_path: me/my-prm\n");
+    binds ();
     says (c, "search.strategy", "dvts");
     says (c, "search.keep", "2");
     says (c, "search.expand", "4");

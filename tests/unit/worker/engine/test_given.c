@@ -6,12 +6,13 @@
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "tests/support/suite.h"
+#include "worker/prompt/step_rule.h"
 
 static given *read (const char *json)
 {
     given *g = NULL;
     esp_error why = {0};
-    esp_err err = given_read (span_of (json), "\n\n", &g, &why);
+    esp_err err = given_read (span_of (json), "\n\n", NULL, &g, &why);
     if (err != ESP_OK)
         printf ("    %s\n", why.text);
     CU_ASSERT_EQUAL_FATAL (err, ESP_OK);
@@ -106,7 +107,7 @@ static void other_shapes_are_refused (void)
     for (size_t i = 0; i < sizeof (bad) / sizeof (bad[0]); i++) {
         given *g = NULL;
         esp_error why = {0};
-        FAILS (given_read (span_of (bad[i].json), "\n\n", &g, &why), bad[i].code);
+        FAILS (given_read (span_of (bad[i].json), "\n\n", NULL, &g, &why), bad[i].code);
         CHECK (g == NULL && why.text[0] != 0);
     }
     CHECK (esp_alloc_live () == 0);
@@ -139,14 +140,32 @@ static void the_first_error_is_what_the_row_says (void)
     FAILS (given_correct (span_of ("{\"correct\":\"yes\"}"), &right), ESP_ENOENT);
 }
 
+static void a_rule_cuts_texts_and_not_lists (void)
+{
+    const char *lines[] = {"\n"};
+    step_options o = {.answer = {.separator = {lines, 1}, .every = 1}, .think = {.every = 1}};
+    step_rule *rule = NULL;
+    given *g = NULL;
+    esp_error error = {0};
+    PASS (step_rule_create (&o, &rule, &error));
+    PASS (given_read (span_of ("{\"completions\":[\"a\\nb\\n\\n\",[\"c\\nd\",\"e\"],\" \"]}"),
+                      "\n\n", rule, &g, &error));
+    CHECK (given_count (g) == 3 && given_steps (g, 0) == 2 && given_steps (g, 1) == 2);
+    CHECK (given_step_end (g, 0, 0) == 2 && given_step_end (g, 0, 1) == 5); /* all of the text */
+    CHECK (given_is_list (g, 1) && !given_is_list (g, 0) && given_steps (g, 2) == 1);
+    given_destroy (g);
+    step_rule_destroy (rule);
+    CHECK (esp_alloc_live () == 0);
+}
+
 static void survives_failure_of_every_allocation (void)
 {
     esp_err err = ESP_ENOMEM;
     for (long n = 0; err != ESP_OK && n < 60; n++) {
         given *g = NULL;
         esp_alloc_fail_after (n);
-        err = given_read (span_of ("{\"completions\":[\"a\\n\\nb\",[\"c\",\"d\"]]}"), "\n\n", &g,
-                          NULL);
+        err = given_read (span_of ("{\"completions\":[\"a\\n\\nb\",[\"c\",\"d\"]]}"), "\n\n", NULL,
+                          &g, NULL);
         esp_alloc_fail_after (-1);
         CHECK (err == ESP_OK || err == ESP_ENOMEM);
         given_destroy (g);
@@ -162,6 +181,7 @@ int main (void)
         {"white space is no step", white_space_is_no_step},
         {"other shapes are refused", other_shapes_are_refused},
         {"the first error is what the row says", the_first_error_is_what_the_row_says},
+        {"a rule cuts texts and not lists", a_rule_cuts_texts_and_not_lists},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };
