@@ -298,29 +298,54 @@ esp_err config_flatten (config *c, const yaml_tree *root, const char *file, yaml
 
 /* --- overrides --- */
 
+/* What an override is about: "generator[1].url". */
+struct target {
+    span section;
+    size_t index;
+    bool indexed; /* says which item */
+};
+
+/* False: "generator[x]", "generator[1]x". */
+static bool find_target (span name, struct target *out)
+{
+    size_t open = span_find (name, span_of ("[")), i = open + 1;
+    *out = (struct target){name, 0, open < name.len};
+    if (!out->indexed)
+        return true;
+    out->section.len = open;
+    for (; i < name.len && name.ptr[i] >= '0' && name.ptr[i] <= '9' && out->index < 100000; i++)
+        out->index = 10 * out->index + (size_t)(name.ptr[i] - '0');
+    return open > 0 && i > open + 1 && i + 1 == name.len && name.ptr[i] == ']';
+}
+
 /* An override replaces its key and all inside it, whatever its value has inside. */
-static void replace_key (config *c, const config_section *section, const char *key, size_t start)
+static void replace_key (config *c, const struct source *s, const char *key)
 {
     size_t kept = 0;
     for (size_t i = 0; i < c->entry_count; i++)
-        if (i >= start || c->entries[i].section != section || !is_inside (c->entries[i].key, key))
+        if (i >= s->start || c->entries[i].section != s->section ||
+            c->entries[i].index != s->index || !is_inside (c->entries[i].key, key))
             c->entries[kept++] = c->entries[i];
     c->entry_count = kept;
 }
 
-/* Lists are replaced whole: there is no name for an item. */
-static esp_err refuse_items (const config *c, const char *label, const config_section *section,
+/* An item of a list section is named by its number; other lists are replaced whole. */
+static esp_err refuse_items (const config *c, const char *label, const struct target *t,
                              const char *key, esp_error *error)
 {
-    if (section && config_section_is_list (section))
-        return esp_error_set (error, ESP_EFORMAT,
-                              "%s: %s is a list in %s (line %u); its items cannot be overridden, "
-                              "change the file",
-                              label, section->name, section->file, section->line);
+    const config_section *section = config_section_find (c, t->section);
+    bool list = section && config_section_is_list (section);
+    if (list && !t->indexed)
+        return esp_error_set (
+            error, ESP_EFORMAT,
+            "%s: %s is a list in %s (line %u); say which of its items: %s[0].%s=...", label,
+            section->name, section->file, section->line, section->name, key);
+    if (t->indexed && t->index >= (list ? section->tree->count : 1))
+        return esp_error_set (error, ESP_EFORMAT, "%s: there is no item %zu", label, t->index);
     for (size_t i = 0; section && i < c->entry_count; i++) {
         const config_entry *e = &c->entries[i];
-        if (e->section == section && e->node->kind == YAML_TREE_LIST && is_inside (key, e->key) &&
-            strcmp (key, e->key) != 0)
+        if (e->section == section && e->index == t->index && e->node->kind == YAML_TREE_LIST &&
+            is_inside (key, e->key) && strcmp (key, e->key) != 0)
             return esp_error_set (error, ESP_EFORMAT,
                                   "%s: %s.%s is a list; give it whole: %s.%s=[first, second]",
                                   label, section->name, e->key, section->name, e->key);
@@ -332,16 +357,19 @@ static esp_err apply (config *c, const char *label, span path, span value, esp_e
 {
     size_t dot = span_find (path, span_of ("."));
     struct source s = {.c = c, .label = label, .start = c->entry_count};
+    struct target t;
     yaml_fault fault = {0};
     yaml_tree *node = NULL;
     char *key = esp_arena_string (c->arena, span_make (path.ptr + dot + 1, path.len - dot - 1));
-    esp_err err = key ? refuse_items (c, label, config_section_find (c, span_make (path.ptr, dot)),
-                                      key, error)
-                      : ESP_ENOMEM;
-    if (err != ESP_OK)
+    esp_err err = key ? ESP_OK : ESP_ENOMEM;
+    if (err == ESP_OK && !find_target (span_make (path.ptr, dot), &t))
+        err = esp_error_set (error, ESP_EFORMAT,
+                             "%s: an item of a list is written section[number].key=value", label);
+    if (err != ESP_OK || (err = refuse_items (c, label, &t, key, error)) != ESP_OK)
         return err;
     s.fault = &fault;
-    if (!(s.section = config_section_make (c, span_make (path.ptr, dot))))
+    s.index = t.index;
+    if (!(s.section = config_section_make (c, t.section)))
         return ESP_ENOMEM;
     if ((err = yaml_tree_parse (c->arena, value, &node, &fault)) == ESP_OK)
         err = flatten (&s, key, node);
@@ -352,7 +380,7 @@ static esp_err apply (config *c, const char *label, span path, span value, esp_e
     if (!s.section->present)
         s.section->label = label;
     s.section->present = true;
-    replace_key (c, s.section, key, s.start);
+    replace_key (c, &s, key);
     return ESP_OK;
 }
 

@@ -46,10 +46,10 @@ ESP_MUST_CHECK esp_err config_read (const char *path, config **out, esp_error *e
 ESP_MUST_CHECK esp_err config_parse (span yaml, const char *name, config **out, esp_error *error);
 void config_destroy (config *c); /* accepts NULL */
 
-/* "section.key=value" or "section.a.b=value"; the value is YAML (numbers, true, [a, b], {a: 1}, text).
+/* "section.key=value" or "section.a.b=value", "section[1].key=value" for an item of a list; the value is YAML (numbers, true, [a, b], {a: 1}, text).
  * Replaces what the file says about that key and all inside it.  Call before binding.  Sentences begin
  * "override 3 'search.keep=8':", counted from the first call.  Errors: ESP_EFORMAT (no '=', no section, bad
- * value, an item of a list); names that nobody knows are found by config_check_unknown. */
+ * value, no such item); names that nobody knows are found by config_check_unknown. */
 ESP_MUST_CHECK esp_err config_override (config *c, const char *assignment, esp_error *error);
 
 /* 0 = absent or an empty list, 1 = a map (or a list of one), n = a list of n maps. */

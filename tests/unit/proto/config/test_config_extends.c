@@ -107,6 +107,31 @@ static void a_list_replaces_the_section_and_is_replaced_whole (void)
     config_destroy (c);
 }
 
+static void items_of_lists_are_overridden_by_number (void)
+{
+    static const char *const bad[] = {
+        "prm[2].url=x", "prm[].url=x",      "prm[x].url=x", "prm[1]x.url=x",
+        "[1].url=x",    "search[1].keep=2", "prm[1.url=x",  "prm[99999999999999999999].url=x",
+        "prm[-1].url=x"};
+    config *c;
+    esp_error error = {0};
+    given_file ("run.yaml", "search: {keep: 1}\nprm: [{url: p, note: n}, {url: q}]\n");
+    c = given_config ("run.yaml");
+    for (size_t i = 0; i < sizeof (bad) / sizeof (bad[0]); i++)
+        FAILS (config_override (c, bad[i], &error), ESP_EFORMAT);
+    PASS (config_override (c, "prm[1].url=z", &error));
+    PASS (config_override (c, "prm[1].note=m", &error));
+    PASS (config_override (c, "search[0].keep=3", &error)); /* a map is a list of one */
+    CHECK (strcmp (config_peek_at (c, "prm", 0, "url"), "p") == 0);
+    CHECK (strcmp (config_peek_at (c, "prm", 0, "note"), "n") == 0);
+    CHECK (strcmp (config_peek_at (c, "prm", 1, "url"), "z") == 0);
+    CHECK (strcmp (config_peek_at (c, "prm", 1, "note"), "m") == 0);
+    says (c, "search.keep", "3");
+    CHECK (config_section_count (c, "prm") == 2);
+    config_destroy (c);
+    CHECK (esp_alloc_live () == 0);
+}
+
 static void names_are_relative_to_the_file_that_says_them (void)
 {
     config *c;
@@ -271,6 +296,7 @@ int main (void)
          a_key_without_a_value_takes_its_default_again},
         {"a list replaces the section and is replaced whole",
          a_list_replaces_the_section_and_is_replaced_whole},
+        {"items of lists are overridden by number", items_of_lists_are_overridden_by_number},
         {"names are relative to the file that says them",
          names_are_relative_to_the_file_that_says_them},
         {"mistakes are told where the key stands", mistakes_are_told_where_the_key_stands},

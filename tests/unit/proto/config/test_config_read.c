@@ -254,11 +254,11 @@ static void refused_overrides_say_why_and_change_nothing (void)
          "override 9 'search.keep=@': not YAML: a value cannot begin with this character; "
          "put it in quotes"},
         {"samples.format=x",
-         "override 10 'samples.format=x': samples is a list in run.yaml (line 2); its "
-         "items cannot be overridden, change the file"},
+         "override 10 'samples.format=x': samples is a list in run.yaml (line 2); say "
+         "which of its items: samples[0].format=..."},
         {"samples.0.format=x",
          "override 11 'samples.0.format=x': samples is a list in run.yaml (line 2); "
-         "its items cannot be overridden, change the file"},
+         "say which of its items: samples[0].0.format=..."},
         {"search.stop.0=x", "override 12 'search.stop.0=x': search.stop is a list; give it whole: "
                             "search.stop=[first, second]"},
         {"search.b={a: {b: 1}, a.b: 2}",
