@@ -43,9 +43,13 @@ static void got (const struct kit *k, const char *text, uint32_t steps, uint32_t
 static void child_i_is_solution_i (void)
 {
     struct kit k;
+    task few = to_end (0, 100);
     open_kit (&k);
     kit_do (&k, to_end (0, 100), three, NULL);
     got (&k, "a\n\nb c\n\nd", 3, 4, FINISH_EOS); /* words */
+    few.max_tokens = 2;
+    kit_do (&k, few, three, NULL);
+    got (&k, "a\n\nb c\n\nd", 3, 2, FINISH_EOS); /* max_tokens cuts the count, not what is given */
     kit_do (&k, to_end (1, 100), three, NULL);
     got (&k, "x\n\ny", 2, 2, FINISH_EOS);
     kit_do (&k, to_end (0, 2), three, NULL);
