@@ -59,6 +59,17 @@ static void child_i_is_solution_i (void)
     kit_close (&k);
 }
 
+static void as_many_tokens_as_were_asked_for_are_counted_and_the_text_stays (void)
+{
+    struct kit k;
+    task t = to_end (0, 100);
+    t.max_tokens = 3;
+    open_kit (&k);
+    kit_do (&k, t, three, NULL);
+    got (&k, "a\n\nb c\n\nd", 3, 3, FINISH_EOS);
+    kit_close (&k);
+}
+
 static void a_branch_goes_on_where_solutions_begin_with_it (void)
 {
     struct kit k;
@@ -140,6 +151,8 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"child i is solution i", child_i_is_solution_i},
+        {"as many tokens as were asked for are counted, and the text stays",
+         as_many_tokens_as_were_asked_for_are_counted_and_the_text_stays},
         {"a branch goes on where solutions begin with it",
          a_branch_goes_on_where_solutions_begin_with_it},
         {"beyond the list there is nothing", beyond_the_list_there_is_nothing},
