@@ -132,6 +132,7 @@ struct generator_facts {
     char text[2048];  /* the rendered example */
     char bos[32];     /* llama.cpp puts this before every prompt, and the template does so too */
     char sample[100]; /* what it generated */
+    char model[256];  /* who it said it was in that answer */
 };
 
 /* generator_root.c */

@@ -268,6 +268,11 @@ static void request_chunk (void *ctx, server *s, span bytes)
 static esp_err end_of_stream (struct request *r, esp_error *why)
 {
     enum sse_end end = sse_finish (r->sse);
+    if (r->stream_err == ESP_ETOOBIG) /* of the stream: it says nothing about the prompt */
+        return esp_error_set (why, ESP_EFORMAT,
+                              "an event of the stream has more than the %zu bytes that so many "
+                              "tokens can have",
+                              gen_ask_most_bytes (&r->ask));
     if (r->stream_err != ESP_OK)
         return esp_error_set (why, r->stream_err == ESP_EENGINE ? ESP_EPEER : r->stream_err, "%s",
                               r->stream_why.text[0] ? r->stream_why.text
@@ -291,6 +296,14 @@ static uint64_t home_key (const job *j, node_ref n)
 {
     uint64_t key = esp_hash_mix (esp_hash_mix (j->task.action, j->task.id.problem), n);
     return key ? key : 1;
+}
+
+/* llama.cpp takes any model's name, also when it was started anew with another one. */
+static bool other_model (const struct request *r, const server *s)
+{
+    const struct generator_facts *f = server_data (s);
+    return server_facts_of (s)->family == FAMILY_LLAMACPP && f->model[0] && r->reply->model[0] &&
+           strcmp (f->model, r->reply->model) != 0;
 }
 
 /* It did the work, and holds the prefixes now. */
@@ -319,6 +332,9 @@ static esp_err request_take (void *ctx, server *s, span body, esp_error *why)
     for (uint32_t i = 0; i < r->ask.n; i++)
         if (r->reply->samples[i].finish == GEN_ABORTED)
             return esp_error_set (why, ESP_EPEER, "the server gave the request up");
+    if (other_model (r, s))
+        return esp_error_set (why, ESP_EPEER, "the model '%.100s' answered, not '%.100s'",
+                              r->reply->model, ((struct generator_facts *)server_data (s))->model);
     count_tokens (r, s);
     note_server (r, s);
     return ESP_OK;

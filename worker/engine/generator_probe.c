@@ -189,6 +189,7 @@ take_sample (generator *g, const server *s, struct generator_facts *f, span body
         (err = reply_finish (reply, &ask, &what)) == ESP_OK) {
         snprintf (f->sample, sizeof (f->sample), "%s", esp_buf_text (&reply->samples[0].text));
         esp_text_scrub (f->sample);
+        snprintf (f->model, sizeof (f->model), "%s", reply->model);
         f->no_n = f->stage == GENERATE_ONE && g->shape->traits.most_n > 1;
         f->stage = PROBED;
         f->probed = true;

@@ -367,12 +367,15 @@ static void close_may_come_at_any_moment (void)
 }
 
 /* What a fault at every generation does to a job. */
-static void ends_with (const char *fault, esp_err code)
+static void ends_with (const char *fault, bool streamed, esp_err code)
 {
     char spec[100];
     const char *more[] = {"--fault", spec, NULL};
     snprintf (spec, sizeof (spec), "%s path=/v1/completions n=2-99", fault);
-    kit_serve (&g, "vllm", "generator: {tries: 2}\n", more);
+    kit_serve (&g, "vllm",
+               streamed ? "generator: {tries: 2, stream: always}\n"
+                        : "generator: {tries: 2, stream: never}\n",
+               more);
     siblings (1);
     kit_start (&g, 1);
     for (int i = 0; i < 400 && g.done == 0; i++) {
@@ -387,10 +390,14 @@ static void ends_with (const char *fault, esp_err code)
 
 static void failures_end_a_sample_with_their_code (void)
 {
-    ends_with ("500", ESP_EPEER);
-    ends_with ("broken-json", ESP_EPEER);
-    ends_with ("too-many-tokens", ESP_EPEER);
-    ends_with ("401", ESP_ECANCELED); /* the probe that follows is refused: nobody is in service */
+    for (int streamed = 0; streamed < 2; streamed++) {
+        ends_with ("500", streamed, ESP_EPEER);
+        ends_with ("broken-json", streamed, ESP_EPEER);
+        ends_with ("huge=4", streamed, ESP_EPEER);
+        ends_with ("401", streamed,
+                   ESP_ECANCELED); /* the probe that follows is refused: nobody is in service */
+    }
+    ends_with ("too-many-tokens", false, ESP_EPEER);
 }
 
 static void a_row_that_is_no_problem_ends_its_jobs (void)
