@@ -8,8 +8,9 @@
 #define MARK_HALF "@1/2@" /* inside a string */
 
 static const char *const lists[] = {"choices", "data", "results", "scores", NULL};
-static const char *const scores[] = {"score", "relevance_score", "logprob",        "probs",
-                                     "data",  "scores",          "token_logprobs", NULL};
+static const char *const scores[] = {
+    "score",          "relevance_score",       "logprob", "probs", "data", "scores",
+    "token_logprobs", "output_token_logprobs", NULL};
 static const char *const logprobs[] = {"logprobs",
                                        "completion_probabilities",
                                        "output_token_logprobs",

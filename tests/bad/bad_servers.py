@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bad_servers.py - cases: model servers that fail, in every way and of every kind; servers with which nothing can be begun
+
+The model server of tests/support does wrong what it is told to.  Whatever that is: the run's rows are those of a run without it,
+and the log says what happened.
+"""
+import json
+import os
+import subprocess
+import sys
+
+from bad_kit import ESPALIER, ROOT, Skip, Wrong, answers, call, case, want, write
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+from server_kit import Server  # noqa: E402
+
+PROGRAM = os.path.join(os.path.dirname(ESPALIER), "tests", "support", "model_server")
+PATHS = {"vllm": "/v1/completions", "sglang": "/generate", "llamacpp": "/completion", "openai": "/v1/chat/completions"}
+RUN = """run: {name: bad, output: out}
+problems: {file: p.jsonl}
+search: {strategy: beam, keep: 2, expand: 2, max_steps: 8}
+generator: {engine: vllm, url: "http://127.0.0.1:1", wait_s: 20, first_byte_s: 2, idle_s: 1}
+prm: {engine: arithmetic}
+verifier: {kind: answer}
+observe: {enabled: false}
+log: {level: info}
+"""
+LOGPROBS = "generator.logprobs=sum"
+PLAIN = "generator.stream=never"  # llama.cpp is streamed else, answer by answer
+
+
+def folder():
+    if not os.path.exists(PROGRAM):
+        raise Skip(f"no {PROGRAM}")
+    write("run.yaml", RUN)
+    write("p.jsonl", "".join(json.dumps({"id": f"p{i}", "problem": f"What is {a} + {b} + {c}?", "answer": str(a + b + c)}) + "\n"
+                             for i, (a, b, c) in enumerate(((12, 7, 30), (5, 9, 2), (31, 4, 4)))))
+
+
+def run_at(server, kind, output, *more):
+    return call("run", "run.yaml", f"generator.engine={kind}", f"generator.url={server.url}", f"run.output={output}", *more)
+
+
+def survives(fault, when, words, *more, kinds=tuple(PATHS), silent=()):
+    """Request 1 of the path is the probe.  words: what the log says; silent: kinds that mend it without a word."""
+    folder()
+    for kind in kinds:
+        with Server(PROGRAM, "--kind", kind) as server:
+            want(run_at(server, kind, "calm-" + kind, *more), 0)
+        with Server(PROGRAM, "--kind", kind, "--fault", f"{fault} path={PATHS[kind]} n={when}") as server:
+            err = want(run_at(server, kind, "out-" + kind, *more), 0)
+            fired = server.get("/stats")[1]["faults"]
+        if fired == 0:
+            raise Wrong(f"{kind}: {fault} did not happen")
+        if answers("calm-" + kind) != answers("out-" + kind):
+            raise Wrong(f"{kind}: {fault} changed the rows")
+        if kind not in silent and not any(word in err for word in ((words,) if isinstance(words, str) else words)):
+            raise Wrong(f"{kind}: nothing about {words!r} in: {err[-600:]}")
+
+
+BROKEN = ("is not valid JSON", "part of the answer is missing", "the stream ended in the middle")
+FAULTS = {  # name: (fault, requests, what the log says, more)
+    "429": ("429", "3-4", "status 429: Rate limit reached"),
+    "500": ("500", "3-4", "status 500: EngineCore encountered an issue"),
+    "503": ("503", "3-4", "status 503: Loading model"),
+    "401": ("401", "3", "status 401: Unauthorized; it is asked again until it answers"),
+    "html": ("html", "3-4", BROKEN),
+    "redirect": ("redirect", "3", "answers 307 and points to"),
+    "too many tokens": ("too-many-tokens", "3-4", "the server ignores max_tokens"),
+    "stall": ("stall", "3", "connected, but no answer within 2000 ms"),
+    "wrong length": ("wrong-length", "3-4", BROKEN),
+    "stall body": ("stall-body", "3", "silent for 1000 ms"),
+    "half body": ("half-body", "3-4", "its answer broke off after"),
+    "broken json": ("broken-json", "3-4", BROKEN),
+    "huge": ("huge=20", "3", ("bytes, ", "an event of the stream has more than")),
+    "too few": ("too-few", "3-4", ("3 choices, 4 were asked for", "part of the answer is missing")),
+    "too many": ("too-many", "3-4", ("5 choices, 4 were asked for", "there is a sample 4", "came twice")),
+    "twice": ("twice", "3-4", "sample 0 came twice"),
+    "cut utf8": ("cut-utf8", "3-4", "unable to decode byte"),
+    "no logprobs": ("no-logprobs", "3", "tokens without a log probability"),
+    "nan": ("nan", "3-4", "invalid token near 'NaN'"),
+    "out of range": ("out-of-range", "3", "none is above 0"),
+    "close": ("close", "3-8", ""),
+    "close reused": ("close-reused", "3-6", ""),  # asked again on a new connection, without a word
+    "slow headers": ("slow-headers=5", "3", ""),
+    "order": ("order", "3-4", ""),
+}
+MORE = {"no logprobs": (LOGPROBS,), "nan": (LOGPROBS,), "out of range": (LOGPROBS,), "too few": (PLAIN,), "too many": (PLAIN,),
+        "twice": (PLAIN,), "order": (PLAIN,)}
+KINDS = {  # others cannot show it: SGLang's answers have no index, OpenAI's chat counts tokens only in all
+    "order": ("vllm", "llamacpp", "openai"), "twice": ("vllm", "llamacpp", "openai"),
+    "too many tokens": ("vllm", "sglang", "llamacpp")}
+
+
+def fault_case(name):
+    fault, when, words = FAULTS[name]
+
+    def run():
+        survives(fault, when, words, *MORE.get(name, ()), kinds=KINDS.get(name, tuple(PATHS)))
+    run.__name__ = run.__qualname__ = f"server_fault_{name.replace(' ', '_')}_changes_no_row"
+    globals()[run.__name__] = case(run)  # found there by the process that runs it
+
+
+for fault_name in FAULTS:
+    fault_case(fault_name)
+
+
+@case
+def all_kinds_of_servers_give_the_same_rows():
+    folder()
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind) as server:
+            want(run_at(server, kind, kind, LOGPROBS), 0, "SERVER-UP")
+        if answers(kind) != answers("vllm"):
+            raise Wrong(f"{kind}'s rows are not vllm's")
+
+
+@case
+def a_server_that_mostly_fails_is_survived():
+    folder()
+    with Server(PROGRAM) as server:
+        want(run_at(server, "vllm", "calm"), 0)
+    with Server(PROGRAM, "--fault", "500 path=/v1/completions p=0.25 seed=3", "--fault", "half-body path=/v1/completions p=0.2 seed=4",
+                "--fault", "close path=/v1/completions p=0.1 seed=5") as server:
+        want(run_at(server, "vllm", "out"), 0, "SERVER-RETRY")
+    if answers("calm") != answers("out"):
+        raise Wrong("rows differ")
+
+
+@case
+def another_model_after_a_restart_is_refused():
+    folder()
+    for kind in ("vllm", "llamacpp", "openai"):  # SGLang's answers name no model: there only the time without a server tells
+        with Server(PROGRAM, "--kind", kind, "--fault", f"restart=other path={PATHS[kind]} n=3") as server:
+            want(run_at(server, kind, "out-" + kind, "dispatch.no_worker_s=4"), 3, "has the model 'other', but this run began with 'test-model'",
+                 "espalier resume")
+        with Server(PROGRAM, "--kind", kind) as server:
+            want(call("resume", "out-" + kind, f"generator.url={server.url}"), 0)
+            want(run_at(server, kind, "calm-" + kind), 0)
+        if answers("calm-" + kind) != answers("out-" + kind):
+            raise Wrong(f"{kind}: rows differ")
+
+
+# ---- nothing is begun ----
+
+def not_begun(url, *words, kind="vllm", more=(), env=None):
+    """By run and by try; the sentence of both."""
+    change = [f"generator.engine={kind}", f"generator.url={url}", "generator.wait_s=1", *more]
+    got = call("run", "run.yaml", *change, env=env)
+    want(got, 2, *words)
+    rows = os.path.join("out", "answers.jsonl")
+    if os.path.exists(rows) and os.path.getsize(rows) > 0:
+        raise Wrong("something was begun")
+    subprocess.run(["rm", "-rf", "out"], check=True)
+    want(call("try", "run.yaml", *change, env=env), 2, *words)
+
+
+@case
+def no_server_at_the_url():
+    folder()
+    for kind in PATHS:
+        not_begun("http://127.0.0.1:1", "http://127.0.0.1:1", "cannot be reached", "generator.wait_s", kind=kind)
+    not_begun("http://no-such-host.invalid:8000", "no-such-host.invalid")
+
+
+@case
+def a_port_that_serves_html():
+    folder()
+    with Server(PROGRAM, "--fault", "html path=/") as server:
+        for kind in PATHS:
+            not_begun(server.url, "answers, but not as a model server does (no /v1/models): another port?", kind=kind)
+
+
+@case
+def http_where_https_is_needed_and_the_other_way_round():
+    folder()
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj",
+                           "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True)
+    if made.returncode != 0:
+        raise Skip("no openssl")
+    with Server(PROGRAM, "--tls", "cert.pem,key.pem") as server:
+        plain = server.url.replace("https://", "http://")
+        not_begun(plain, plain)
+        not_begun(server.url, "no secure connection", "certificate", "name the right CA file")
+        want(run_at(server, "vllm", "good", "generator.ca_file=cert.pem"), 0)
+        want(run_at(server, "vllm", "lax", "generator.verify_tls=false"), 0)
+    with Server(PROGRAM) as server:
+        not_begun(server.url.replace("http://", "https://"), "https://")
+
+
+@case
+def a_key_that_is_wanted_or_wrong_or_missing():
+    folder()
+    write("key", "sk-wrong-key\n")
+    os.chmod("key", 0o600)
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind, "--api-key", "sk-right-key") as server:
+            not_begun(server.url, "wants an API key (status 401)", "generator.api_key_env", kind=kind)
+            not_begun(server.url, "wants an API key", "the one given is refused", kind=kind, more=["generator.api_key_file=key"])
+            got = run_at(server, kind, "good-" + kind, "generator.api_key_env=ESP_TEST_MISSING_KEY")
+            want(got, 2, "the environment variable ESP_TEST_MISSING_KEY is not set on rank")
+            os.environ["ESP_TEST_KEY"] = "sk-right-key"
+            want(run_at(server, kind, "good-" + kind + "2", "generator.api_key_env=ESP_TEST_KEY", "log.file_level=debug"), 0)
+            for name in os.listdir("good-" + kind + "2"):
+                path = os.path.join("good-" + kind + "2", name)
+                if os.path.isfile(path) and b"sk-right-key" in open(path, "rb").read():
+                    raise Wrong(f"the key is in {path}")
+    os.chmod("key", 0o644)
+    not_begun("http://127.0.0.1:1", "others may read key; do: chmod 600 key", more=["generator.api_key_file=key"])
+
+
+@case
+def a_model_that_the_server_has_not():
+    folder()
+    for kind in ("vllm", "sglang", "openai"):  # llama.cpp takes any name
+        with Server(PROGRAM, "--kind", kind) as server:
+            not_begun(server.url, "has no model 'no-such-model'; generator.model may be: test-model", kind=kind, more=["generator.model=no-such-model"])
+
+
+@case
+def a_server_of_another_kind():
+    folder()
+    with Server(PROGRAM, "--kind", "sglang") as server:
+        not_begun(server.url, "is a server of kind sglang, but generator.engine says vllm")
+        not_begun(server.url, "is a server of kind sglang, but generator.engine says llamacpp", kind="llamacpp")
+
+
+@case
+def an_embedding_server_is_no_generator():
+    folder()
+    for serves in ("embed", "classify", "prm"):
+        with Server(PROGRAM, "--serves", serves) as server:
+            not_begun(server.url, "has no /v1/completions: is it a PRM or an embedding server, or another port?")
+
+
+@case
+def logprobs_that_a_server_does_not_give():
+    folder()
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind, "--fault", f"no-logprobs path={PATHS[kind]}") as server:
+            not_begun(server.url, "without a log probability", kind=kind, more=[LOGPROBS, "generator.wait_s=30"])
+
+
+@case
+def a_context_that_is_too_short():
+    folder()
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind, "--max-model-len", "16") as server:
+            not_begun(server.url, "its context is too short even for a short prompt", kind=kind)
