@@ -130,4 +130,5 @@ def run(command, environment):
 
 
 def say(text):
-    print(f"espalier: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"espalier: {text}\n")  # at once: threads say things too
+    sys.stderr.flush()

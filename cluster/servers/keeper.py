@@ -46,6 +46,13 @@ def free_port(bind):
         return probe.getsockname()[1]
 
 
+def in_the_child():
+    """Slurm gives a step's signals to all of its processes: what is a word to us must not end the server."""
+    end_with_parent()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+
 class Keeper(threading.Thread):
     """start(), then ends when its server is given up or end() was called; failed says which."""
 
@@ -121,7 +128,7 @@ class Keeper(threading.Thread):
         self.note("starting: " + " ".join(command) + (f" on GPU {','.join(self.gpus)}" if self.gpus else ""))
         with open(str(self.log_file), "ab") as log:
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                          preexec_fn=end_with_parent, env=environment)
+                                          preexec_fn=in_the_child, env=environment)
 
     def wait_answer(self, began):
         self.heard = 0.0

@@ -15,6 +15,8 @@ ESP_REQUEUES=${ESP_REQUEUES:-100}    # times that the job puts itself back into 
 ESP_DRAIN_S=${ESP_DRAIN_S:-90}       # from the signal to the end of the ranks; less than the 120 s of --signal
 ESP_GRACE_S=${ESP_GRACE_S:-20}       # the launcher may take this long to end by itself when the coordinator has ended
 ESP_START_S=${ESP_START_S:-1800}     # from the start of the launcher to a coordinator that holds the output's lock
+ESP_WAIT_SERVERS=${ESP_WAIT_SERVERS:-} # "FOLDER:COUNT ...": the ranks start when so many servers answer
+ESP_SERVERS_S=${ESP_SERVERS_S:-3600}   # and no later
 # ESP_MPIRUN (another mpirun), ESP_HOME (another checkout), ESP_PROGRAM (another espalier) too.
 
 ESP_HOME=${ESP_HOME:-$SLURM_SUBMIT_DIR}
@@ -146,6 +148,21 @@ esp_on_signal() # NAME: the ranks drain; rank 0 journals and ends with status 3
     [ -z "$ESP_LAUNCHER" ] || kill -USR1 "$ESP_LAUNCHER" 2>/dev/null
 }
 
+esp_wait_servers() # 1: not enough of them, or a signal came
+{
+    local item waiter what
+    for item in $ESP_WAIT_SERVERS; do # FOLDER:4 or FOLDER:nodes=2
+        what=(--count "${item##*:}")
+        [[ ${item##*:} != nodes=* ]] || what=(--nodes "${item##*:nodes=}")
+        esp_say "waiting for the servers in ${item%:*}"
+        "$ESP_HOME/cluster/servers/serve" wait "${item%:*}" "${what[@]}" --seconds "$ESP_SERVERS_S" &
+        waiter=$!
+        wait "$waiter" && continue
+        kill "$waiter" 2>/dev/null
+        return 1
+    done
+}
+
 esp_launch() # RUN.yaml [key=value ...]: one start of the ranks; sets ESP_STATUS
 {
     local before
@@ -199,6 +216,11 @@ esp_search() # RUN.yaml [key=value ...]
     export ESP_STATUS_FILE="$SLURM_SUBMIT_DIR/.espalier-$SLURM_JOB_ID.status"
     ESP_OUTPUT=$("$ESP_PROGRAM" check --print-output "$@") || exit 2
     esp_say "start $((${SLURM_RESTART_COUNT:-0} + 1)) on $SLURM_JOB_NODELIST; output $ESP_OUTPUT; MPI is $ESP_MPI_NAME"
+    if ! esp_wait_servers; then
+        [ "$ESP_STOP" = no ] || esp_stop_here
+        esp_say "there are not enough servers; submit the same command again when there are"
+        exit 3
+    fi
     for ((start = 1; start <= ESP_RELAUNCHES; start++)); do
         esp_launch "$@"
         esp_end_if_done

@@ -13,6 +13,9 @@ ESP_ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 export ESP_PROGRAM=${ESP_PROGRAM:-$ESP_ROOT/build/espalier}
 lab=$ESP_ROOT/build/slurm-lab
 run_file=$ESP_ROOT/tests/slurm/slow.yaml
+alone=$lab/runs/alone # the undisturbed run of that file
+# shellcheck source-path=SCRIPTDIR source=server_cases.sh
+. "$ESP_ROOT/tests/slurm/server_cases.sh"
 passed=0 failed=0 skipped=0
 
 # All "nodes" of the lab are this machine: they share /dev/shm, so ranks must talk over TCP, and only over loopback.
@@ -115,7 +118,7 @@ ended_well() # JOB: exit status 0, done, and the rows of the undisturbed run
         wrong "the job ended as $(job_field "$1" JobState) $(job_field "$1" ExitCode)" || return 1
     [ -e "$output/done" ] || wrong "no done marker in $output" || return 1
     for file in answers candidates; do
-        cmp -s <(sort "$lab/runs/alone/$file.jsonl") <(sort "$output/$file.jsonl") ||
+        cmp -s <(sort "$alone/$file.jsonl") <(sort "$output/$file.jsonl") ||
             wrong "$file.jsonl is not that of the undisturbed run" || return 1
     done
 }
@@ -218,7 +221,7 @@ together() # NAME...: these cases at once (their jobs mostly wait)
     done
 }
 
-start_lab() # the lab, and the undisturbed run in one process
+start_lab() # the lab, and the undisturbed runs in one process
 {
     rm -rf "$lab"
     mkdir -p "$lab/runs" "$TMPDIR"
@@ -226,12 +229,13 @@ start_lab() # the lab, and the undisturbed run in one process
     "$ESP_ROOT/tests/slurm/lab.sh" start "$lab" 4 || return 1
     export SLURM_CONF=$lab/slurm.conf
     cd "$ESP_ROOT" || return 1
-    "$ESP_PROGRAM" run "$run_file" run.output="$lab/runs/alone" generator.delay_us=0 prm.delay_us=0 >"$lab/runs/alone.log" 2>&1
+    "$ESP_PROGRAM" run "$run_file" run.output="$alone" generator.delay_us=0 prm.delay_us=0 >"$lab/runs/alone.log" 2>&1 && served_alone
 }
 
 main()
 {
-    local quiet=(requeue_at_the_time_limit launcher_killed coordinator_killed worker_killed srun_variant bad_run_file)
+    local quiet=(requeue_at_the_time_limit launcher_killed coordinator_killed worker_killed srun_variant bad_run_file
+        servers_in_the_job servers_in_a_requeued_job servers_elsewhere servers_that_cannot_start)
     local rough=(node_lost node_and_launcher_lost) # after the others: everything on those nodes dies
     if ! command -v slurmctld slurmd sbatch srun >/dev/null; then
         echo "slurm: skipped: Slurm is not installed (Debian: slurm-wlm)"
