@@ -4,6 +4,7 @@
     python3 tests/servers/test_serve.py build/tests/support/model_server [WORD ...]     only cases whose name holds a word
 """
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SERVE = ROOT / "cluster" / "servers" / "serve"
@@ -205,22 +207,27 @@ def a_wrong_kind_of_request_is_said(folder):
         assert "is --probe pooling right for this server?" in group.log()
 
 
+def performed(function):
+    """(name, None or what was wrong)"""
+    name = function.__name__.replace("_", " ")
+    with tempfile.TemporaryDirectory() as folder:
+        place = os.path.join(folder, "servers")
+        os.mkdir(place)
+        try:
+            function(place)
+            return name, None
+        except (AssertionError, OSError, subprocess.TimeoutExpired):
+            logs = "".join(f"{log.name}: {log.read_text()[-1500:]}\n" for log in sorted(pathlib.Path(place).glob("*.log")))
+            return name, traceback.format_exc() + logs
+
+
 def main():
     wanted = [function for function in CASES if not sys.argv[2:] or any(word in function.__name__ for word in sys.argv[2:])]
     failed = 0
-    for function in wanted:
-        name = function.__name__.replace("_", " ")
-        with tempfile.TemporaryDirectory() as folder:
-            place = os.path.join(folder, "servers")
-            os.mkdir(place)
-            try:
-                function(place)
-                print(f"ok      {name}", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as wrong:
-                failed += 1
-                print(f"FAILED  {name}: {wrong} ({function.__code__.co_firstlineno})", flush=True)
-                for log in sorted(pathlib.Path(place).glob("*.log")):
-                    print(log.name, log.read_text()[-1500:])
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:  # they mostly wait
+        for name, wrong in pool.map(performed, wanted):
+            failed += wrong is not None
+            print(f"FAILED  {name}\n{wrong}" if wrong else f"ok      {name}", flush=True)
     print(f"{len(wanted) - failed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 
