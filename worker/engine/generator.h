@@ -120,6 +120,7 @@ struct generator {
     esp_buf scratch;
     uint64_t groups;   /* given out */
     bool said_context; /* that it is full, once */
+    bool said_limits;
 };
 
 /* What a probe found, per server (servers_setup.data_bytes). */

@@ -176,6 +176,25 @@ static void take_bos (struct generator_facts *f, span body)
     f->stage = GENERATE;
 }
 
+/* What it cannot do, once for a generator. */
+static void say_limits (generator *g, const server *s, const struct generator_facts *f)
+{
+    const gen_traits *t = &g->shape->traits;
+    bool alone = f->no_n || t->most_n <= 1;
+    if (g->said_limits || (!alone && t->says_stop && t->seeds && !f->chat))
+        return;
+    g->said_limits = true;
+    esp_log (LOG_INFO, "GENERATOR-LIMITS", "generator: %s:%s%s%s%s", server_url (s),
+             alone ? " a request for each sample;" : "",
+             t->says_stop ? ""
+                          : " does not tell a stop text from the end: an empty step or a \\boxed "
+                            "answer ends a branch;",
+             t->seeds ? "" : " ignores seeds;",
+             f->chat ? " chat only: steps go on with the assistant's message, which many such "
+                       "servers do not;"
+                     : "");
+}
+
 static esp_err
 take_sample (generator *g, const server *s, struct generator_facts *f, span body, esp_error *why)
 {
@@ -192,6 +211,7 @@ take_sample (generator *g, const server *s, struct generator_facts *f, span body
         snprintf (f->model, sizeof (f->model), "%s", reply->model);
         f->no_n = f->stage == GENERATE_ONE && g->shape->traits.most_n > 1;
         f->stage = PROBED;
+        say_limits (g, s, f);
         f->probed = true;
     }
     reply_destroy (reply);
