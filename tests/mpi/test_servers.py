@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_servers.py - three ranks in front of model servers that are killed: same rows, exit status 0
+
+    test_servers.py ESPALIER [MPIRUN]       ESPALIER: in a build folder, beside tests/support/model_server
+
+Servers are killed by SIGKILL, in the middle of answers, and started again on their port.  Processes are ended by their ids only.
+"""
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from test_runs import HERE, Test, journal_bytes
+
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from server_kit import Server  # noqa: E402
+
+RUN = """run: {name: servers, seed: 42, output: unused}
+problems: {file: PROBLEMS}
+search: {strategy: beam, keep: 2, expand: 2, max_steps: 8}
+generator: {engine: vllm, url: "http://127.0.0.1:1", first_byte_s: 20, idle_s: 10}
+prm: {engine: arithmetic}
+verifier: {kind: answer}
+dispatch: {no_worker_s: 60}
+log: {level: info}
+"""
+PROBLEMS = 16
+SLOW = ("--token-ms", "6")
+
+
+class Killable:
+    """A model server on a port of its own that can be killed and comes back there."""
+
+    def __init__(self, program, kind):
+        self.program, self.kind, self.server = program, kind, None
+        with socket.socket() as free:  # taken by nobody else: ports are given out in turn
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        for _ in range(50):
+            try:
+                self.server = Server(self.program, "--kind", self.kind, "--port", str(self.port), *SLOW)
+                return
+            except RuntimeError:  # the port is not free yet
+                time.sleep(0.1)
+        raise RuntimeError(f"no server on port {self.port}")
+
+    def kill(self):
+        if self.server:
+            self.server.process.send_signal(signal.SIGKILL)
+            self.server.process.wait()
+            self.server.process.stdout.close()
+        self.server = None
+
+
+def tail(status, err):
+    return f": {err[-400:]!r}" if status != 0 else ""
+
+
+def words(test, name, urls, kind):
+    return ["run", test.run_file, f"run.output={test.out(name)}", f"generator.engine={kind}",
+            f"generator.urls=[{', '.join(urls)}]", "generator.url="]
+
+
+def generated(test, name):
+    """Answers so far."""
+    try:
+        with open(os.path.join(test.out(name), "answers.jsonl")) as rows:
+            return sum(1 for _ in rows)
+    except OSError:
+        return 0
+
+
+def killed_and_restarted(test, program, kind):
+    name, server, times = f"twice-{kind}", Killable(program, kind), 0
+    server.start()
+    p = test.start(3, words(test, name, [server.url], kind))
+    try:
+        for at, pause in ((1, 1.5), (PROBLEMS // 2, 7)):  # shorter and longer than a worker keeps what it cannot do
+            test.wait(p, lambda: generated(test, name) >= at, 120)
+            if p.poll() is None:
+                server.kill()
+                times += 1
+                time.sleep(pause)
+                server.start()
+        err = p.communicate(timeout=200)[1].decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        test.end(p)
+        err = "timed out"
+    finally:
+        server.kill()
+    test.check(p.returncode == 0 and times == 2 and "SERVER-OUT" in err,
+               f"{kind}: the only server was killed and started again {times} times (status {p.returncode}{tail(p.returncode, err)})")
+    test.check(test.rows(name) == test.rows("calm-" + kind), f"{kind}: rows are those of an undisturbed run")
+
+
+def one_of_two_dies(test, program, kind):
+    name, servers = f"two-{kind}", [Killable(program, kind) for _ in range(2)]
+    for server in servers:
+        server.start()
+    p = test.start(3, words(test, name, [server.url for server in servers], kind))
+    try:
+        test.wait(p, lambda: generated(test, name) >= 2, 120)
+        alive = p.poll() is None
+        servers[0].kill()
+        err = p.communicate(timeout=200)[1].decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        test.end(p)
+        alive, err = False, "timed out"
+    finally:
+        for server in servers:
+            server.kill()
+    test.check(p.returncode == 0 and alive and "SERVER-OUT" in err, f"{kind}: one of two servers was killed for good (status {p.returncode}{tail(p.returncode, err)})")
+    test.check(test.rows(name) == test.rows("calm-" + kind), f"{kind}: rows are those of an undisturbed run")
+
+
+def calm(test, program, kind):
+    with Server(program, "--kind", kind) as server:
+        status, err = test.run(3, words(test, "calm-" + kind, [server.url], kind))
+    test.check(status == 0 and journal_bytes(test.out("calm-" + kind)) > 0, f"{kind}: an undisturbed run (status {status}{tail(status, err)})")
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument("espalier")
+    a.add_argument("mpirun", nargs="?", default=os.path.join(HERE, "../../cluster/local/mpirun"))
+    args = a.parse_args()
+    program = os.path.join(os.path.dirname(os.path.abspath(args.espalier)), "tests", "support", "model_server")
+    if not os.path.exists(program):
+        print(f"skipped: no {program}\n0 passed, 0 failed, 1 skipped")
+        return 0
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", os.getcwd())) as folder:
+        test = Test(args, folder)
+        with open(os.path.join(folder, "sums.jsonl"), "w") as out:
+            for i in range(PROBLEMS):
+                out.write(json.dumps({"id": f"p{i}", "problem": f"What is {i + 3} + {2 * i} + {40 - i}?", "answer": str(43 + 2 * i)}) + "\n")
+        with open(test.run_file, "w") as out:
+            out.write(RUN.replace("PROBLEMS", os.path.join(folder, "sums.jsonl")))
+        kinds = ("vllm", "llamacpp")  # plain answers, and streams
+        test.side_by_side([(f"{kind}, undisturbed", calm, program, kind) for kind in kinds])
+        test.side_by_side([(f"{kind}, killed twice", killed_and_restarted, program, kind) for kind in kinds] +
+                          [(f"{kind}, one of two", one_of_two_dies, program, kind) for kind in kinds])
+    print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")
+    return 1 if test.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
