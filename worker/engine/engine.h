@@ -13,7 +13,7 @@
  *
  * Ownership: a job is borrowed and stays valid until its done call, or until cancel() returns.
  * The result passed to done is borrowed by the callee for that call only.
- * Threads: all calls come from the worker's loop thread.
+ * Threads: all calls come from the worker's loop thread.  The done and progress callbacks call no engine.
  */
 
 #include <stdbool.h>

@@ -179,6 +179,7 @@ static esp_err start_reading (struct request *r)
     reply_destroy (r->reply);
     r->reply = NULL;
     r->stream_err = ESP_OK;
+    r->stream_why = (esp_error){0};
     if ((err = reply_create (&r->ask, &r->reply)) != ESP_OK || !r->ask.stream)
         return err;
     if (r->sse) {
@@ -249,6 +250,16 @@ static bool end_early (struct request *r, server *s)
     return true;
 }
 
+static void spoiled (struct request *r, esp_err err)
+{
+    if (err == ESP_ETOOBIG)
+        esp_error_set (&r->stream_why, err,
+                       "an event of the stream has more than the %zu bytes that so many tokens "
+                       "can have",
+                       gen_ask_most_bytes (&r->ask));
+    exchange_spoiled (r->exchange, r->stream_why.text[0] ? r->stream_why.text : esp_err_text (err));
+}
+
 static void request_chunk (void *ctx, server *s, span bytes)
 {
     struct request *r = ctx;
@@ -259,7 +270,9 @@ static void request_chunk (void *ctx, server *s, span bytes)
         err = sse_push (r->sse, bytes);
     while (err == ESP_OK && (err = sse_next (r->sse, &name, &data)) == ESP_OK)
         err = r->owner->shape->read (r->reply, data, &r->stream_why);
-    if (err != ESP_EEMPTY)
+    if (err == ESP_EFORMAT || err == ESP_ETOOBIG || err == ESP_EENGINE)
+        spoiled (r, err); /* what else may come is of no use */
+    else if (err != ESP_EEMPTY)
         r->stream_err = err;
     else if (!r->watched || !end_early (r, s))
         show_progress (r);
@@ -268,15 +281,8 @@ static void request_chunk (void *ctx, server *s, span bytes)
 static esp_err end_of_stream (struct request *r, esp_error *why)
 {
     enum sse_end end = sse_finish (r->sse);
-    if (r->stream_err == ESP_ETOOBIG) /* of the stream: it says nothing about the prompt */
-        return esp_error_set (why, ESP_EFORMAT,
-                              "an event of the stream has more than the %zu bytes that so many "
-                              "tokens can have",
-                              gen_ask_most_bytes (&r->ask));
-    if (r->stream_err != ESP_OK)
-        return esp_error_set (why, r->stream_err == ESP_EENGINE ? ESP_EPEER : r->stream_err, "%s",
-                              r->stream_why.text[0] ? r->stream_why.text
-                                                    : esp_err_text (r->stream_err));
+    if (r->stream_err != ESP_OK) /* out of memory */
+        return esp_error_set (why, r->stream_err, "%s", esp_err_text (r->stream_err));
     if (end == SSE_CUT ||
         (end == SSE_UNMARKED && (r->owner->shape->done_mark || r->ask.messages.ptr)))
         return esp_error_set (why, ESP_EPEER, "the stream ended in the middle of the answer");

@@ -165,6 +165,17 @@ void exchanges_return (server *s)
     }
 }
 
+void exchange_spoiled (exchange *e, const char *why)
+{
+    server *s = e->at;
+    char text[480];
+    snprintf (text, sizeof (text), "%.120s: %.340s", s->shown, why);
+    http_cancel (e->request);
+    e->request = NULL;
+    server_failed (s, false, text);
+    try_again (e, text, 0);
+}
+
 /* ---- answers ---- */
 
 /* Its answer says no. */

@@ -222,13 +222,25 @@ static void mark_gone (servers *s, const bool *seen, size_t count)
             server_leave (s->items[i]);
 }
 
+/* A bad file is read every 10 s and said once. */
+static bool said_before (servers *s, const char *name, const char *url)
+{
+    uint64_t key = esp_hash64 (url, strlen (url), esp_hash64 (name, strlen (name), 0));
+    for (size_t i = 0; i < BAD_FILES; i++)
+        if (s->bad_files[i] == key)
+            return true;
+    s->bad_files[s->bad_next++ % BAD_FILES] = key;
+    return false;
+}
+
 static void note_url (servers *s, const char *name, const char *url, bool *seen, size_t count)
 {
     esp_error error = {0};
     size_t before = s->count;
     const server *at;
     esp_buf whole = {0};
-    if (servers_add (s, url, &error) != ESP_OK)
+    esp_err err = servers_add (s, url, &error);
+    if (err != ESP_OK && !said_before (s, name, url))
         esp_log (LOG_WARN, "SERVER-URL-FILE", "%s/%s: %s", s->folder, name, error.text);
     else if (s->count > before)
         esp_log (LOG_INFO, "SERVER-NEW", "%s: %s/%s brings %s", s->setup.section, s->folder, name,

@@ -129,8 +129,10 @@ typedef struct exchange_ask {
 /* The ask is copied.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err exchange_start (servers *s, const exchange_ask *ask, exchange **out);
 void exchange_cancel (exchange *e); /* no call follows; the server is told by closing */
-void exchange_enough (
-    exchange *e); /* the same, from chunk(): what came is good, and all that is wanted */
+/* From chunk(): what came is good, and all that is wanted: no call follows. */
+void exchange_enough (exchange *e);
+/* From chunk(): what came is the server's fault; it is tried again. */
+void exchange_spoiled (exchange *e, const char *why);
 
 /* This server now holds the prefix `home`. */
 void servers_set_home (servers *s, uint64_t home, const server *where);

@@ -68,7 +68,11 @@ struct server {
     char trouble[480];
 };
 
+enum { BAD_FILES = 16 };
+
 struct servers {
+    uint64_t bad_files[BAD_FILES]; /* hashes of what was said about files of the folder */
+    size_t bad_next;
     servers_setup setup;
     char *folder;     /* of *.url files, or NULL */
     bool folder_away; /* it could not be read */

@@ -321,7 +321,7 @@ struct talk {
     esp_err take_err;
     esp_err code;
     char text[480];
-    bool cancel_in_chunk, enough_in_chunk;
+    bool cancel_in_chunk, enough_in_chunk, spoiled_in_chunk;
 };
 
 static inline esp_err talk_write (void *ctx, server *s, esp_buf *path, esp_buf *json)
@@ -345,6 +345,8 @@ static inline void talk_chunk (void *ctx, server *s, span bytes)
         exchange_cancel (t->e);
     else if (t->enough_in_chunk)
         exchange_enough (t->e);
+    else if (t->spoiled_in_chunk)
+        exchange_spoiled (t->e, "as the case wants it");
 }
 
 static inline esp_err talk_take (void *ctx, server *s, span body, esp_error *why)

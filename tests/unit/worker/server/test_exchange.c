@@ -375,6 +375,24 @@ static void enough_is_no_failure (void)
     end (&k, 1);
 }
 
+static void what_is_spoiled_is_tried_again (void)
+{
+    struct talk t = {.spoiled_in_chunk = true, .ask.chunk = talk_chunk};
+    struct set k;
+    given (&k, 2);
+    for (int i = 0; i < 2; i++)
+        atomic_store (&f[i].work, FAKE_HALF);
+    k.o.tries = 3;
+    talk_start (&k, &t);
+    for (int i = 0; i < 200 && t.dones == 0; i++) {
+        skip (&k, 0.1);
+        set_pass (&k);
+    }
+    CHECK (t.dones == 1 && t.chunks == 3 && t.writes == 3 && t.at[0] != t.at[1]);
+    CHECK (t.code == ESP_EPEER && has (t.text, ": as the case wants it"));
+    end (&k, 2);
+}
+
 static void without_any_server_it_is_handed_back (void)
 {
     struct talk t = {0}, queued[2] = {0};
@@ -466,6 +484,7 @@ int main (void)
         {"a big one is not overtaken for ever", a_big_one_is_not_overtaken_for_ever},
         {"cancel is silent at every state", cancel_is_silent_at_every_state},
         {"enough is no failure", enough_is_no_failure},
+        {"what is spoiled is tried again", what_is_spoiled_is_tried_again},
         {"without any server it is handed back", without_any_server_it_is_handed_back},
         {"destroy ends all without a call", destroy_ends_all_without_a_call},
         {"the key is in no sentence and no log", the_key_is_in_no_sentence_and_no_log},
