@@ -109,7 +109,6 @@ void server_leave (server *s)
         s->asking = NULL;
     }
     s->state = SERVER_GONE;
-    s->out_ns = esp_clock_ns (s->all->setup.clock);
     s->identified = false;
     s->step = 0;
 }

@@ -170,7 +170,7 @@ static void thinking_is_looked_up_in_a_lookahead_too (void)
     g.jobs[0].task.extra = span_of ("More.\n\n</think>\n\n");
     kit_do (&g, 1);
     CHECK (g.got[0].r.finish == FINISH_STOP && !has (g.got[0].text, "think"));
-    CHECK (has (g.got[0].text, "Step 1:"));
+    CHECK (has (g.got[0].text, "Step 1:") && has (g.got[0].text, "\n\n")); /* no chunk */
     kit_end (&g);
 }
 
@@ -207,7 +207,7 @@ static void max_tokens_holds_over_all_pieces (void)
 {
     for (int i = 0; i < KIT_KINDS; i++) {
         kit_serve (&g, kit_kinds[i], "step: {separator: \"\\n\\n\", every: 3}\n", NULL);
-        for (uint32_t most = 1; most < 40; most += 6) {
+        for (uint32_t most = 1; most < 40; most += i == 3 ? 1 : 6) { /* openai: ends are guessed */
             kit_job (&g, 0, SUM, NULL, 0)->task.max_tokens = most;
             kit_do (&g, 1);
             CHECK (g.got[0].r.error == ESP_OK && g.got[0].r.tokens <= most);

@@ -319,6 +319,7 @@ struct talk {
     unsigned writes, chunks, takes, dones;
     unsigned at[16]; /* server of each try */
     esp_err take_err;
+    const char *says; /* with it */
     esp_err code;
     char text[480];
     bool cancel_in_chunk, enough_in_chunk, spoiled_in_chunk;
@@ -355,7 +356,7 @@ static inline esp_err talk_take (void *ctx, server *s, span body, esp_error *why
     (void)s;
     t->takes++;
     if (t->take_err != ESP_OK)
-        return esp_error_set (why, t->take_err, "as the case wants it");
+        return esp_error_set (why, t->take_err, "%s", t->says ? t->says : "as the case wants it");
     if (!t->ask.chunk && !span_is (body, "{\"ok\":1}"))
         return esp_error_set (why, ESP_EFORMAT, "no JSON: '%.*s'", (int)body.len, body.ptr);
     return ESP_OK;
