@@ -4,7 +4,7 @@
 # lib.sh (sourced by demo and test) - the checkout, its packages, its build
 #
 #   ESP_ROOT                 the checkout
-#   esp_packages SET...      make sure that the packages of these sets (build, test) are there, or exit 2
+#   esp_packages SET...      make sure that the packages of these sets (build, test, install) are there, or exit 2
 #   esp_build FOLDER [-Dkey=value ...] -- [target ...]   configure and build; the log goes to FOLDER/build.log
 #
 # Nothing is written outside the checkout and the system's package store.
@@ -64,6 +64,7 @@ python3-venv         | test  | y:ensurepip         | Open MPI 5 and a llama.cpp 
 tmux                 | test  | c:tmux              | a terminal for espalier watch
 iproute2             | test  | c:ss                | looks at sockets in tests
 procps               | test  | c:ps                | looks at processes in tests
+debootstrap          | install | c:debootstrap     | a small Debian for the ring install
 TABLE
 }
 

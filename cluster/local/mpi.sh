@@ -76,6 +76,7 @@ esp_mpi_local()
         ESP_MPI_FLAGS+=(--oversubscribe)
         esp_default OMPI_MCA_btl_tcp_if_include lo
         esp_default OMPI_MCA_oob_tcp_if_include lo
+        command -v ssh rsh >/dev/null || esp_default OMPI_MCA_plm isolated # else mpirun ends, though it would start nobody by ssh
         ;;
     openmpi5) ESP_MPI_FLAGS+=(--oversubscribe) ;;
     esac
