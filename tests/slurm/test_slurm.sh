@@ -89,12 +89,19 @@ rank_pid() # JOB RANK
     done
 }
 
-kill_rank() # JOB RANK
+rank_is_there() # JOB RANK: its process is $rank
 {
-    local pid
-    pid=$(rank_pid "$1" "$2")
-    [ -n "$pid" ] || wrong "rank $2 of job $1 was not found" || return 1
-    kill -KILL "$pid"
+    rank=$(rank_pid "$1" "$2")
+    [ -n "$rank" ]
+}
+
+# Its process is looked for first, which takes a while on a busy machine: the run must not end meanwhile.
+kill_rank() # JOB RANK OUTPUT: as soon as there are a few rows
+{
+    local rank
+    wait_for 60 rank_is_there "$1" "$2" || wrong "rank $2 of job $1 was not found" || return 1
+    wait_for 60 has_rows 5 "$3" || wrong "no rows came" || return 1
+    kill -KILL "$rank"
 }
 
 kill_node() # NODE: its slurmd and every process that runs on it, as a power loss does
@@ -145,8 +152,7 @@ case_launcher_killed()
 case_coordinator_killed()
 {
     submit coordinator search.sbatch -n 4 || return 1
-    wait_for 60 has_rows 5 "$output" || wrong "no rows came" || return 1
-    kill_rank "$job" 0 || return 1
+    kill_rank "$job" 0 "$output" || return 1
     ended_well "$job" || return 1
     said "$log" "the search is not done; again in" || wrong "the ranks were not started again"
 }
@@ -154,8 +160,7 @@ case_coordinator_killed()
 case_worker_killed()
 {
     submit worker search.sbatch -n 4 || return 1
-    wait_for 60 has_rows 5 "$output" || wrong "no rows came" || return 1
-    kill_rank "$job" 2 || return 1
+    kill_rank "$job" 2 "$output" || return 1
     ended_well "$job" || return 1
     ! said "$log" "the search is not done; again in" || wrong "the ranks were started again; a worker's death must not end them"
 }
