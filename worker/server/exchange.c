@@ -2,9 +2,8 @@
 /* exchange.c - one request, on whichever server, until it is answered or given up
  *
  * Where it goes: to the home of its prefix; while that one is full it waits for it, unless another one idles, which costs
- * its prefix once more.  Without a home: the first server in the order of hash(spread, URL) that is not much busier than the others
- * (rendezvous hashing with bounded load: the same order on every worker, so that workers which share servers send one
- * problem to one of them).
+ * its prefix once more.  Without a home: the least busy server; of equals the first in the order of hash(spread, URL), which is
+ * the same on every worker.
  */
 
 #include <stdio.h>
@@ -349,7 +348,7 @@ static server *pick (const servers *all, const exchange *e, uint64_t now)
 /* One that needs several places would wait for ever while those behind it take each that comes free. */
 static void hold_place (servers *all, const exchange *e, uint64_t now)
 {
-    server *home = home_of (all, e, now), *best = home;
+    server *home = all->setup.options->affinity ? home_of (all, e, now) : NULL, *best = home;
     if (e->ask.weight == 1 || now < e->not_before_ns)
         return;
     for (size_t i = 0; i < all->count && !home; i++) {

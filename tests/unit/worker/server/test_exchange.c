@@ -289,7 +289,7 @@ static void no_server_gets_much_more_than_the_others (void)
     for (int i = 0; i < 30; i++)
         on[t[i].at[0]]++;
     for (int i = 0; i < MOST; i++)
-        CHECK (on[i] >= 5 && on[i] <= 13); /* 1.25 x the mean of 10 */
+        CHECK (on[i] >= 5 && on[i] <= 13); /* 10 on the mean */
     cancel_all (t, 30);
     end (&k, 3);
 }
