@@ -2,6 +2,7 @@
 /* journal_dump.c - espalier journal dump: every record as one JSON line */
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "cluster/cli/commands.h"
@@ -62,6 +63,8 @@ static void result_line (struct line *l, const result *r)
         string (l, "text", r->text);
         number (l, "tokens", r->tokens);
         string (l, "finish", span_of (node_finish_names[r->finish]));
+        if (!isnan (r->logprob))
+            real (l, "logprob", r->logprob);
     }
     if (r->score_count > 0) {
         raw (l, ",\"scores\":[");
