@@ -96,14 +96,14 @@ def wait_ready(folder, child, url, probe, patience_s):
         time.sleep(0.2)
 
 
-def stop(folder, patience_s=15):
-    """SIGTERM to the server's process group, after a while SIGKILL; nothing when it is gone already."""
+def stop(folder, patience_s=15, kill=False):
+    """SIGTERM to the server's process group, after a while (kill: at once) SIGKILL; nothing when it is gone already."""
     try:
         _, pid, started = (folder / "state").read_text().split()
     except (OSError, ValueError):
         return
     pid = int(pid)
-    for number, wait in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5)):
+    for number, wait in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5))[kill:]:
         if start_time(pid) != started:
             break
         os.killpg(pid, number)
