@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What our program says of a server that cannot do what is asked: before anything is spent, exit status 2, the URL in the sentence"""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from engine_kit import VLLM, try_one, vllm  # noqa: E402
+from real_kit import PRM  # noqa: E402
+
+wrong = {
+    "a model that is not there": (vllm(model="llama-405b"), "gen"),
+    "a PRM instead of a generator": (vllm(url=PRM), PRM),
+    "nobody there": (vllm(url="http://127.0.0.1:9", wait_s=1), "127.0.0.1:9"),
+    "another server": ({"generator": {"engine": "llamacpp", "url": VLLM}}, VLLM),
+}
+bad = []
+for name, (changes, word) in wrong.items():
+    said = try_one(changes, want=(0, 2, 3))
+    last = [line for line in said.strip().splitlines() if line.strip()][-1]
+    print(f"{name}: {last}")
+    if word not in said or "---- step" in said:
+        bad.append(name)
+assert not bad, bad
+
+said = try_one(vllm(), {"prompt": {"template": "{problem} " + "word " * 6000}})  # 6000 tokens into a context of 2048: the problem's fault, not the run's
+print("a prompt longer than the context:", [line for line in said.splitlines() if "warn" in line or "---- step" in line])
+assert "step 1: 0 tokens, finish length" in said and "CONTEXT" in said, said[-500:]
