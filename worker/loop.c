@@ -136,19 +136,30 @@ static uint32_t credits_now (const worker_loop *w, int k)
     return own == 0 || wanted == 0 ? own : wanted;
 }
 
+/* As engine_kind.ready, but *why is filled whenever it is not. */
+static esp_err engine_ready (const worker_loop *w, int k, esp_error *why)
+{
+    const engine_kind *kind = w->engines.of[k].kind;
+    esp_error own = {0};
+    esp_err err = kind && kind->ready ? kind->ready (w->engines.of[k].state, &own) : ESP_OK;
+    if (err == ESP_OK)
+        return ESP_OK;
+    if (own.text[0] == 0)
+        esp_error_set (&own, err, "%s %s: not ready", task_kind_names[k], kind->name);
+    *why = own;
+    return err;
+}
+
 /* ESP_EEMPTY: *why says whom we wait for; other errors are for ever. */
 static esp_err engines_ready (const worker_loop *w, esp_error *why)
 {
     esp_err all = ESP_OK;
     for (int k = 0; k < TASK_KINDS; k++) {
-        const engine_kind *kind = w->engines.of[k].kind;
         esp_error own = {0};
-        esp_err err = kind && kind->ready ? kind->ready (w->engines.of[k].state, &own) : ESP_OK;
+        esp_err err = engine_ready (w, k, &own);
         if (err == ESP_OK || (err == ESP_EEMPTY && all != ESP_OK))
             continue;
         *why = own;
-        if (own.text[0] == 0)
-            esp_error_set (why, err, "%s %s: not ready", task_kind_names[k], kind->name);
         if (err != ESP_EEMPTY)
             return err;
         all = err;
@@ -156,19 +167,19 @@ static esp_err engines_ready (const worker_loop *w, esp_error *why)
     return all;
 }
 
-/* Its line: the engines, or why one of them takes nothing. */
+/* Its line: the engines, or why one of them takes nothing: one that did so far, before one that was out already. */
 static esp_err say_ready (worker_loop *w)
 {
     wire_message m = {.kind = WIRE_READY, .u.ready.engines = span_of (w->engines.line)};
     esp_error why = {0};
-    bool out = false;
     esp_err err;
     for (int k = 0; k < TASK_KINDS; k++) {
+        const engine_kind *kind = w->engines.of[k].kind;
         m.u.ready.slots[k] = credits_now (w, k);
-        out = out || (w->engines.of[k].kind && m.u.ready.slots[k] == 0);
+        if (kind && m.u.ready.slots[k] == 0 && (why.text[0] == 0 || w->credits[k] > 0) &&
+            engine_ready (w, k, &why) != ESP_OK)
+            m.u.ready.engines = span_of (why.text);
     }
-    if (out && engines_ready (w, &why) != ESP_OK)
-        m.u.ready.engines = span_of (why.text);
     if ((err = say (w, &m)) == ESP_OK) {
         memcpy (w->credits, m.u.ready.slots, sizeof (w->credits));
         w->said_ns = esp_clock_ns (w->setup.clock);

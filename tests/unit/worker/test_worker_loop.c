@@ -264,6 +264,19 @@ static void credits_are_said_again_when_they_change (void)
     end (t);
 }
 
+static void the_line_of_ready_is_about_the_engine_that_went_out (void)
+{
+    struct toy *t = given_open_loop ();
+    t->own_slots = 0;
+    t->ready = ESP_EEMPTY;
+    pass (t);
+    CHECK (strcmp (t->line, "the toy is broken") == 0);
+    t->score_out = true; /* the generator's servers are still out */
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 3 && strcmp (t->line, "the toy scorer is out") == 0);
+    end (t);
+}
+
 static void news_of_credits_comes_before_what_is_handed_back (void)
 {
     struct toy *t = given_open_loop ();
@@ -439,6 +452,8 @@ int main (void)
         {"an engine that never will be ready is a refusal",
          an_engine_that_never_will_be_ready_is_a_refusal},
         {"credits are said again when they change", credits_are_said_again_when_they_change},
+        {"the line of READY is about the engine that went out",
+         the_line_of_ready_is_about_the_engine_that_went_out},
         {"news of credits comes before what is handed back",
          news_of_credits_comes_before_what_is_handed_back},
         {"partial texts go out while somebody watches",

@@ -29,6 +29,7 @@ struct toy { /* the engine's state is the whole kit */
     bool refuse, infinite; /* open fails; scores are infinite */
     esp_err ready;         /* what the generator answers when it is asked */
     uint32_t own_slots;    /* the generator's own number */
+    bool score_out;        /* the scorer's servers are out */
     unsigned polls;
     unsigned opened, closed, starts;
     engine_setup setup;
@@ -113,7 +114,19 @@ static const engine_kind generate_kind = {.name = "toy",
                                           .cancel = generate_cancel,
                                           .slots = generate_slots,
                                           .ready = generate_ready};
-static const engine_kind score_kind = {.name = "toy", .start = score_start};
+static inline esp_err score_ready (void *state, esp_error *why)
+{
+    const struct toy *t = state;
+    return t->score_out ? esp_error_set (why, ESP_EEMPTY, "the toy scorer is out") : ESP_OK;
+}
+
+static inline uint32_t score_slots (const void *state)
+{
+    return ((const struct toy *)state)->score_out ? 0 : 64;
+}
+
+static const engine_kind score_kind = {
+    .name = "toy", .start = score_start, .slots = score_slots, .ready = score_ready};
 
 static inline esp_err
 toy_open (void *ctx, span run_file, const engine_setup *base, worker_engines *out, esp_error *error)
