@@ -6,6 +6,7 @@
 #include "cluster/cli/check_engines.h"
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_config.h"
+#include "cluster/cli/run_workers.h"
 
 static const char *const check_help =
     "usage: espalier check RUN.yaml [key=value ...] [--print-output]\n\n"
@@ -37,15 +38,20 @@ static int problems_said (run_config *c, uint64_t *count)
 
 static int print_resolved (run_config *c)
 {
-    esp_buf text = {0}, meaning = {0};
+    esp_buf text = {0}, meaning = {0}, split = {0};
     int status = EXIT_BROKEN;
-    if (config_resolved (c->yaml, &text) == ESP_OK && run_config_meaning (c, &meaning) == ESP_OK) {
+    if (config_resolved (c->yaml, &text) == ESP_OK && run_config_meaning (c, &meaning) == ESP_OK &&
+        run_workers_meaning (c, &split) == ESP_OK) {
         fprintf (stderr, "%s\n", esp_buf_text (&meaning));
+        if (split.len > 0)
+            fprintf (stderr, "workers%s; at least %d ranks (mpirun -n)\n", esp_buf_text (&split),
+                     run_workers_least (c));
         fputs (esp_buf_text (&text), stdout);
         status = EXIT_DONE;
     }
     esp_buf_free (&text);
     esp_buf_free (&meaning);
+    esp_buf_free (&split);
     return status;
 }
 

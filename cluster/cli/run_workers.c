@@ -124,6 +124,20 @@ static int absent_rank (const char *text, int size)
     return 0;
 }
 
+int run_workers_least (const run_config *c)
+{
+    int largest = 1;
+    for (int k = 0; k < TASK_KINDS; k++) {
+        const char *text = list_of (c, k);
+        struct range r;
+        while (*text && read_range (&text, &r)) {
+            int named = r.last > 0 ? r.last : r.first;
+            largest = named > largest ? named : largest;
+        }
+    }
+    return largest + 1;
+}
+
 /* ---- for run_config and the start ---- */
 
 static void key_of (int k, char out[32])

@@ -28,6 +28,9 @@ bool run_workers_serves (const run_config *c, int k, int rank);
  * that is not there, work that nobody does; ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err run_workers_fit (run_config *c, int size, esp_error *error);
 
+/* How many ranks a run needs at least, the coordinator included. */
+int run_workers_least (const run_config *c);
+
 /* For the start line: ": generate 1-4, score 5-"; nothing where all do everything. */
 ESP_MUST_CHECK esp_err run_workers_meaning (const run_config *c, esp_buf *out);
 

@@ -117,7 +117,7 @@ static void without_the_section_everybody_does_everything (void)
         CHECK (run_workers_serves (c, k, 1) && run_workers_serves (c, k, 1000));
     PASS (run_workers_fit (c, 2, &error));
     PASS (run_workers_meaning (c, &meaning));
-    CHECK (meaning.len == 0);
+    CHECK (meaning.len == 0 && run_workers_least (c) == 2);
     run_config_destroy (c);
 }
 
@@ -129,6 +129,7 @@ static void a_run_must_have_the_ranks_and_somebody_for_all_work (void)
     PASS (run_workers_fit (c, 5, &error));
     PASS (run_workers_meaning (c, &meaning));
     CHECK (strcmp (esp_buf_text (&meaning), ": generate 1-3, score 4-") == 0);
+    CHECK (run_workers_least (c) == 5);
     esp_buf_free (&meaning);
     run_config_destroy (c);
     does_not_fit ("generate: 1-4, score: 2", 4,
