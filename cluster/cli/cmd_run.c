@@ -149,7 +149,8 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
     run_status status;
     int count = 0;
     esp_err err = ESP_OK;
-    run_progress_start (&progress, p->config->search.has_verifier);
+    /* what earlier starts solved only the rows tell, and they are read at the end */
+    run_progress_start (&progress, p->config->search.has_verifier && !p->resumed);
     while (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_RUNNING &&
            !*at_once) {
         bool busy;
@@ -232,7 +233,7 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
 {
     run_status figures;
     esp_error error = {0};
-    bool at_once = false, done;
+    bool at_once = false, done, told = true;
     int outcome;
     esp_err err = ranks_start_inside (r);
     say_start (p, r);
@@ -243,9 +244,11 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
         journal_failure (p->journal, &error);
     done = err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE;
     *clean = !at_once && !dispatch_saw_death (coordinator_dispatch (p->coordinator));
+    if (!at_once)
+        told = run_write_summary (p, r->mpi ? r->end->description : "one process", done, &figures,
+                                  &error) == ESP_OK;
     outcome = say_end (p, err, at_once, &figures);
-    if (!at_once && run_write_summary (p, r->mpi ? r->end->description : "one process", done,
-                                       &error) != ESP_OK) {
+    if (!told) {
         fprintf (stderr, "espalier: %s\n", error.text);
         outcome = done ? EXIT_RESUMABLE : outcome;
     }

@@ -37,8 +37,9 @@ void run_parts_close (run_parts *p);
 /* What the problems in answers.jsonl have spent. */
 budget run_rows_spent (const char *output);
 
-/* summary.json from the rows and the figures of this start; with done also the `done` marker.  Errors: sentence. */
+/* summary.json from the rows and the figures of this start; with done also the `done` marker.
+ * figures: how many are solved and failed becomes that of all starts, which only the rows tell.  Errors: sentence. */
 ESP_MUST_CHECK esp_err run_write_summary (const run_parts *p, const char *mpi, bool done,
-                                          esp_error *error);
+                                          run_status *figures, esp_error *error);
 
 #endif

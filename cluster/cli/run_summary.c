@@ -123,7 +123,16 @@ static json_t *start_part (const run_parts *p, const char *mpi)
     return part;
 }
 
-esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, esp_error *error)
+static void count_all_starts (const tally *t, run_status *figures)
+{
+    if (t->solved > figures->problems_solved)
+        figures->problems_solved = t->solved;
+    if (t->errors > figures->problems_failed)
+        figures->problems_failed = t->errors;
+}
+
+esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, run_status *figures,
+                           esp_error *error)
 {
     const run_config *c = p->config;
     char path[PATH_MOST], *text;
@@ -131,6 +140,7 @@ esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, esp_e
     json_t *all;
     esp_err err;
     read_rows (c->run.output, &t);
+    count_all_starts (&t, figures);
     all = json_pack ("{ss ss sb so so so}", "name", c->run.name ? c->run.name : "run", "strategy",
                      c->search.strategy->name, "done", done, "rows", rows_part (&t), "costs",
                      run_costs_json (p), "this_start", start_part (p, mpi));

@@ -72,6 +72,18 @@ def repeats_grow():
     same("calm", "out")
 
 
+@case
+def what_earlier_starts_solved_and_could_not_do_still_counts():
+    folder(n=8)
+    want(call("run", "run.yaml"), 0)
+    solved = answers()[0]
+    solved = sum(row["correct"] is True for row in map(json.loads, solved))
+    want(call("resume", "out"), 0, f"done: 8 problems, {solved} solved")
+    failing = ("generator.overrun=1", "dispatch.retries=2", "run.output=failing")
+    want(call("run", "run.yaml", *failing), 1)
+    want(call("resume", "failing"), 1)
+
+
 BEST = (RUN % SLOW).replace("strategy: beam, keep: 2, expand: 2", "strategy: best_of_n, n: 3")
 
 
