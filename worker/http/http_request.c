@@ -38,6 +38,14 @@ static size_t on_header (char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
+/* "Failed to connect to H port N after 3 ms: ...": the time differs each try, and a sentence that differs is news. */
+static void drop_time (char *detail)
+{
+    char *from = strstr (detail, " after "), *to = from ? strstr (from, " ms: ") : NULL;
+    if (to && strspn (from + 7, "0123456789") == (size_t)(to - from - 7))
+        memmove (from, to + 3, strlen (to + 3) + 1);
+}
+
 void http_request_end (http_request *r, CURLcode code)
 {
     if (code == CURLE_OK && !r->head_whole)
@@ -49,6 +57,7 @@ void http_request_end (http_request *r, CURLcode code)
         snprintf (r->detail, sizeof (r->detail), "nobody listens on this socket");
     else if (!r->detail[0])
         snprintf (r->detail, sizeof (r->detail), "%s", curl_easy_strerror (code));
+    drop_time (r->detail);
     if (r->fault == HTTP_FINE)
         r->fault = http_fault_of (code);
 }
