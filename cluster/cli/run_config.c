@@ -134,6 +134,8 @@ static esp_err bind_engine (run_config *c, int k, size_t i)
         tables[n] = server_option_rows;
         structs[n++] = &e->server;
     }
+    if (!e->kind && config_accept_section (c->yaml, run_sections[k]) != ESP_OK)
+        return ESP_ENOMEM; /* none: what a base says of another engine does no harm */
     return list ? config_bind_at (c->yaml, run_sections[k], i, tables, structs, n)
                 : config_bind (c->yaml, run_sections[k], tables, structs, n);
 }

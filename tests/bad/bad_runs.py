@@ -359,3 +359,19 @@ def two_programs_on_one_output():
     want(got, 2, "out", str(p.pid))
     want(again, 2, "out", str(p.pid))
     want(call("replay", "out"), 0, "8 finished")
+
+
+# ---- run files that extend others ----
+
+@case
+def a_base_whose_prm_is_taken_away():
+    folder(RUN % "")
+    with open("run.yaml") as f:
+        base = f.read().replace("prm: {engine: fake, slots: 4}",
+                                'prm: {engine: vllm-pooling, layout: qwen-extra0, url: "http://127.0.0.1:1"}')
+    write("base.yaml", base.replace("strategy: beam, keep: 2, expand: 2", "strategy: best_of_n, n: 2"))
+    write("run.yaml", "extends: base.yaml\nprm: {engine: none}\n")
+    want(call("run", "run.yaml"), 0)
+    want(call("run", "base.yaml", "prm.engine=none", "run.output=other"), 0)
+    same("out", "other")
+    want(call("resume", "out"), 0)
