@@ -142,6 +142,15 @@ static server *find_url (const servers *s, const char *url)
     return NULL;
 }
 
+/* One that is gone does not count: a job that is preempted for weeks brings a new URL each time. */
+static bool too_many (const servers *s)
+{
+    size_t there = 0;
+    for (size_t i = 0; i < s->count; i++)
+        there += s->items[i]->state != SERVER_GONE;
+    return there >= MOST_SERVERS || s->count >= MOST_EVER;
+}
+
 static esp_err make (servers *s, const char *url)
 {
     server *made = esp_calloc (1, sizeof (*made));
@@ -172,9 +181,6 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
                              URL_MOST);
     if (err == ESP_OK && (err = http_check_server (esp_buf_text (&whole), &why)) == ESP_EINVAL)
         esp_error_set (error, err, "%s.url: %s", s->setup.section, why.text);
-    if (err == ESP_OK && s->count >= MOST_SERVERS)
-        err = esp_error_set (error, ESP_EINVAL, "%s.urls: more than %d servers", s->setup.section,
-                             MOST_SERVERS);
     if (err == ESP_OK && (old = find_url (s, esp_buf_text (&whole)))) {
         if (old->state == SERVER_GONE) { /* its file came back */
             old->state = SERVER_NEW;
@@ -182,6 +188,10 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
             old->pauses = 0;
             s->due_ns = old->next_ns = 0;
         }
+    } else if (err == ESP_OK && too_many (s)) {
+        err =
+            esp_error_set (error, ESP_EINVAL, "%s.urls: more than %d servers, or %d over the time",
+                           s->setup.section, MOST_SERVERS, MOST_EVER);
     } else if (err == ESP_OK) {
         err = make (s, esp_buf_text (&whole));
     }

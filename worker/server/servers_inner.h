@@ -4,11 +4,11 @@
 
 /* servers_inner.h - what the files of worker/server share, for them only
  *
- * A server is in one state; servers_state.c moves it:
+ * A server is in one state; server_state.c moves it:
  *   NEW -> ASKED (a request of the identification or of the engine's probe is out) -> UP
  *   ASKED -> OUT (asked again at next_ns) or REFUSED (asked again too, but rarely: only a change of the server can help)
  *   UP -> OUT by failures of exchanges; any -> GONE (its URL file went; it takes nothing new)
- * An exchange waits in `waiting` in `flying` of one server, or in `ended` until its done call.
+ * An exchange is in `waiting`, in `flying` of one server, or in `ended` until its done call.
  */
 
 #include "worker/server/servers.h"
@@ -92,8 +92,11 @@ struct servers {
 };
 
 enum {
-    HOMES = 1 << 17, /* prefixes with a home; too few: prefix caches are missed */
-    MOST_SERVERS = 4096
+    HOMES = 1 << 17,     /* prefixes with a home; too few: prefix caches are missed */
+    MOST_SERVERS = 4096, /* at a time */
+    MOST_EVER =
+        1
+        << 15 /* with those that are gone, which are kept since results name them: some 6 KB each */
 };
 
 /* server_urls.c */

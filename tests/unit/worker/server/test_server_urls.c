@@ -199,6 +199,32 @@ static void files_of_a_folder_come_go_and_come_back (void)
     raw_server_stop (g.s);
 }
 
+static void servers_that_are_gone_leave_room_for_new_ones (void)
+{
+    const char *folder = suite_folder ();
+    char spec[600], url[64];
+    esp_error error = {0};
+    struct set k;
+    set_defaults (&k);
+    snprintf (spec, sizeof (spec), "@%s", folder);
+    set_add (&k, spec);
+    set_open (&k);
+    for (unsigned i = 0; i < MOST_SERVERS; i++) {
+        snprintf (url, sizeof (url), "http://127.1.%u.%u:1", i / 250, i % 250);
+        PASS (servers_add (k.s, url, &error));
+    }
+    PASS (servers_add (k.s, url, &error)); /* that one is there already */
+    FAILS (servers_add (k.s, "http://127.2.0.1:1", &error), ESP_EINVAL);
+    CHECK (has (error.text, "generator.urls: more than 4096 servers"));
+    PASS (esp_log_open (0, LOG_ERROR, NULL, LOG_ERROR)); /* 4096 lines less */
+    servers_read_folder (k.s);                           /* no file of theirs */
+    esp_log_close ();
+    CHECK (state (&k, 0) == SERVER_GONE && state (&k, MOST_SERVERS - 1) == SERVER_GONE);
+    PASS (servers_add (k.s, "http://127.2.0.1:1", &error));
+    CHECK (servers_count (k.s) == MOST_SERVERS + 1);
+    set_close (&k);
+}
+
 static void what_a_gone_server_never_answers_goes_elsewhere (void)
 {
     static struct fake f, g;
@@ -303,6 +329,8 @@ int main (void)
          one_key_comes_from_the_environment_or_a_file},
         {"a key that cannot be used is said at once", a_key_that_cannot_be_used_is_said_at_once},
         {"files of a folder come, go and come back", files_of_a_folder_come_go_and_come_back},
+        {"servers that are gone leave room for new ones",
+         servers_that_are_gone_leave_room_for_new_ones},
         {"what a gone server never answers goes elsewhere",
          what_a_gone_server_never_answers_goes_elsewhere},
         {"one folder, and nothing else", one_folder_and_nothing_else},
