@@ -405,7 +405,7 @@ static void place_one (servers *s, exchange *e, uint64_t now, bool up)
 {
     uint64_t since = e->since_ns > s->up_ns ? e->since_ns : s->up_ns;
     server *to;
-    if (!up && now - since > (uint64_t)HAND_BACK_S * 1000000000)
+    if (!up && now > since && now - since > (uint64_t)HAND_BACK_S * 1000000000)
         end_later (e, ESP_ECANCELED, e->text[0] ? e->text : "no server in service");
     else if (up && (to = pick (s, e, now)))
         send_to (e, to);
