@@ -184,14 +184,14 @@ static void say_limits (generator *g, const server *s, const struct generator_fa
     if (g->said_limits || (!alone && t->says_stop && t->seeds && !f->chat))
         return;
     g->said_limits = true;
-    esp_log (LOG_INFO, "GENERATOR-LIMITS", "generator: %s:%s%s%s%s", server_url (s),
-             alone ? " a request for each sample;" : "",
+    esp_log (LOG_INFO, "GENERATOR-LIMITS", "generator: %s has limits%s%s%s%s", server_url (s),
+             alone ? "; a request for each sample" : "",
              t->says_stop ? ""
-                          : " does not tell a stop text from the end: an empty step or a \\boxed "
-                            "answer ends a branch;",
-             t->seeds ? "" : " ignores seeds;",
-             f->chat ? " chat only: steps go on with the assistant's message, which many such "
-                       "servers do not;"
+                          : "; does not tell a stop text from the end: an empty step or a \\boxed "
+                            "answer ends a branch",
+             t->seeds ? "" : "; ignores seeds",
+             f->chat ? "; chat only: steps go on with the assistant's message, which many such "
+                       "servers do not"
                      : "");
 }
 

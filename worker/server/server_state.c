@@ -71,7 +71,7 @@ static void go_out (server *s, enum server_state state, const char *why)
 static void come_up (server *s)
 {
     servers *all = s->all;
-    char text[700];
+    char text[700], context[40] = "";
     if (!all->model[0])
         snprintf (all->model, sizeof (all->model), "%s", s->facts.model);
     s->state = SERVER_UP;
@@ -79,9 +79,11 @@ static void come_up (server *s)
     s->next_ns = 0;
     s->heard_ns = esp_clock_ns (all->setup.clock);
     s->trouble[0] = 0;
-    snprintf (text, sizeof (text), "%s: %s %s, model %s, context %u tokens: in service", s->shown,
-              server_family_names[s->facts.family], s->facts.version,
-              s->facts.model[0] ? s->facts.model : "unnamed", s->facts.context_tokens);
+    if (s->facts.context_tokens > 0)
+        snprintf (context, sizeof (context), ", context %u tokens", s->facts.context_tokens);
+    snprintf (text, sizeof (text), "%s: %s%s%s, model %s%s: in service", s->shown,
+              server_family_names[s->facts.family], s->facts.version[0] ? " " : "",
+              s->facts.version, s->facts.model[0] ? s->facts.model : "unnamed", context);
     servers_mask_key (all, text);
     esp_log (s->was_up ? LOG_WARN : LOG_INFO, "SERVER-UP", "%s: %s", all->setup.section, text);
     s->was_up = true;
