@@ -68,10 +68,16 @@ static void go_out (server *s, enum server_state state, const char *why)
     memcpy (s->trouble, text, sizeof (text));
 }
 
+static bool suits (server *s, char *why, size_t size);
+
 static void come_up (server *s)
 {
     servers *all = s->all;
     char text[700], context[40] = "";
+    if (!suits (s, text, sizeof (text))) { /* another one came up while it was probed */
+        go_out (s, SERVER_REFUSED, text);
+        return;
+    }
     if (!all->model[0])
         snprintf (all->model, sizeof (all->model), "%s", s->facts.model);
     s->state = SERVER_UP;

@@ -326,6 +326,40 @@ static void servers_of_one_set_have_one_model (void)
     raw_server_stop (g.s);
 }
 
+/* A probe of the engine's own that goes on until both servers are identified. */
+static esp_err
+probe_until_both (void *ctx, server *s, uint32_t step, esp_buf *path, esp_buf *json, esp_error *why)
+{
+    const struct set *k = ctx;
+    (void)s;
+    (void)step;
+    (void)json;
+    (void)why;
+    for (size_t i = 0; i < 2; i++)
+        if (!servers_at (k->s, i)->identified)
+            return esp_buf_puts (path, "/probe");
+    return ESP_EEMPTY;
+}
+
+static void servers_that_are_probed_at_the_same_time_have_one_model_too (void)
+{
+    struct set k;
+    fake_start (&f, "vllm");
+    fake_start (&g, "vllm");
+    atomic_store (&g.models, "\"b\"");
+    set_defaults (&k);
+    k.setup.probe_write = probe_until_both;
+    set_add (&k, raw_server_url (f.s));
+    set_add (&k, raw_server_url (g.s));
+    set_open (&k);
+    UNTIL (&k, (up (&k, 0) && state (&k, 1) == SERVER_REFUSED) ||
+                   (up (&k, 1) && state (&k, 0) == SERVER_REFUSED));
+    CHECK (has (trouble (&k, up (&k, 0)), "but this run began with"));
+    set_close (&k);
+    raw_server_stop (f.s);
+    raw_server_stop (g.s);
+}
+
 static void survives_failure_of_every_allocation (void)
 {
     fake_start (&f, "vllm");
@@ -382,6 +416,8 @@ int main (void)
         {"a probe decides", a_probe_decides},
         {"another model after a restart is refused", another_model_after_a_restart_is_refused},
         {"servers of one set have one model", servers_of_one_set_have_one_model},
+        {"servers that are probed at the same time have one model too",
+         servers_that_are_probed_at_the_same_time_have_one_model_too},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };
