@@ -253,7 +253,7 @@ span view_part (span text)
     size_t skip = text.len > VIEW_PART_MAX ? text.len - VIEW_PART_MAX : 0;
     while (skip > 0 && skip < text.len && ((unsigned char)text.ptr[skip] & 0xc0) == 0x80)
         skip++;
-    return span_make (text.ptr + skip, text.len - skip);
+    return skip > 0 ? span_make (text.ptr + skip, text.len - skip) : text;
 }
 
 /* A text that is being made: its end, behind dots. */

@@ -153,7 +153,7 @@ static esp_err clean_at (span rest, bool money, esp_buf *out, size_t *used)
         return esp_buf_puts (out, " \\money ");
     if ((s = spelled (rest))) {
         *used = strlen (s->from);
-        while (span_is (span_make (rest.ptr, 2), "\\!") && *used < rest.len &&
+        while (span_starts (rest, "\\!") && *used < rest.len &&
                rest.ptr[*used] == ' ') /* 11,\! 111: a space that is taken back */
             ++*used;
         return esp_buf_puts (out, s->to);
