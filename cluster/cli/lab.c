@@ -6,10 +6,13 @@
 #include <poll.h>
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "proto/base/log.h"
 
 enum {
     FDS = 64,
-    NAP_MS = 20 /* between looks at engines that have no descriptor ready */
+    NAP_MS = 20,     /* between looks at engines that have no descriptor ready */
+    FIRST_SAY_S = 3, /* before it is said what is waited for: most servers have answered by then */
+    SAY_S = 10
 };
 
 struct lab {
@@ -137,9 +140,16 @@ static void look (lab *l)
 esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why)
 {
     const engine_kind *k = l->engines.of[kind].kind;
+    uint64_t say_ns = esp_clock_ns (&l->clock) + (uint64_t)FIRST_SAY_S * 1000000000;
     esp_err err = ESP_OK;
-    while (k && k->ready && (err = k->ready (l->engines.of[kind].state, why)) == ESP_EEMPTY)
+    while (k && k->ready && (err = k->ready (l->engines.of[kind].state, why)) == ESP_EEMPTY) {
         look (l);
+        if (esp_clock_ns (&l->clock) < say_ns)
+            continue;
+        say_ns += (uint64_t)SAY_S * 1000000000;
+        esp_log (LOG_WARN, "WORKER-WAITS", "not ready yet: %s (Ctrl-C ends the waiting)",
+                 why->text);
+    }
     return err;
 }
 

@@ -25,7 +25,8 @@ ESP_MUST_CHECK esp_err lab_open (const run_config *c,
 void lab_close (lab *l); /* accepts NULL */
 
 bool lab_has (const lab *l, enum task_kind kind);
-/* Wait until jobs of this kind may come.  Errors: the engine's, with a sentence. */
+/* Wait until jobs of this kind may come; what is waited for is logged from time to time: a folder of servers may stay empty
+ * for ever.  Errors: the engine's, with a sentence. */
 ESP_MUST_CHECK esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why);
 /* What its describe() says; nothing for engines without. */
 ESP_MUST_CHECK esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out);

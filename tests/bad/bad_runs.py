@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 
 from bad_kit import (ESPALIER, MPIRUN, RUN, SLOW, Skip, Wrong, answers, call, case, end, folder, lines, problems, same,
@@ -375,3 +376,20 @@ def a_base_whose_prm_is_taken_away():
     want(call("run", "base.yaml", "prm.engine=none", "run.output=other"), 0)
     same("out", "other")
     want(call("resume", "out"), 0)
+
+
+@case
+def check_says_what_it_waits_for():
+    folder()
+    os.mkdir("servers")
+    p = start("check", "run.yaml", "generator.engine=vllm", "generator.slots=0", "generator.urls='@servers'")
+    timer = threading.Timer(60, p.kill)
+    timer.start()
+    try:
+        said = any(b"WORKER-WAITS" in line and b"no file *.url yet in servers" in line for line in p.stderr)
+    finally:
+        timer.cancel()
+        p.kill()
+        p.communicate()
+    if not said:
+        raise Wrong("it waits and does not say for what")
