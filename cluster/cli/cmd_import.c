@@ -109,8 +109,10 @@ int import_main (int argc, char **argv)
         fputs (import_help, stdout);
         return EXIT_DONE;
     }
-    if (argc < 2 || (status = parse (argc, argv, &a)) != EXIT_DONE)
+    if (argc < 2)
         return usage ();
+    if ((status = parse (argc, argv, &a)) != EXIT_DONE)
+        return status; /* it has said why */
     if (strcmp (argv[1], "sal") == 0)
         return a.count == 1 && !a.problems ? run_sal (&a) : usage ();
     return strcmp (argv[1], "samples") == 0 ? run_samples (&a) : usage ();

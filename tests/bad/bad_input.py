@@ -22,6 +22,13 @@ def an_unknown_command_is_named_with_the_nearest():
 
 
 @case
+def import_says_its_usage_once():
+    err = want(call("import", "foo"), 2, "usage: espalier import")
+    if err.count("usage:") != 1:
+        raise Wrong(err)
+
+
+@case
 def every_command_has_help():
     for name in ("run", "resume", "check", "options", "report", "show", "watch", "steer", "replay", "journal"):
         want(call(name, "--help"), 0, "usage")
