@@ -152,6 +152,19 @@ def another_model_after_a_restart_is_refused():
             raise Wrong(f"{kind}: rows differ")
 
 
+@case
+def siblings_are_one_request():
+    """A level of a beam names its parents in turn; their children must still go out side by side."""
+    folder()
+    with Server(PROGRAM, "--kind", "vllm") as server:
+        want(run_at(server, "vllm", "out", "search.keep=4", "search.expand=4", "search.rule=fixed"), 0)
+        requests = server.get("/stats")[1]["requests"]
+    with open("out/costs.jsonl") as rows:
+        generations = sum(json.loads(row)["generations"] for row in rows)
+    if generations < 100 or requests > generations / 2 + 20:  # 20: who the server is, and the prompts
+        raise Wrong(f"{requests} requests for {generations} samples")
+
+
 # ---- nothing is begun ----
 
 def not_begun(url, *words, kind="vllm", more=(), env=None):
