@@ -254,6 +254,13 @@ static bool keeps_together (const prm *p)
     return p->serving->caches && servers_count (p->servers) > 1;
 }
 
+/* A part of the slots, so that requests end one after another and a server never waits for the next one. */
+static size_t slots_part (const prm *p)
+{
+    size_t part = servers_slots (p->servers) / 4;
+    return part > 0 ? part : 1;
+}
+
 static size_t most_texts (const prm *p)
 {
     size_t up = 0, most = (size_t)p->options->batch_texts, share;
@@ -261,6 +268,8 @@ static size_t most_texts (const prm *p)
         return p->serving->single ? 1 : most;
     for (size_t i = 0; i < servers_count (p->servers); i++)
         up += server_in_service (servers_at (p->servers, i));
+    if (most > slots_part (p))
+        most = slots_part (p);
     share = up > 1 ? (p->queued + up - 1) / up : p->queued; /* every server gets some */
     return share < most ? share : most;
 }
