@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_steps.c - any bytes under rules of every kind: steps together are the text, the count is right, and text that
- * is generated piece by piece is cut where the whole text is cut
+ * is generated piece by piece is cut where the whole text is cut, which a watch over it sees
  *
  * The first byte chooses the rule and the size of pieces, the rest is the text.
  */
@@ -9,7 +9,7 @@
 
 #include <assert.h>
 #include "proto/base/alloc.h"
-#include "worker/prompt/step_rule.h"
+#include "worker/prompt/step_watch.h"
 
 enum { PIECES_BYTES = 400 }; /* longest text that is tried piece by piece: that is quadratic */
 
@@ -57,11 +57,15 @@ static void steps_are_the_text (const step_rule *r, bool thinking, span text)
 /* The first step of a text that comes in pieces; all of it if nothing completes it before the end. */
 static size_t generated (const step_rule *r, bool thinking, span text, size_t piece)
 {
+    step_watch watch = {0};
     size_t cut = 0;
-    bool done;
+    bool done, seen;
     for (size_t n = piece; n < text.len; n += piece) {
         span so_far = esp_utf8_cut (text, n);
-        if (step_rule_complete (r, thinking, so_far, PIECE_STOPPED, &cut)) {
+        done = step_rule_complete (r, thinking, so_far, PIECE_STOPPED, &cut);
+        seen = step_watch_look (&watch, r, thinking, so_far);
+        assert (done ? seen || so_far.len < watch.next_bytes : !seen);
+        if (done) {
             assert (cut > 0 && cut <= so_far.len);
             return cut;
         }

@@ -15,7 +15,7 @@
 #include "proto/model/token_data.h"
 #include "worker/prompt/chat.h"
 #include "worker/prompt/shape.h"
-#include "worker/prompt/step_rule.h"
+#include "worker/prompt/step_watch.h"
 #include "worker/server/servers.h"
 
 enum generator_stream { STREAM_AUTO, STREAM_ALWAYS, STREAM_NEVER };
@@ -82,6 +82,7 @@ struct sample { /* one job on its way */
     size_t generated_count, generated_cap, top_count, top_cap;
     esp_buf token_data;      /* made of them at the end */
     const server *by;        /* who generated the last piece */
+    step_watch watch;        /* over its text and what comes of this piece */
     struct request *request; /* its piece is out; NULL: waits for the root */
     uint64_t group;          /* started together */
     struct sample *next;     /* in root->waiting */

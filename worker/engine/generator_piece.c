@@ -180,6 +180,9 @@ static esp_err start_reading (struct request *r)
     r->reply = NULL;
     r->stream_err = ESP_OK;
     r->stream_why = (esp_error){0};
+    for (uint32_t i = 0; i < r->ask.n; i++)
+        if (r->samples[i])
+            r->samples[i]->watch = (step_watch){0};
     if ((err = reply_create (&r->ask, &r->reply)) != ESP_OK || !r->ask.stream)
         return err;
     if (r->sse) {
@@ -220,14 +223,18 @@ static void show_progress (struct request *r)
 
 static bool is_complete (struct request *r, struct sample *s, const gen_sample *got)
 {
-    esp_buf *text = &r->owner->scratch;
-    size_t cut;
-    esp_buf_clear (text);
-    return got->finish != GEN_OPEN ||
-           (esp_buf_add (text, esp_buf_span (&s->text)) == ESP_OK &&
-            esp_buf_add (text, esp_buf_span (&got->text)) == ESP_OK &&
-            step_rule_complete (r->owner->setup.step, s->began_thinking, esp_buf_span (text),
-                                PIECE_STOPPED, &cut));
+    esp_buf *joined = &r->owner->scratch;
+    span text = esp_buf_span (&got->text);
+    if (got->finish != GEN_OPEN)
+        return true;
+    if (s->text.len > 0) {
+        esp_buf_clear (joined);
+        if (esp_buf_add (joined, esp_buf_span (&s->text)) != ESP_OK ||
+            esp_buf_add (joined, text) != ESP_OK)
+            return false;
+        text = esp_buf_span (joined);
+    }
+    return step_watch_look (&s->watch, r->owner->setup.step, s->began_thinking, text);
 }
 
 /* A rule that no server knows (a pattern): the stream is cut as soon as every sample has its step; true: the request is over. */

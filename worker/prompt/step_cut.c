@@ -8,13 +8,18 @@
  *     mark      s                      S       t             T           a step ends at capitals
  *
  * Linear time: stop texts are short and few; a pattern is tried on windows that double, each from the place where the
- * last mark was, so a far-away tag or a text without matches is not read once for each step.
+ * last mark was, so a far-away tag or a text without matches is not read once for each step.  In a text that grows each
+ * look begins where the one before found the first place that more text decides (step_watch.h).
  */
 
+#include "worker/prompt/step_watch.h"
 #include <string.h>
 #include "worker/prompt/step_inner.h"
 
-enum { WINDOW_BYTES = 256 }; /* first look of a pattern */
+enum {
+    WINDOW_BYTES = 256, /* first look of a pattern */
+    LOOK_AGAIN = 8      /* larger: open text is read oftener; smaller: its end is seen later */
+};
 
 enum mark_kind { MARK_NONE, MARK_TAG, MARK_SEPARATOR, MARK_MATCH, MARK_CHUNK };
 
@@ -23,18 +28,7 @@ typedef struct mark {
     size_t start, end;
 } mark;
 
-typedef struct walk { /* over one step, from its begin */
-    const step_rule *rule;
-    span text;
-    size_t at;       /* behind the last mark */
-    size_t chunk;    /* where the chunk of the token rule began */
-    uint64_t length; /* characters of content so far */
-    uint64_t piece;  /* of them since the last separator */
-    uint64_t met;    /* separators or matches with content before them */
-    bool thinking;
-    bool more;     /* text may follow */
-    bool by_bytes; /* chunks are cut here; else whoever generates counts tokens */
-} walk;
+typedef step_watch walk; /* over one step, from its begin */
 
 static bool is_white (char c)
 {
@@ -64,7 +58,7 @@ static bool stands_at (span text, size_t at, const char *needle)
 /* The stop text of the phase that begins first in [from, to), or none; it may end behind `to`. */
 static mark find_stop (const step_phase *p, span text, size_t from, size_t to)
 {
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = from; i < to && p->stop_count > 0; i++) {
         if (!p->starts[(unsigned char)text.ptr[i]])
             continue;
         for (size_t k = 0; k < p->stop_count; k++)
@@ -77,20 +71,43 @@ static mark find_stop (const step_phase *p, span text, size_t from, size_t to)
 
 /* ---- patterns ---- */
 
-/* Of a phase with a pattern the only stop text is the tag; a match ends before the tag begins. */
-static mark find_match (const walk *w, const step_phase *p)
+/* Where the next look begins; stop texts are searched from the last mark on. */
+static size_t look_from (const walk *w)
 {
-    size_t tag_most = p->stop_count > 0 ? STOP_BYTES_MOST : 0;
+    return w->rule->phase[w->thinking].stop_count > 0 ? w->at : w->from;
+}
+
+/* Without the character at its end that is not whole yet. */
+static span whole_characters (span text)
+{
+    for (size_t back = 1; back <= 3 && back <= text.len; back++) {
+        unsigned char c = (unsigned char)text.ptr[text.len - back];
+        size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+        if ((c & 0xC0) != 0x80)
+            return span_make (text.ptr, need > back ? text.len - back : text.len);
+    }
+    return text;
+}
+
+/* Of a phase with a pattern the only stop text is the tag; a match ends before the tag begins. */
+static mark find_match (walk *w, const step_phase *p)
+{
+    size_t tag_most = p->stop_count > 0 ? STOP_BYTES_MOST : 0, begin = w->from;
     for (size_t size = WINDOW_BYTES;; size *= 2) {
-        bool last = size >= w->text.len - w->at;
-        span seen = last ? w->text : esp_utf8_cut (w->text, w->at + size);
+        bool last = size >= w->text.len - begin;
+        span seen = !last     ? esp_utf8_cut (w->text, begin + size)
+                    : w->more ? whole_characters (w->text)
+                              : w->text;
         mark tag = find_stop (p, seen, w->at, seen.len), m = {.kind = MARK_MATCH};
         enum regex_found found;
         size_t room = tag.kind ? tag.start : last ? seen.len : seen.len - tag_most;
         if (tag.kind)
             seen.len = tag.end;
-        found = step_regex_find (p->regex, seen, w->at, !tag.kind && (!last || w->more), &m.start,
-                                 &m.end);
+        if (w->from > seen.len) /* a character that is not whole yet */
+            return tag;
+        w->read_bytes += seen.len - look_from (w);
+        found = step_regex_find (p->regex, seen, &w->from, !tag.kind && (!last || w->more),
+                                 &m.start, &m.end);
         if (found == REGEX_MATCH && m.end <= room)
             return m;
         if (tag.kind || last)
@@ -111,7 +128,7 @@ static size_t chunk_end (span text, size_t from, size_t full)
     return full > from ? full : from + 1;
 }
 
-static mark find_mark (const walk *w)
+static mark find_mark (walk *w)
 {
     const step_phase *p = &w->rule->phase[w->thinking];
     size_t full = w->text.len;
@@ -139,7 +156,7 @@ static walk walk_from (const step_rule *r, bool thinking, span text)
     if (w.thinking &&
         stands_at (text, 0, r->force)) { /* thinking that was closed by force before it began */
         w.thinking = false;
-        w.at = w.chunk = strlen (r->force);
+        w.at = w.from = w.chunk = strlen (r->force);
     }
     return w;
 }
@@ -156,7 +173,7 @@ static bool pass (walk *w, const mark *m)
 {
     const step_phase *p = &w->rule->phase[w->thinking];
     add_content (w, m->kind == MARK_MATCH ? m->end : m->start);
-    w->at = m->end;
+    w->at = w->from = m->end;
     if (m->kind == MARK_TAG) {
         w->thinking = !w->thinking;
         w->chunk = w->at;
@@ -172,19 +189,26 @@ static bool pass (walk *w, const mark *m)
     return w->length >= p->least && (m->kind == MARK_CHUNK || w->met >= p->every);
 }
 
-/* To the end of the step; false: the text ends before. */
-static bool walk_step (walk *w)
+/* To the end of the step; false: the text ends before, w->at is behind its last mark. */
+static bool walk_marks (walk *w)
 {
     while (w->at < w->text.len) {
         mark m = find_mark (w);
-        if (!m.kind) {
-            add_content (w, w->text.len);
-            w->at = w->text.len;
+        if (!m.kind)
             return false;
-        }
         if (pass (w, &m))
             return true;
     }
+    return false;
+}
+
+/* The same, else to the end of the text. */
+static bool walk_step (walk *w)
+{
+    if (walk_marks (w))
+        return true;
+    add_content (w, w->text.len);
+    w->at = w->text.len;
     return false;
 }
 
@@ -234,6 +258,23 @@ bool step_rule_complete (const step_rule *r, bool thinking, span so_far, enum pi
     if (how == PIECE_AT_MOST)
         return w.length >= r->phase[w.thinking].least && !inside_tag (&w);
     return how == PIECE_ENDED;
+}
+
+bool step_watch_look (step_watch *w, const step_rule *r, bool thinking, span so_far)
+{
+    if (w->done || so_far.len < w->next_bytes)
+        return w->done;
+    if (!w->rule || (r->force && w->text.len < strlen (r->force))) {
+        uint64_t read_bytes = w->read_bytes;
+        *w = walk_from (r, thinking, so_far);
+        w->read_bytes = read_bytes;
+    }
+    w->more = true;
+    w->text = so_far;
+    w->done = walk_marks (w);
+    w->next_bytes = so_far.len + (so_far.len - look_from (w)) / LOOK_AGAIN;
+    w->text.ptr = NULL; /* not ours behind this call */
+    return w->done;
 }
 
 /* ---- to read ---- */

@@ -24,6 +24,7 @@ struct step_regex {
     pcre2_match_context *limits;
     pcre2_code *code;
     pcre2_match_data *found; /* scratch */
+    bool goes_on;            /* where no match begins, none does when the search begins later */
 };
 
 static void *take (size_t bytes, void *ctx)
@@ -81,6 +82,8 @@ esp_err step_regex_create (const char *pattern, step_regex **out, esp_error *err
         step_regex_destroy (x);
         return err == ESP_ENOMEM ? esp_error_set (error, err, "out of memory") : err;
     }
+    /* \G is where a search begins; verbs, such as (*COMMIT), end one at will */
+    x->goes_on = !strstr (pattern, "\\G") && !strstr (pattern, "(*");
     pcre2_set_match_limit (x->limits, MATCH_LIMIT);
     pcre2_set_depth_limit (x->limits, DEPTH_LIMIT);
     pcre2_set_heap_limit (x->limits, HEAP_KIB);
@@ -100,17 +103,21 @@ void step_regex_destroy (step_regex *x)
     esp_free (x);
 }
 
-enum regex_found
-step_regex_find (const step_regex *x, span text, size_t from, bool more, size_t *start, size_t *end)
+enum regex_found step_regex_find (const step_regex *x, span text, size_t *from, bool more,
+                                  size_t *start, size_t *end)
 {
     const size_t *ovector = pcre2_get_ovector_pointer (x->found);
-    int rc = pcre2_match (x->code, (PCRE2_SPTR)(text.len ? text.ptr : ""), text.len, from,
+    int rc = pcre2_match (x->code, (PCRE2_SPTR)(text.len ? text.ptr : ""), text.len, *from,
                           PCRE2_NOTEMPTY | (more ? PCRE2_PARTIAL_HARD : 0), x->found, x->limits);
+    if (x->goes_on && rc == PCRE2_ERROR_PARTIAL && ovector[0] > *from)
+        *from = ovector[0]; /* of several that the end of the text cuts off: the first */
+    else if (x->goes_on && rc == PCRE2_ERROR_NOMATCH)
+        *from = text.len;
     if (rc == PCRE2_ERROR_PARTIAL)
         return REGEX_OPEN;
-    if (rc < 0 || ovector[1] <= from || ovector[1] > text.len)
+    if (rc < 0 || ovector[1] <= *from || ovector[1] > text.len)
         return REGEX_NONE;
     *end = ovector[1];
-    *start = ovector[0] < from ? from : ovector[0] > *end ? *end : ovector[0];
+    *start = ovector[0] < *from ? *from : ovector[0] > *end ? *end : ovector[0];
     return REGEX_MATCH;
 }

@@ -24,8 +24,10 @@ enum regex_found {
     REGEX_MATCH, /* the first one from `from` on; the same whatever follows the text */
     REGEX_OPEN   /* more text decides; only if `more` */
 };
-/* more: the text may go on.  *start, *end: of a match, in bytes of text; *end > from. */
-enum regex_found step_regex_find (const step_regex *x, span text, size_t from, bool more,
+/* more: the text may go on.  *start, *end: of a match, in bytes of text; *end > from.
+ * *from: moved on to where the next look at the same text, grown, may begin: no match begins before it.  It stays after a
+ * match, and where the pattern or its cost forbid to say so. */
+enum regex_found step_regex_find (const step_regex *x, span text, size_t *from, bool more,
                                   size_t *start, size_t *end);
 
 #endif
