@@ -186,6 +186,7 @@ static void fill_search (run_config *c)
     s->run_seed = (uint64_t)c->run.seed;
     s->how = (sampling){g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens};
     s->max_tokens = (uint32_t)g->max_tokens;
+    s->split = run_prompt_split (&c->prompt);
     s->generator_count = c->engine_count[TASK_GENERATE];
     s->has_prm = c->engines[TASK_SCORE]->kind != NULL;
     s->has_verifier = c->engines[TASK_VERIFY]->kind != NULL;

@@ -26,6 +26,23 @@ esp_err run_prompt_bind (run_prompt *p, config *yaml, bool files)
     return err;
 }
 
+static bool thinks_at (const void *rule, span path, size_t at)
+{
+    return step_rule_thinks (rule, step_rule_began (rule, path), span_make (path.ptr, at));
+}
+
+static bool next_step (const void *rule, bool *thinking, span *rest, span *step)
+{
+    return step_rule_next (rule, thinking, rest, step);
+}
+
+step_split run_prompt_split (const run_prompt *p)
+{
+    if (!p->step)
+        return (step_split){.next = NULL};
+    return (step_split){p->step, thinks_at, next_step, step_rule_end (p->step)};
+}
+
 void run_prompt_free (run_prompt *p)
 {
     step_rule_destroy (p->step);

@@ -7,6 +7,7 @@
  * Ownership: a run_prompt owns step and chat; strings are borrowed from the config.  All zero is empty.
  */
 
+#include "coordinator/search/search.h"
 #include "proto/config/config.h"
 #include "worker/prompt/chat.h"
 #include "worker/prompt/step_rule.h"
@@ -20,6 +21,8 @@ typedef struct run_prompt {
 
 /* files: read those that `prompt` names.  What is wrong becomes a mistake of the config.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err run_prompt_bind (run_prompt *p, config *yaml, bool files);
+/* For the search: how rollouts are cut; valid as long as p. */
+step_split run_prompt_split (const run_prompt *p);
 void run_prompt_free (run_prompt *p);
 
 /* Does this problem make a prompt?  Errors: ESP_EFORMAT with a sentence, ESP_ENOMEM. */

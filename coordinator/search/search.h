@@ -36,6 +36,15 @@ typedef struct action_means { /* how one action samples */
     uint16_t generator; /* index in the run file's list; becomes task.engine */
 } action_means;
 
+/* The run's step rule, for strategies that cut rollouts into steps; pure functions. */
+typedef struct step_split {
+    const void *rule;
+    bool (*thinks) (const void *rule, span path,
+                    size_t at); /* is byte `at` of a path's text inside the thinking? */
+    bool (*next) (const void *rule, bool *thinking, span *rest, span *step); /* as step_rule_next */
+    const char *end; /* put behind the last step of a rollout that is gone on from; may be "" */
+} step_split;
+
 typedef struct search_setup { /* one per run */
     search_options options;
     const strategy *strategy;
@@ -47,6 +56,7 @@ typedef struct search_setup { /* one per run */
         *actions; /* borrowed: instead of `how` and `max_tokens`, by action; NULL = one for all */
     size_t action_count;
     size_t generator_count; /* of the run file's list, for the costs of each; 0 counts as 1 */
+    step_split split;       /* next NULL: at empty lines */
     bool has_prm, has_verifier;
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;

@@ -10,6 +10,8 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
+#define EMPTY_LINE "\n\n"
+
 esp_err needs_prm (const void *options, const strategy_means *has, esp_error *error)
 {
     (void)options;
@@ -192,25 +194,64 @@ bool branch_pruned (const search *s, node_ref ref)
     return false;
 }
 
-bool rollout_step (span *rest, span separator, span *step)
+/* Without a rule: the default one, white space in front of the next step aside. */
+static bool next_at_empty_line (const void *rule, bool *thinking, span *rest, span *step)
 {
+    const span separator = span_of (EMPTY_LINE);
     size_t start = 0, end;
-    while (span_starts (span_make (rest->ptr + start, rest->len - start), separator.ptr))
+    (void)rule;
+    (void)thinking;
+    while (span_starts (span_make (rest->ptr + start, rest->len - start), EMPTY_LINE))
         start += separator.len;
     if (start == rest->len)
         return false;
     end = start + span_find (span_make (rest->ptr + start, rest->len - start), separator);
-    while (span_starts (span_make (rest->ptr + end, rest->len - end), separator.ptr))
+    while (span_starts (span_make (rest->ptr + end, rest->len - end), EMPTY_LINE))
         end += separator.len;
     *step = span_make (rest->ptr, end);
     *rest = span_make (rest->ptr + end, rest->len - end);
     return true;
 }
 
-uint32_t rollout_steps (span text, span separator)
+static const step_split *split_of (const search *s)
+{
+    static const step_split plain = {.next = next_at_empty_line, .end = EMPTY_LINE};
+    const step_split *own = &search_setup_of (s)->split;
+    return own->next ? own : &plain;
+}
+
+esp_err rollout_open (const search *s, node_ref rollout, rollout_walk *out)
+{
+    const step_split *split = split_of (s);
+    span text = node_text (search_node (s, rollout));
+    esp_buf path = {0};
+    bool thinking = false;
+    if (split->thinks) {
+        esp_err err = tree_path_text (search_tree (s), rollout, &path);
+        if (err == ESP_OK)
+            thinking = split->thinks (split->rule, esp_buf_span (&path), path.len - text.len);
+        esp_buf_free (&path);
+        if (err != ESP_OK)
+            return err;
+    }
+    *out = (rollout_walk){split, text, thinking};
+    return ESP_OK;
+}
+
+bool rollout_next (rollout_walk *w, span *step)
+{
+    return w->split->next (w->split->rule, &w->thinking, &w->rest, step);
+}
+
+uint32_t rollout_count (rollout_walk w)
 {
     uint32_t count = 0;
-    for (span step; rollout_step (&text, separator, &step);)
+    for (span step; rollout_next (&w, &step);)
         count++;
     return count;
+}
+
+const char *rollout_end (const search *s)
+{
+    return split_of (s)->end;
 }

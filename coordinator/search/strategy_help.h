@@ -4,7 +4,7 @@
 
 /* strategy_help.h - what several strategies do in the same way */
 
-#include "coordinator/search/strategy.h"
+#include "coordinator/search/search.h"
 
 /* For suits(): a strategy that decides by scores.  options are not looked at. */
 ESP_MUST_CHECK esp_err needs_prm (const void *options, const strategy_means *has, esp_error *error);
@@ -65,10 +65,18 @@ bool item_open (const search *s, const item *i);
 /* Is it a finished answer (end of sequence or cut by length, with a text of its own or above it)? */
 bool item_ended (const search *s, const item *i);
 
-/* The next step of *rest; false = no more.  Separators in front of the first step and behind each belong to it, so that the
- * steps together are the text; nothing but separators is no step.  separator: ends with 0, not empty. */
-bool rollout_step (span *rest, span separator, span *step);
-uint32_t rollout_steps (span text, span separator); /* how many there are */
+/* The steps of a rollout, as the run's step rule cuts them; steps together are the text.  Borrows it. */
+typedef struct rollout_walk {
+    const step_split *split;
+    span rest;
+    bool thinking;
+} rollout_walk;
+ESP_MUST_CHECK esp_err rollout_open (const search *s, node_ref rollout,
+                                     rollout_walk *out); /* ESP_ENOMEM */
+bool rollout_next (rollout_walk *w, span *step);
+uint32_t rollout_count (rollout_walk w); /* from here on */
+/* What adopt_piece puts behind a step. */
+const char *rollout_end (const search *s);
 
 /* Is the node, or anything above it, pruned: by an observer, or by the strategy's own marks? */
 bool branch_pruned (const search *s, node_ref ref);

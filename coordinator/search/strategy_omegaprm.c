@@ -32,7 +32,6 @@ typedef struct omega_options {
     double c_puct, alpha, beta, length;
     int label;
     bool reuse;
-    const char *separator;
 } omega_options;
 
 typedef struct state_of { /* of a node */
@@ -88,18 +87,8 @@ static const esp_option omega_rows[] = {
      "soft: all k rollouts; hard: a prefix is good with its first right one", ESP_OPT_FIXED, false},
     {"reuse", ESP_OPT_BOOL, offsetof (omega_options, reuse), "true", 0, 0, NULL, "",
      "a searched rollout returns to the pool", ESP_OPT_FIXED, false},
-    {"separator", ESP_OPT_STRING, offsetof (omega_options, separator), "\n\n", 0, 0, NULL, "",
-     "between the steps of a rollout", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
-
-static esp_err omega_fit (void *options, esp_error *error)
-{
-    const omega_options *o = options;
-    if (!o->separator || !o->separator[0])
-        return esp_error_set (error, ESP_EINVAL, "search.separator: must not be empty");
-    return ESP_OK;
-}
 
 static esp_err omega_suits (const void *options, const strategy_means *has, esp_error *error)
 {
@@ -146,23 +135,27 @@ static double words_of (span text)
     return count;
 }
 
-static uint32_t steps_of (const search *s, node_ref rollout)
+static esp_err count_steps (const search *s, node_ref rollout, uint32_t *out)
 {
-    return rollout_steps (node_text (search_node (s, rollout)),
-                          span_of (options_of (s)->separator));
+    rollout_walk w;
+    esp_err err = rollout_open (s, rollout, &w);
+    if (err == ESP_OK)
+        *out = rollout_count (w);
+    return err;
 }
 
 /* Adopt the steps of the rollout up to number `last`; d->deepest is that step then. */
 static esp_err extend_chain (search *s, omegaprm *me, descent *d, uint32_t last)
 {
-    const char *separator = options_of (s)->separator;
-    span rest = node_text (search_node (s, d->rollout)), step;
-    esp_err err = ESP_OK;
-    for (uint32_t i = 0; i <= last && rollout_step (&rest, span_of (separator), &step); i++) {
+    rollout_walk w;
+    span step;
+    esp_err err = rollout_open (s, d->rollout, &w);
+    for (uint32_t i = 0; err == ESP_OK && i <= last && rollout_next (&w, &step); i++) {
         node_ref made;
         if (i < d->made)
             continue;
-        err = adopt_piece (s, d->made ? d->deepest : d->state, d->rollout, step, separator, &made);
+        err = adopt_piece (s, d->made ? d->deepest : d->state, d->rollout, step, rollout_end (s),
+                           &made);
         if (err != ESP_OK || (err = node_table_reach (s, &me->states, made)) != ESP_OK)
             return err;
         state_at (me, made)->adopted = true;
@@ -189,10 +182,10 @@ static esp_err put_waiting (search *s, omegaprm *me, node_ref state, node_ref ro
     span text = node_text (search_node (s, rollout));
     double priority = omegaprm_q (st->mc, words_of (text), o->alpha, o->beta, o->length) +
                       omegaprm_u (st->visits, (double)me->visits, o->c_puct);
-    uint32_t i = 0;
-    esp_err err;
-    if (steps_of (s, rollout) == 0)
-        return ESP_OK;
+    uint32_t i = 0, steps;
+    esp_err err = count_steps (s, rollout, &steps);
+    if (err != ESP_OK || steps == 0)
+        return err;
     while (i < me->pool_count &&
            (me->pool[i].state != state ||
             !span_equal (node_text (search_node (s, me->pool[i].rollout)), text)))
@@ -346,13 +339,16 @@ static esp_err omega_more (search *s, void *state, uint32_t lane)
 {
     omegaprm *me = state;
     const omega_options *o = options_of (s);
-    uint32_t slot = 0;
+    uint32_t slot = 0, steps;
     waiting w;
+    esp_err err;
     (void)lane;
     if ((o->max_searches > 0 && me->started >= (uint64_t)o->max_searches) ||
         (o->rollout_budget > 0 && me->asked >= (uint64_t)o->rollout_budget) ||
         !take_waiting (s, me, &w))
         return ESP_EEMPTY;
+    if ((err = count_steps (s, w.rollout, &steps)) != ESP_OK)
+        return err;
     while (me->descents[slot].busy)
         slot++;
     me->descents[slot] = (descent){.busy = true,
@@ -360,7 +356,7 @@ static esp_err omega_more (search *s, void *state, uint32_t lane)
                                    .state = w.state,
                                    .rollout = w.rollout,
                                    .deepest = NODE_NONE,
-                                   .right = steps_of (s, w.rollout) - 1};
+                                   .right = steps - 1};
     me->started++;
     return halve (s, me, slot);
 }
@@ -407,13 +403,12 @@ static bool omega_value (const search *s, const void *state, node_ref ref, node_
 
 const strategy strategy_omegaprm = {
     .name = "omegaprm",
-    .semantics = 1,
+    .semantics = 2,
     .paper =
         "OmegaPRM, binary search for the first error; Luo et al. 2024, arXiv:2406.06592; OpenR",
     .options = omega_rows,
     .option_bytes = sizeof (omega_options),
     .state_bytes = sizeof (omegaprm),
-    .fit = omega_fit,
     .suits = omega_suits,
     .open = omega_open,
     .more = omega_more,

@@ -39,7 +39,6 @@ typedef struct rmaxts_options {
     double gamma;
     int mode, reward;
     bool stop_at_pass;
-    const char *separator;
 } rmaxts_options;
 
 typedef struct rmaxts {
@@ -65,18 +64,8 @@ static const esp_option rmaxts_rows[] = {
      "the first rollout that the verifier passes ends the problem", ESP_OPT_FIXED, false},
     {"adopt_steps", ESP_OPT_INT, offsetof (rmaxts_options, adopt_steps), "0", 0, 65535, NULL,
      "steps", "new nodes of one rollout at most; 0 = all its steps", ESP_OPT_FIXED, false},
-    {"separator", ESP_OPT_STRING, offsetof (rmaxts_options, separator), "\n\n", 0, 0, NULL, "",
-     "between the steps of a rollout", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
-
-static esp_err rmaxts_fit (void *options, esp_error *error)
-{
-    const rmaxts_options *o = options;
-    if (!o->separator || !o->separator[0])
-        return esp_error_set (error, ESP_EINVAL, "search.separator: must not be empty");
-    return ESP_OK;
-}
 
 static esp_err rmaxts_suits (const void *options, const strategy_means *has, esp_error *error)
 {
@@ -136,8 +125,7 @@ static esp_err adopt (search *s, rmaxts *me, uint32_t parent, node_ref rollout, 
                       const double *score, uint32_t *out)
 {
     node_ref made;
-    esp_err err =
-        adopt_piece (s, me->nodes[parent].tag, rollout, step, options_of (s)->separator, &made);
+    esp_err err = adopt_piece (s, me->nodes[parent].tag, rollout, step, rollout_end (s), &made);
     if (err == ESP_OK && score)
         err = search_adopt_scores (s, made, score, 1);
     return err == ESP_OK ? add_node (s, me, parent, made, out) : err;
@@ -148,13 +136,15 @@ static esp_err adopt_steps (search *s, rmaxts *me, uint32_t at, node_ref rollout
 {
     const rmaxts_options *o = options_of (s);
     const node *n = search_node (s, rollout);
-    span rest = node_text (n), step, separator = span_of (o->separator);
-    bool scored = n->score_own == rollout_steps (rest, separator);
-    esp_err err = ESP_OK;
+    rollout_walk w;
+    span step;
+    esp_err err = rollout_open (s, rollout, &w);
+    bool scored = err == ESP_OK && n->score_own == rollout_count (w);
     *made = 0;
-    for (uint32_t i = 0; err == ESP_OK && rollout_step (&rest, separator, &step); i++) {
+    for (uint32_t i = 0; err == ESP_OK && rollout_next (&w, &step); i++) {
         uint32_t child = child_with_text (s, me, at, step);
-        if (rest.len == 0 || search_node (s, me->nodes[at].tag)->depth + 1U >= search_max_steps (s))
+        if (w.rest.len == 0 ||
+            search_node (s, me->nodes[at].tag)->depth + 1U >= search_max_steps (s))
             break;
         if (child == RMAXTS_NONE) {
             if (o->adopt_steps > 0 && *made == (uint64_t)o->adopt_steps)
@@ -282,12 +272,11 @@ static void rmaxts_check (const search *s, const void *state)
 
 const strategy strategy_rmaxts = {
     .name = "rmaxts",
-    .semantics = 1,
+    .semantics = 2,
     .paper = "RMaxTS; Xin et al. 2024, DeepSeek-Prover-V1.5, arXiv:2408.08152",
     .options = rmaxts_rows,
     .option_bytes = sizeof (rmaxts_options),
     .state_bytes = sizeof (rmaxts),
-    .fit = rmaxts_fit,
     .suits = rmaxts_suits,
     .open = rmaxts_open,
     .more = rmaxts_more,

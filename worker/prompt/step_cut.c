@@ -343,6 +343,12 @@ bool step_rule_begins (const step_rule *r, span prompt, span prefill)
     return open && step_rule_thinks (r, span_ends (span_trim (prompt), open), prefill);
 }
 
+bool step_rule_began (const step_rule *r, span path)
+{
+    span open = span_of (r->tag[false]), close = span_of (r->tag[true]);
+    return r->tag[false] && span_find (path, close) < span_find (path, open);
+}
+
 esp_err step_rule_show (const step_rule *r, bool *thinking, span step, esp_buf *out)
 {
     esp_err err = ESP_OK;

@@ -330,6 +330,12 @@ void step_rule_plan (const step_rule *r, const step_place *at, step_plan *out)
     out->force_close = budget == 0;
 }
 
+const char *step_rule_end (const step_rule *r)
+{
+    const step_phase *p = &r->phase[false];
+    return p->separator_count == 1 ? p->stops[0] : "";
+}
+
 span step_rule_force (const step_rule *r)
 {
     return span_of (r->force);

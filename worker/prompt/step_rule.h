@@ -59,6 +59,8 @@ void step_rule_destroy (step_rule *r); /* accepts NULL */
 /* Does an answer begin inside the thinking?  Only if the rendered prompt ends with the opening tag, or the prefill has
  * one: a tag that a problem quotes opens nothing. */
 bool step_rule_begins (const step_rule *r, span prompt, span prefill);
+/* The same of a path of which only the text is known: its first tag tells. */
+bool step_rule_began (const step_rule *r, span path);
 /* Walk over a text (the steps so far, whole: a tag may lie across two): *thinking is carried along.  Returns how many of its bytes
  * stand inside the thinking, tags excluded (STEP_TOKEN_BYTES make a token where nobody counted). */
 size_t step_rule_walk (const step_rule *r, bool *thinking, span text);
@@ -98,6 +100,9 @@ enum piece_end {
  * a new plan.  A text that only grows gives the same step at each length. */
 bool step_rule_complete (const step_rule *r, bool thinking, span so_far, enum piece_end how,
                          size_t *cut);
+
+/* What a step of the answer ends with for certain: the only separator; else "". */
+const char *step_rule_end (const step_rule *r);
 
 /* ---- to read ---- */
 

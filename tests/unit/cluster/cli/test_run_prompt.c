@@ -58,6 +58,45 @@ static void what_is_right_is_compiled (void)
     esp_buf_free (&mistakes);
 }
 
+/* The steps of a rollout behind a path, as the search of this run file cuts them. */
+static void
+rollouts_split (const char *section, const char *path, const char *rollout, const char *expected)
+{
+    esp_buf mistakes = {0}, got = {0}, all = {0};
+    esp_error error = {0};
+    run_config *c = NULL;
+    span rest = span_of (rollout), step;
+    const step_split *split;
+    bool thinking;
+    given_run_file (section);
+    PASS (run_config_load (run_path, NULL, 0, &c, &mistakes, &error));
+    split = &c->search.split;
+    PASS (esp_buf_puts (&all, path));
+    PASS (esp_buf_puts (&all, rollout));
+    thinking = split->thinks (split->rule, esp_buf_span (&all), strlen (path));
+    while (split->next (split->rule, &thinking, &rest, &step)) {
+        PASS (esp_buf_puts (&got, got.len ? "|" : ""));
+        PASS (esp_buf_add (&got, step));
+    }
+    CHECK (strcmp (esp_buf_text (&got), expected) == 0);
+    esp_buf_free (&got);
+    esp_buf_free (&all);
+    esp_buf_free (&mistakes);
+    run_config_destroy (c);
+}
+
+static void rollouts_are_cut_by_the_rule_of_the_run (void)
+{
+    rollouts_split (RUN, "", "a\n\nb\n\nc", "a\n\n|b\n\n|c");
+    rollouts_split (RUN "step: {regex: \"\\n(?=Step)\"}\n", "", "a\n\nStep 1\nb\nStep 2",
+                    "a\n\n|Step 1\nb\n|Step 2");
+    rollouts_split (RUN "step: {think: {separator: \"; \"}}\n", "a\n\n", "b; c\n\nd", "b; c\n\n|d");
+    rollouts_split (RUN "step: {think: {separator: \"; \"}}\n", "<think>a; ", "b; c</think>d; e",
+                    "b; |c</think>|d; e");
+    rollouts_split (RUN "step: {think: {separator: \"; \"}}\n", "a; ", "b; c</think>d; e",
+                    "b; |c</think>|d; e"); /* the template opened it */
+}
+
 static void looking_back_needs_no_files (void)
 {
     esp_buf mistakes = {0};
@@ -148,6 +187,7 @@ int main (void)
         {"mistakes are found with their line", mistakes_are_found_with_their_line},
         {"what is right is compiled", what_is_right_is_compiled},
         {"the recipe for thinking models is right", the_recipe_for_thinking_models_is_right},
+        {"rollouts are cut by the rule of the run", rollouts_are_cut_by_the_rule_of_the_run},
         {"looking back needs no files", looking_back_needs_no_files},
         {"a worker reads the files itself", a_worker_reads_the_files_itself},
         {"a problem without text makes no prompt", a_problem_without_text_makes_no_prompt},

@@ -117,14 +117,49 @@ static void separators_stay_where_they_are (void)
     player_close (&p);
 }
 
-static void another_separator_splits_otherwise (void)
+/* Steps end behind "; ", inside the thinking, which </t> ends, behind ", ". */
+static bool next_step (const void *rule, bool *thinking, span *rest, span *step)
+{
+    span end = span_of (*thinking ? ", " : rule);
+    size_t at = span_find (*rest, end);
+    if (rest->len == 0)
+        return false;
+    at += at < rest->len ? end.len : 0;
+    *step = span_make (rest->ptr, at);
+    *rest = span_make (rest->ptr + at, rest->len - at);
+    *thinking = *thinking && span_find (*step, span_of ("</t>")) == step->len;
+    return true;
+}
+
+static bool thinks (const void *rule, span path, size_t at)
+{
+    (void)rule;
+    return span_find (path, span_of ("</t>")) < path.len &&
+           span_find (span_make (path.ptr, at), span_of ("</t>")) == at;
+}
+
+static void another_step_rule_splits_otherwise (void)
 {
     player p;
     wrong_world ww = {.start = "a; b; c", .bad = "b; "};
-    given_wrong (&p, "strategy: omegaprm, k: 4, max_searches: 1, separator: '; '", &ww);
+    PASS (player_read (&p, "strategy: omegaprm, k: 4, max_searches: 1"));
+    p.w.setup.split = (step_split){"; ", NULL, next_step, "; "};
+    world_open (&p.w);
+    play_wrong (&p, &ww);
     CHECK (mc_of (&p, "a; ") > 0.0 && mc_of (&p, "a; b; ") == 0.0);
     player_close (&p);
-    FAILS (player_read (&p, "strategy: omegaprm, separator: ''"), ESP_EINVAL);
+}
+
+static void a_rollout_that_begins_inside_the_thinking_is_split_by_its_rule (void)
+{
+    player p;
+    wrong_world ww = {.start = "a; b, c</t>, d; ", .bad = "c</t>, "};
+    PASS (player_read (&p, "strategy: omegaprm, k: 4, max_searches: 1"));
+    p.w.setup.split = (step_split){"; ", thinks, next_step, ""};
+    world_open (&p.w);
+    play_wrong (&p, &ww);
+    CHECK (mc_of (&p, "a; b, ") > 0.0 && mc_of (&p, "a; b, c</t>, ") == 0.0);
+    CHECK (mc_of (&p, "a; ") == -1.0);
     player_close (&p);
 }
 
@@ -230,7 +265,9 @@ int main (void)
         {"the first wrong step is found", the_first_wrong_step_is_found},
         {"an estimate is the part of right rollouts", an_estimate_is_the_part_of_right_rollouts},
         {"separators stay where they are", separators_stay_where_they_are},
-        {"another separator splits otherwise", another_separator_splits_otherwise},
+        {"another step rule splits otherwise", another_step_rule_splits_otherwise},
+        {"a rollout that begins inside the thinking is split by its rule",
+         a_rollout_that_begins_inside_the_thinking_is_split_by_its_rule},
         {"a question without wrong or right rollouts is not searched",
          a_question_without_wrong_or_right_rollouts_is_not_searched},
         {"unknown counts as wrong", unknown_counts_as_wrong},

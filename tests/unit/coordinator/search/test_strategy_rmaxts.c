@@ -20,22 +20,29 @@ static void every_variant_keeps_order_caps_and_memory (void)
         "strategy: rmaxts, samples: 20, max_steps: 6, in_flight: 6, stop_at_pass: true");
 }
 
-static void rollouts_are_split_at_separators (void)
+static void rollouts_are_split_at_empty_lines_where_there_is_no_rule (void)
 {
-    span sep = span_of ("\n\n"), rest = span_of ("\n\na\n\n\n\nb\nc\n\nd"), step;
-    CHECK (rollout_steps (rest, sep) == 3);
-    CHECK (rollout_step (&rest, sep, &step) && span_is (step, "\n\na\n\n\n\n"));
-    CHECK (rollout_step (&rest, sep, &step) && span_is (step, "b\nc\n\n"));
-    CHECK (rollout_step (&rest, sep, &step) && span_is (step, "d") && rest.len == 0);
-    CHECK (!rollout_step (&rest, sep, &step));
-    CHECK (rollout_steps (span_of (""), sep) == 0 && rollout_steps (sep, sep) == 0);
+    player p;
+    rollout_walk w;
+    span step;
+    PASS (player_read (&p, "strategy: rmaxts, samples: 1"));
+    world_open (&p.w);
+    PASS (rollout_open (p.w.s, NODE_ROOT, &w));
+    CHECK (rollout_count (w) == 0);
+    w.rest = span_of ("\n\na\n\n\n\nb\nc\n\nd");
+    CHECK (rollout_count (w) == 3);
+    CHECK (rollout_next (&w, &step) && span_is (step, "\n\na\n\n\n\n"));
+    CHECK (rollout_next (&w, &step) && span_is (step, "b\nc\n\n"));
+    CHECK (rollout_next (&w, &step) && span_is (step, "d") && w.rest.len == 0);
+    CHECK (!rollout_next (&w, &step) && rollout_count (w) == 0);
+    w.rest = span_of ("\n\n");
+    CHECK (rollout_count (w) == 0 && strcmp (rollout_end (p.w.s), "\n\n") == 0);
+    player_close (&p);
 }
 
 static void bad_options_name_their_key (void)
 {
     player p;
-    FAILS (player_read (&p, "strategy: rmaxts, separator: ''"), ESP_EINVAL);
-    player_close (&p);
     FAILS (player_read (&p, "strategy: rmaxts, gamma: 1.5"), ESP_EINVAL);
     player_close (&p);
 }
@@ -253,7 +260,8 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"every variant keeps order, caps and memory", every_variant_keeps_order_caps_and_memory},
-        {"rollouts are split at separators", rollouts_are_split_at_separators},
+        {"rollouts are split at empty lines where there is no rule",
+         rollouts_are_split_at_empty_lines_where_there_is_no_rule},
         {"bad options name their key", bad_options_name_their_key},
         {"a rollout is split into new nodes", a_rollout_is_split_into_new_nodes},
         {"only what is new is rewarded", only_what_is_new_is_rewarded},
