@@ -2,7 +2,6 @@
 /* run_lists.c - see run_lists.h */
 
 #include "cluster/cli/run_lists.h"
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,7 +169,7 @@ static esp_err bind_action (run_config *c, size_t i)
         (err = find_generator (c, i, keys.generator, &generator)) != ESP_OK)
         return err;
     /* The temperature goes with the tasks (action_means): a greedy ask stays greedy. */
-    c->actions[i] = (engine_action){generator, keys.system, NAN};
+    c->actions[i] = (engine_action){generator, keys.system};
     c->action_means[i] = means_of (c, generator);
     if (config_peek_at (c->yaml, "actions", i, "temperature"))
         c->action_means[i].how.temperature = keys.temperature;
@@ -194,7 +193,7 @@ esp_err run_lists_bind_actions (run_config *c)
         if (own)
             err = bind_action (c, i);
         else {
-            c->actions[i] = (engine_action){(uint16_t)i, NULL, NAN};
+            c->actions[i] = (engine_action){(uint16_t)i, NULL};
             c->action_means[i] = means_of (c, (uint16_t)i);
         }
     }

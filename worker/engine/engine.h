@@ -38,11 +38,10 @@ typedef struct job {
     void *owner;                 /* the loop's; engines leave it alone */
 } job;
 
-/* A variant of prompt or model, which task.action names (run file: the list `actions`). */
+/* A variant of prompt or model, which task.action names (run file: the list `actions`).  Its temperature is in task.how. */
 typedef struct engine_action {
     uint16_t generator; /* index in the list of generators */
     const char *system; /* instead of prompt.system; NULL = that one */
-    double temperature; /* instead of the task's; NaN = that one */
 } engine_action;
 
 typedef struct engine_setup {

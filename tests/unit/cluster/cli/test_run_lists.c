@@ -2,7 +2,6 @@
 /* test_run_lists.c - what cluster/cli/run_lists.h promises */
 
 #include "cluster/cli/run_lists.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +49,7 @@ static void a_list_of_generators_makes_as_many_actions (void)
     run_config *c = given (HEAD TWO "search: {strategy: ab_mcts}\n");
     engine_setup setup = {.rank = 1};
     CHECK (actions_of (c) == 2 && c->action_count == 2 && c->search.action_count == 2);
-    CHECK (c->actions[1].generator == 1 && isnan (c->actions[1].temperature));
+    CHECK (c->actions[1].generator == 1);
     CHECK (c->search.actions[0].how.temperature == 0.5 && c->search.actions[0].max_tokens == 99);
     CHECK (c->search.actions[1].how.temperature == 0.25 && c->search.actions[1].max_tokens == 2048);
     CHECK (run_lists_engine (c, TASK_GENERATE, &setup) == &engine_choice);
@@ -70,6 +69,26 @@ static void actions_name_generator_temperature_and_system (void)
     CHECK (c->actions[1].generator == 0 && c->search.actions[1].how.temperature == 0.5);
     CHECK (c->actions[1].system == NULL && strcmp (c->actions[2].system, "Be brief.") == 0);
     run_config_destroy (c);
+}
+
+static void tasks_of_two_actions_have_two_temperatures (void)
+{
+    run_config *c = given (HEAD TWO "search: {strategy: best_first, actions: 2, expand: 1}\n"
+                                    "actions: [{temperature: 0.125}, {temperature: 1.5}]\n");
+    problem p = {.id = span_of ("p"), .json = span_of ("{\"id\":\"p\"}")};
+    input in = {.kind = INPUT_OPEN};
+    effects out = {.finished = false};
+    search *s = NULL;
+    PASS (search_create (&c->search, &p, &s));
+    PASS (search_apply (s, &in, &out));
+    CU_ASSERT_EQUAL_FATAL (out.task_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        CHECK (out.tasks[i].how.temperature == (out.tasks[i].action == 0 ? 0.125 : 1.5));
+    CHECK (out.tasks[0].action != out.tasks[1].action);
+    effects_free (&out);
+    search_destroy (s);
+    run_config_destroy (c);
+    CHECK (esp_alloc_live () == 0);
 }
 
 static void the_resolved_file_says_the_same (void)
@@ -138,6 +157,7 @@ int main (void)
         {"a list of generators makes as many actions", a_list_of_generators_makes_as_many_actions},
         {"actions name generator, temperature and system",
          actions_name_generator_temperature_and_system},
+        {"tasks of two actions have two temperatures", tasks_of_two_actions_have_two_temperatures},
         {"the resolved file says the same", the_resolved_file_says_the_same},
         {"PRMs of a list are one engine with weights", prms_of_a_list_are_one_engine_with_weights},
         {"mistakes name the item and its line", mistakes_name_the_item_and_its_line},

@@ -203,7 +203,7 @@ static void without_actions_action_i_is_generator_i (void)
 
 static void an_action_names_its_generator (void)
 {
-    struct world w = {.actions = {{1, NULL, NAN}, {0, "Think.", 0.5}, {1, NULL, NAN}}};
+    struct world w = {.actions = {{1, NULL}, {0, "Think."}, {1, NULL}}};
     esp_error error = {0};
     PASS (world_open (&w, &engine_choice, 3, &error));
     for (uint32_t i = 0; i < 4; i++)

@@ -213,7 +213,7 @@ static void what_is_sent_is_traced_as_it_is_sent (void)
 
 static void an_action_has_its_own_system_prompt (void)
 {
-    const engine_action actions[] = {{0, NULL, NAN}, {0, "Speak Latin.", NAN}};
+    const engine_action actions[] = {{0, NULL}, {0, "Speak Latin."}};
     kit_serve (&g, "vllm", "prompt: {system: Be brief.}\n", NULL);
     g.state->setup.actions = actions;
     g.state->setup.action_count = 2;
@@ -223,6 +223,30 @@ static void an_action_has_its_own_system_prompt (void)
         CHECK (has (g.trace, a ? "Speak Latin." : "Be brief."));
         CHECK (!has (g.trace, a ? "Be brief." : "Speak Latin."));
     }
+    kit_end (&g);
+}
+
+/* A temperature comes with the task, also where siblings of two actions start together. */
+static void actions_send_their_own_temperatures (void)
+{
+    const engine_action actions[] = {{0, NULL}, {0, NULL}};
+    const double temperatures[] = {0.25, 1.5};
+    double sum = 0;
+    kit_serve (&g, "vllm", NULL, NULL);
+    g.state->setup.actions = actions;
+    g.state->setup.action_count = 2;
+    for (int round = 0; round < 2; round++) { /* the second finds prompts that are rendered */
+        for (uint16_t a = 0; a < 2; a++) {
+            task *t = &kit_job (&g, a, SUM, NULL, 0)->task;
+            t->action = a;
+            t->how.temperature = temperatures[a];
+        }
+        kit_start (&g, 2);
+        for (const struct request *r = g.state->requests; r; r = r->next)
+            sum += round * r->ask.temperature;
+        UNTIL (&g, g.done == 2);
+    }
+    CHECK (sum == 0.25 + 1.5);
     kit_end (&g);
 }
 
@@ -447,6 +471,7 @@ int main (void)
         {"partial texts are shown whole", partial_texts_are_shown_whole},
         {"what is sent is traced as it is sent", what_is_sent_is_traced_as_it_is_sent},
         {"an action has its own system prompt", an_action_has_its_own_system_prompt},
+        {"actions send their own temperatures", actions_send_their_own_temperatures},
         {"a problem brings messages and first words", a_problem_brings_messages_and_first_words},
         {"prompts may be rendered here", prompts_may_be_rendered_here},
         {"a doubled BOS is taken off", a_doubled_bos_is_taken_off},
