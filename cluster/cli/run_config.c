@@ -339,6 +339,7 @@ esp_err run_config_open_engines (void *ctx, span run_file, const engine_setup *b
         size_t len = strlen (out->line);
         if (!kind || (ctx && !run_workers_serves (c, k, base->rank)))
             continue;
+        setup.kind = kind;
         setup.role = run_roles[k];
         setup.run_seed = (uint64_t)c->run.seed;
         setup.step = c->prompt.step;

@@ -25,6 +25,8 @@ struct server_options; /* worker/server/servers.h */
 struct step_rule;      /* worker/prompt/step_rule.h */
 struct chat;           /* worker/prompt/chat.h */
 
+struct engine_kind; /* below */
+
 enum engine_role { ENGINE_GENERATOR = 1, ENGINE_PRM = 2, ENGINE_VERIFIER = 4 };
 
 /* One task with everything that is needed to do it. */
@@ -45,10 +47,11 @@ typedef struct engine_action {
 } engine_action;
 
 typedef struct engine_setup {
-    const void *options; /* struct filled from the kind's rows; valid until close */
-    unsigned role;       /* one of engine_role: an engine with two roles is opened once for each */
-    int rank;            /* for messages, and {rank} in URLs */
-    int local_rank;      /* among the ranks of this host: {local_rank} */
+    const struct engine_kind *kind; /* the row that is opened: for files with several rows */
+    const void *options;            /* struct filled from the kind's rows; valid until close */
+    unsigned role;  /* one of engine_role: an engine with two roles is opened once for each */
+    int rank;       /* for messages, and {rank} in URLs */
+    int local_rank; /* among the ranks of this host: {local_rank} */
     uint64_t run_seed;
     const struct server_options *server; /* kinds with `http`: section keys of every such engine */
     const struct step_rule *step; /* where steps end; NULL in tests of engines that ignore it */

@@ -15,6 +15,7 @@ esp_err parts_open (opened_parts *p, const engine_setup *base,
     for (p->count = 0; p->count < list->count && err == ESP_OK;) {
         const engine_part *part = &list->parts[p->count];
         engine_setup setup = *base;
+        setup.kind = part->kind;
         setup.options = part->options;
         setup.server = part->server;
         setup.model_name = part->name;

@@ -2,7 +2,7 @@
 #ifndef ESP_WORKER_ENGINE_ENGINES_H
 #define ESP_WORKER_ENGINE_ENGINES_H
 
-/* engines.h - the rows of engine_table.c, one per engine, each defined in its own file */
+/* engines.h - the rows of engine_table.c, one per engine */
 
 #include "worker/engine/engine.h"
 

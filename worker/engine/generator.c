@@ -245,8 +245,7 @@ static esp_err stops_fit (const generator *g, esp_error *error)
                           g->options->stop.count, own, most);
 }
 
-esp_err
-generator_open (const char *shape, const engine_setup *setup, void **state, esp_error *error)
+esp_err generator_open (const engine_setup *setup, void **state, esp_error *error)
 {
     generator *g = esp_calloc (1, sizeof (*g));
     servers_setup s;
@@ -258,7 +257,7 @@ generator_open (const char *shape, const engine_setup *setup, void **state, esp_
     }
     g->setup = *setup;
     g->options = setup->options;
-    g->shape = shape_find (shape);
+    g->shape = shape_find (setup->kind->name);
     if ((err = stops_fit (g, error)) != ESP_OK) {
         generator_close (g);
         return err;
@@ -269,7 +268,7 @@ generator_open (const char *shape, const engine_setup *setup, void **state, esp_
                         .local_rank = setup->local_rank,
                         .clock = setup->clock,
                         .seed = setup->run_seed,
-                        .family = shape,
+                        .family = setup->kind->name,
                         .data_bytes = sizeof (struct generator_facts),
                         .probe_write = generator_probe_write,
                         .probe_take = generator_probe_take,

@@ -8,7 +8,7 @@
  * problem is rendered once (by the server's own template) and then only continued as text; siblings become one request
  * with n samples; a sample is generated piece by piece until the step rule says that its step is complete.
  *
- * Inner header: for engine_*.c of generators and generator_*.c only.
+ * Inner header: for engine_generators.c and generator_*.c only.
  */
 
 #include "worker/engine/engine.h"
@@ -31,9 +31,17 @@ extern const esp_option generator_option_rows[];
 
 typedef struct generator generator; /* the engine's state */
 
-/* The rows of engine_kind. */
-esp_err
-generator_open (const char *shape, const engine_setup *setup, void **state, esp_error *error);
+/* The rows of engine_kind.  The row's name is that of its shape, and of the family of servers. */
+#define GENERATOR_KIND(shape_name)                                                                 \
+    {                                                                                              \
+        .name = (shape_name), .roles = ENGINE_GENERATOR, .options = generator_option_rows,         \
+        .option_bytes = sizeof (generator_options), .open = generator_open,                        \
+        .start = generator_start, .poll = generator_poll, .cancel = generator_cancel,              \
+        .fds = generator_fds, .close = generator_close, .slots = generator_slots,                  \
+        .ready = generator_ready, .context = generator_context, .describe = generator_describe,    \
+        .http = true                                                                               \
+    }
+esp_err generator_open (const engine_setup *setup, void **state, esp_error *error);
 void generator_start (void *state, const job *const *jobs, size_t n);
 void generator_poll (void *state);
 void generator_cancel (void *state, const job *j);

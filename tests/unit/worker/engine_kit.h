@@ -69,8 +69,12 @@ kit_open (struct kit *k, const char *name, unsigned role, const char *yaml, esp_
         PASS (config_check_unknown (k->options));
         CU_ASSERT_EQUAL_FATAL (config_mistakes (k->options, NULL), 0);
     }
-    k->setup = (engine_setup){
-        .options = k->memory, .role = role, .clock = &clock, .done = kit_done, .ctx = k};
+    k->setup = (engine_setup){.kind = k->kind,
+                              .options = k->memory,
+                              .role = role,
+                              .clock = &clock,
+                              .done = kit_done,
+                              .ctx = k};
     return k->kind->open (&k->setup, &k->state, error);
 }
 

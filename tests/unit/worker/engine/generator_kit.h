@@ -118,6 +118,7 @@ kit_try_open (struct gen *g, const char *kind, const char *url, const char *sect
         g->server.url = url;
     g->server.proxy = "none";
     g->clock = (esp_clock){kit_now, g};
+    g->setup.kind = g->kind;
     g->setup.options = &g->own;
     g->setup.role = ENGINE_GENERATOR;
     g->setup.server = &g->server;

@@ -211,6 +211,7 @@ static void an_action_names_its_generator (void)
     start (&w, 0, 4);
     CHECK (w.toys[0].count == 1 && w.toys[1].count == 2 && w.toys[2].count == 0);
     CHECK (w.answers == 1 && w.order[0] == 3 && w.last.error == ESP_ERANGE);
+    CHECK (w.toys[0].setup.kind == &toy_kind); /* its own row, not that of the list */
     CHECK (w.toys[0].setup.action_count == 3 && strcmp (w.toys[1].setup.model_name, "two") == 0);
     world_close (&w);
 }
