@@ -6,7 +6,6 @@
 
 #include "worker/engine/engines.h"
 #include <string.h>
-#include "proto/base/alloc.h"
 #include "worker/engine/prm_reply.h"
 #include "worker/engine/prm_servings.h"
 
@@ -45,30 +44,19 @@ static esp_err classify_write (const prm_ask *ask, esp_buf *path, esp_buf *json)
     return prm_write_end (&o);
 }
 
-static esp_err take_all (const prm_ask *ask, const json_t *root, esp_error *why)
+static esp_err take_item (const prm_ask *ask, const prm_text *t, const json_t *item, esp_error *why)
 {
-    const json_t **items = esp_calloc (ask->count, sizeof (*items));
     const char *key = ask->options->route == ROUTE_SCORE ? "score" : "probs";
-    esp_err err = items ? prm_items (json_object_get (root, "data"), "data", ask->count, items, why)
-                        : ESP_ENOMEM;
-    for (size_t i = 0; err == ESP_OK && i < ask->count; i++) {
-        const json_t *row = json_object_get (items[i], key);
-        if (!row)
-            err = esp_error_set (why, ESP_EFORMAT, "text %zu has no %s", i, key);
-        else
-            err = prm_row (ask->plan, row, &ask->texts[i].scores[0], why);
-    }
-    esp_free (items);
-    return err;
+    const json_t *row = json_object_get (item, key);
+    if (!row)
+        return esp_error_set (why, ESP_EFORMAT, "text %zu has no %s", (size_t)(t - ask->texts),
+                              key);
+    return prm_row (ask->plan, row, &t->scores[0], why);
 }
 
 static esp_err classify_read (const prm_ask *ask, span json, uint64_t *tokens, esp_error *why)
 {
-    json_t *root = prm_load (json, why);
-    esp_err err = root ? take_all (ask, root, why) : ESP_EFORMAT;
-    *tokens = err == ESP_OK ? prm_count_at (root, "usage", "prompt_tokens") : 0;
-    json_decref (root);
-    return err;
+    return prm_read_list (ask, json, "data", take_item, tokens, why);
 }
 
 const prm_serving prm_vllm_classify = {.name = "vllm-classify",
@@ -79,9 +67,4 @@ const prm_serving prm_vllm_classify = {.name = "vllm-classify",
                                        .write = classify_write,
                                        .read = classify_read};
 
-static esp_err classify_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_vllm_classify, setup, state, error);
-}
-
-const engine_kind engine_vllm_classify = PRM_KIND ("vllm-classify", classify_open);
+const engine_kind engine_vllm_classify = PRM_KIND ("vllm-classify");

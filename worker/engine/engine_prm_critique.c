@@ -181,9 +181,4 @@ const prm_serving prm_openai_critique = {.name = "openai-critique",
                                          .write = critique_write,
                                          .read = critique_read};
 
-static esp_err critique_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_openai_critique, setup, state, error);
-}
-
-const engine_kind engine_openai_critique = PRM_KIND ("openai-critique", critique_open);
+const engine_kind engine_openai_critique = PRM_KIND ("openai-critique");

@@ -52,9 +52,4 @@ const prm_serving prm_http_scores = {.name = "http-scores",
                                      .write = http_write,
                                      .read = http_read};
 
-static esp_err http_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_http_scores, setup, state, error);
-}
-
-const engine_kind engine_http_scores = PRM_KIND ("http-scores", http_open);
+const engine_kind engine_http_scores = PRM_KIND ("http-scores");

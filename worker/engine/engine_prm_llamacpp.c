@@ -80,9 +80,4 @@ const prm_serving prm_llamacpp_logprobs = {.name = "llamacpp-logprobs",
                                            .write = llamacpp_write,
                                            .read = llamacpp_read};
 
-static esp_err llamacpp_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_llamacpp_logprobs, setup, state, error);
-}
-
-const engine_kind engine_llamacpp_logprobs = PRM_KIND ("llamacpp-logprobs", llamacpp_open);
+const engine_kind engine_llamacpp_logprobs = PRM_KIND ("llamacpp-logprobs");

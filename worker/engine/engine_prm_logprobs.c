@@ -6,7 +6,6 @@
  */
 
 #include "worker/engine/engines.h"
-#include "proto/base/alloc.h"
 #include "worker/engine/prm_reply.h"
 #include "worker/engine/prm_servings.h"
 
@@ -25,7 +24,8 @@ static esp_err logprobs_write (const prm_ask *ask, esp_buf *path, esp_buf *json)
     return prm_write_end (&o);
 }
 
-static esp_err take_choice (const prm_ask *ask, const json_t *choice, double *score, esp_error *why)
+static esp_err
+take_choice (const prm_ask *ask, const prm_text *t, const json_t *choice, esp_error *why)
 {
     const json_t *lists = json_object_get (json_object_get (choice, "logprobs"), "top_logprobs");
     json_t *top = json_array_get (lists, 0);
@@ -48,28 +48,12 @@ static esp_err take_choice (const prm_ask *ask, const json_t *choice, double *sc
             (err = prm_mass_add (&mass, ask->labels, id, logprob, true, why)) != ESP_OK)
             return err;
     }
-    return prm_mass_score (&mass, score, why);
-}
-
-static esp_err take_all (const prm_ask *ask, const json_t *root, esp_error *why)
-{
-    const json_t **items = esp_calloc (ask->count, sizeof (*items));
-    esp_err err =
-        items ? prm_items (json_object_get (root, "choices"), "choices", ask->count, items, why)
-              : ESP_ENOMEM;
-    for (size_t i = 0; err == ESP_OK && i < ask->count; i++)
-        err = take_choice (ask, items[i], &ask->texts[i].scores[0], why);
-    esp_free (items);
-    return err;
+    return prm_mass_score (&mass, &t->scores[0], why);
 }
 
 static esp_err logprobs_read (const prm_ask *ask, span json, uint64_t *tokens, esp_error *why)
 {
-    json_t *root = prm_load (json, why);
-    esp_err err = root ? take_all (ask, root, why) : ESP_EFORMAT;
-    *tokens = err == ESP_OK ? prm_count_at (root, "usage", "prompt_tokens") : 0;
-    json_decref (root);
-    return err;
+    return prm_read_list (ask, json, "choices", take_choice, tokens, why);
 }
 
 const prm_serving prm_vllm_logprobs = {.name = "vllm-logprobs",
@@ -82,9 +66,4 @@ const prm_serving prm_vllm_logprobs = {.name = "vllm-logprobs",
                                        .write = logprobs_write,
                                        .read = logprobs_read};
 
-static esp_err logprobs_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_vllm_logprobs, setup, state, error);
-}
-
-const engine_kind engine_vllm_logprobs = PRM_KIND ("vllm-logprobs", logprobs_open);
+const engine_kind engine_vllm_logprobs = PRM_KIND ("vllm-logprobs");

@@ -7,7 +7,6 @@
  */
 
 #include "worker/engine/engines.h"
-#include "proto/base/alloc.h"
 #include "worker/engine/prm_reply.h"
 #include "worker/engine/prm_servings.h"
 
@@ -65,31 +64,19 @@ static esp_err take_last (const prm_ask *ask, const prm_text *t, const json_t *r
     return prm_row (ask->plan, json_is_number (last) ? rows : last, &t->scores[0], why);
 }
 
-static esp_err take_all (const prm_ask *ask, const json_t *root, esp_error *why)
+static esp_err take_item (const prm_ask *ask, const prm_text *t, const json_t *item, esp_error *why)
 {
-    const json_t **items = esp_calloc (ask->count, sizeof (*items));
-    esp_err err = items ? prm_items (json_object_get (root, "data"), "data", ask->count, items, why)
-                        : ESP_ENOMEM;
-    for (size_t i = 0; err == ESP_OK && i < ask->count; i++) {
-        const json_t *rows = json_object_get (items[i], "data");
-        if (!json_is_array (rows))
-            err = esp_error_set (why, ESP_EFORMAT, "data of text %zu is no list of numbers", i);
-        else if (ask->plan->reading == READ_ROWS)
-            err = take_rows (ask, &ask->texts[i], rows, why);
-        else
-            err = take_last (ask, &ask->texts[i], rows, why);
-    }
-    esp_free (items);
-    return err;
+    const json_t *rows = json_object_get (item, "data");
+    if (!json_is_array (rows))
+        return esp_error_set (why, ESP_EFORMAT, "data of text %zu is no list of numbers",
+                              (size_t)(t - ask->texts));
+    return ask->plan->reading == READ_ROWS ? take_rows (ask, t, rows, why)
+                                           : take_last (ask, t, rows, why);
 }
 
 static esp_err pooling_read (const prm_ask *ask, span json, uint64_t *tokens, esp_error *why)
 {
-    json_t *root = prm_load (json, why);
-    esp_err err = root ? take_all (ask, root, why) : ESP_EFORMAT;
-    *tokens = err == ESP_OK ? prm_count_at (root, "usage", "prompt_tokens") : 0;
-    json_decref (root);
-    return err;
+    return prm_read_list (ask, json, "data", take_item, tokens, why);
 }
 
 const prm_serving prm_vllm_pooling = {.name = "vllm-pooling",
@@ -100,9 +87,4 @@ const prm_serving prm_vllm_pooling = {.name = "vllm-pooling",
                                       .write = pooling_write,
                                       .read = pooling_read};
 
-static esp_err pooling_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_vllm_pooling, setup, state, error);
-}
-
-const engine_kind engine_vllm_pooling = PRM_KIND ("vllm-pooling", pooling_open);
+const engine_kind engine_vllm_pooling = PRM_KIND ("vllm-pooling");

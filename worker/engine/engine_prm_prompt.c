@@ -9,7 +9,6 @@
 #include "worker/engine/engines.h"
 #include <math.h>
 #include <stdlib.h>
-#include "proto/base/alloc.h"
 #include "worker/engine/prm_reply.h"
 #include "worker/engine/prm_servings.h"
 
@@ -111,25 +110,9 @@ take_choice (const prm_ask *ask, const prm_text *t, const json_t *choice, esp_er
     return err;
 }
 
-static esp_err take_all (const prm_ask *ask, const json_t *root, esp_error *why)
-{
-    const json_t **items = esp_calloc (ask->count, sizeof (*items));
-    esp_err err =
-        items ? prm_items (json_object_get (root, "choices"), "choices", ask->count, items, why)
-              : ESP_ENOMEM;
-    for (size_t i = 0; err == ESP_OK && i < ask->count; i++)
-        err = take_choice (ask, &ask->texts[i], items[i], why);
-    esp_free (items);
-    return err;
-}
-
 static esp_err prompt_read (const prm_ask *ask, span json, uint64_t *tokens, esp_error *why)
 {
-    json_t *root = prm_load (json, why);
-    esp_err err = root ? take_all (ask, root, why) : ESP_EFORMAT;
-    *tokens = err == ESP_OK ? prm_count_at (root, "usage", "prompt_tokens") : 0;
-    json_decref (root);
-    return err;
+    return prm_read_list (ask, json, "choices", take_choice, tokens, why);
 }
 
 const prm_serving prm_vllm_prompt = {.name = "vllm-prompt-logprobs",
@@ -141,9 +124,4 @@ const prm_serving prm_vllm_prompt = {.name = "vllm-prompt-logprobs",
                                      .write = prompt_write,
                                      .read = prompt_read};
 
-static esp_err prompt_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_vllm_prompt, setup, state, error);
-}
-
-const engine_kind engine_vllm_prompt = PRM_KIND ("vllm-prompt-logprobs", prompt_open);
+const engine_kind engine_vllm_prompt = PRM_KIND ("vllm-prompt-logprobs");

@@ -6,7 +6,6 @@
  */
 
 #include "worker/engine/engines.h"
-#include "proto/base/alloc.h"
 #include "worker/engine/prm_reply.h"
 #include "worker/engine/prm_servings.h"
 
@@ -39,24 +38,15 @@ static esp_err generative_write (const prm_ask *ask, esp_buf *path, esp_buf *jso
     return prm_write_end (&o);
 }
 
-static esp_err take_items (const prm_ask *ask, const json_t *root, esp_error *why)
+static esp_err take_item (const prm_ask *ask, const prm_text *t, const json_t *item, esp_error *why)
 {
-    const json_t **items = esp_calloc (ask->count, sizeof (*items));
-    esp_err err = items ? prm_items (json_object_get (root, "data"), "data", ask->count, items, why)
-                        : ESP_ENOMEM;
-    for (size_t i = 0; err == ESP_OK && i < ask->count; i++)
-        err = take_score (json_object_get (items[i], "score"), &ask->texts[i].scores[0], why);
-    esp_free (items);
-    return err;
+    (void)ask;
+    return take_score (json_object_get (item, "score"), &t->scores[0], why);
 }
 
 static esp_err generative_read (const prm_ask *ask, span json, uint64_t *tokens, esp_error *why)
 {
-    json_t *root = prm_load (json, why);
-    esp_err err = root ? take_items (ask, root, why) : ESP_EFORMAT;
-    *tokens = err == ESP_OK ? prm_count_at (root, "usage", "prompt_tokens") : 0;
-    json_decref (root);
-    return err;
+    return prm_read_list (ask, json, "data", take_item, tokens, why);
 }
 
 const prm_serving prm_vllm_generative = {.name = "vllm-generative-scoring",
@@ -69,12 +59,7 @@ const prm_serving prm_vllm_generative = {.name = "vllm-generative-scoring",
                                          .write = generative_write,
                                          .read = generative_read};
 
-static esp_err generative_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_vllm_generative, setup, state, error);
-}
-
-const engine_kind engine_vllm_generative = PRM_KIND ("vllm-generative-scoring", generative_open);
+const engine_kind engine_vllm_generative = PRM_KIND ("vllm-generative-scoring");
 
 /* ---- SGLang ---- */
 
@@ -133,9 +118,4 @@ const prm_serving prm_sglang_score = {.name = "sglang-score",
                                       .write = score_write,
                                       .read = score_read};
 
-static esp_err score_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_sglang_score, setup, state, error);
-}
-
-const engine_kind engine_sglang_score = PRM_KIND ("sglang-score", score_open);
+const engine_kind engine_sglang_score = PRM_KIND ("sglang-score");

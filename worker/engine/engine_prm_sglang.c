@@ -75,9 +75,4 @@ const prm_serving prm_sglang_logprobs = {.name = "sglang-logprobs",
                                          .write = sglang_write,
                                          .read = sglang_read};
 
-static esp_err sglang_open (const engine_setup *setup, void **state, esp_error *error)
-{
-    return prm_open (&prm_sglang_logprobs, setup, state, error);
-}
-
-const engine_kind engine_sglang_logprobs = PRM_KIND ("sglang-logprobs", sglang_open);
+const engine_kind engine_sglang_logprobs = PRM_KIND ("sglang-logprobs");

@@ -458,14 +458,22 @@ static esp_err open_servers (prm *p, esp_error *error)
     return servers_create (&setup, &p->servers, error);
 }
 
-esp_err
-prm_open (const prm_serving *serving, const engine_setup *setup, void **state, esp_error *error)
+static const prm_serving *serving_of (const char *name)
 {
+    const prm_serving *row = NULL;
+    for (size_t i = 0; (row = prm_serving_at (i)) && strcmp (row->name, name) != 0;)
+        i++;
+    return row;
+}
+
+esp_err prm_open (const engine_setup *setup, void **state, esp_error *error)
+{
+    const prm_serving *serving = setup && setup->kind ? serving_of (setup->kind->name) : NULL;
     prm *p;
     esp_error why = {0};
     esp_err err;
-    if (!setup || !setup->done || !setup->options || !setup->server || !state)
-        return esp_error_set (error, ESP_EINVAL, "engine %s: incomplete setup", serving->name);
+    if (!serving || !setup->done || !setup->options || !setup->server || !state)
+        return esp_error_set (error, ESP_EINVAL, "prm: incomplete setup");
     if (!(p = esp_calloc (1, sizeof (*p))))
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     p->setup = *setup;

@@ -75,9 +75,8 @@ typedef struct prm_serving {
 /* Row `index`, NULL behind the last: for tests and docs. */
 const prm_serving *prm_serving_at (size_t index);
 
-/* Open for an engine kind; the other members of the kind are in PRM_KIND. */
-ESP_MUST_CHECK esp_err prm_open (const prm_serving *serving, const engine_setup *setup,
-                                 void **state, esp_error *error);
+/* The members of PRM_KIND.  The kind's name is that of its serving. */
+ESP_MUST_CHECK esp_err prm_open (const engine_setup *setup, void **state, esp_error *error);
 void prm_start (void *state, const job *const *jobs, size_t n);
 void prm_poll (void *state);
 void prm_cancel (void *state, const job *j);
@@ -87,10 +86,10 @@ uint32_t prm_slots (const void *state);
 esp_err prm_ready (void *state, esp_error *why);
 esp_err prm_describe (void *state, esp_buf *out);
 
-#define PRM_KIND(kind_name, open_function)                                                         \
+#define PRM_KIND(serving_name)                                                                     \
     {                                                                                              \
-        .name = (kind_name), .roles = ENGINE_PRM, .options = prm_option_rows,                      \
-        .option_bytes = sizeof (prm_options), .open = (open_function), .start = prm_start,         \
+        .name = (serving_name), .roles = ENGINE_PRM, .options = prm_option_rows,                   \
+        .option_bytes = sizeof (prm_options), .open = prm_open, .start = prm_start,                \
         .poll = prm_poll, .cancel = prm_cancel, .fds = prm_fds, .close = prm_close,                \
         .slots = prm_slots, .ready = prm_ready, .describe = prm_describe, .http = true             \
     }

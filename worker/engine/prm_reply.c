@@ -116,6 +116,28 @@ prm_items (const json_t *list, const char *what, size_t count, const json_t **it
     return ESP_OK;
 }
 
+static esp_err
+take_list (const prm_ask *ask, const json_t *root, const char *key, prm_take *take, esp_error *why)
+{
+    const json_t **items = esp_calloc (ask->count, sizeof (*items));
+    esp_err err =
+        items ? prm_items (json_object_get (root, key), key, ask->count, items, why) : ESP_ENOMEM;
+    for (size_t i = 0; err == ESP_OK && i < ask->count; i++)
+        err = take (ask, &ask->texts[i], items[i], why);
+    esp_free (items);
+    return err;
+}
+
+esp_err prm_read_list (const prm_ask *ask, span json, const char *key, prm_take *take,
+                       uint64_t *tokens, esp_error *why)
+{
+    json_t *root = prm_load (json, why);
+    esp_err err = root ? take_list (ask, root, key, take, why) : ESP_EFORMAT;
+    *tokens = err == ESP_OK ? prm_count_at (root, "usage", "prompt_tokens") : 0;
+    json_decref (root);
+    return err;
+}
+
 /* ---- rows of numbers ---- */
 
 static esp_err probability (const double *v, size_t n, size_t column, double *score, esp_error *why)

@@ -27,6 +27,12 @@ json_t *prm_load (span json, esp_error *why); /* NULL: not JSON, or no memory */
 /* The item of each text, by its "index" (or in order, where no item has one) into items[ask->count * per]. */
 ESP_MUST_CHECK esp_err prm_items (const json_t *list, const char *what, size_t count,
                                   const json_t **items, esp_error *why);
+/* Fills the scores of one text from its item. */
+typedef esp_err
+prm_take (const prm_ask *ask, const prm_text *t, const json_t *item, esp_error *why);
+/* prm_serving.read of an answer that has a list `key` with an item for each text, and usage.prompt_tokens. */
+ESP_MUST_CHECK esp_err prm_read_list (const prm_ask *ask, span json, const char *key,
+                                      prm_take *take, uint64_t *tokens, esp_error *why);
 bool prm_number (const json_t *value, double *out); /* finite */
 bool prm_token_id (const char *key, uint64_t *id);  /* "token_id:648" */
 uint64_t prm_count_at (const json_t *root, const char *object, const char *key); /* 0: not there */

@@ -278,6 +278,7 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
                           .max_tokens = 100};
     k->kind = engine_find (name, ENGINE_PRM);
     CU_ASSERT_PTR_NOT_NULL_FATAL (k->kind);
+    setup.kind = k->kind;
     return k->kind->open (&setup, &k->state, why);
 }
 
