@@ -5,7 +5,8 @@
  * that is refused is halved, until the text that the server cannot take stands alone; only its job fails.
  *
  * Invariants:
- *   I1  an item is freed when its job has ended and no text of it is in the queue or in a batch (held == 0)
+ *   I1  an item is freed when its job has ended and no text of it is in the queue or in a batch (held == 0); a text of an
+ *       ended item is in no queue
  *   I2  busy_texts and batch_count are those of the list of batches
  */
 
@@ -17,28 +18,33 @@
 #include "proto/base/log.h"
 #include "worker/engine/prm_inner.h"
 
-enum { WRONG_MOST = 2 /* answers that make no sense, before a batch is not asked again */ };
+enum {
+    WRONG_MOST = 2, /* answers that make no sense, before a batch is not asked again */
+    TABLE = 1024    /* chains of items by task id; a power of two */
+};
 
 /* ---- items ---- */
 
+static prm_item **chain_of (const prm *p, task_id id)
+{
+    return &p->items[(size_t)(esp_hash_fast (id.problem, id.number) & (TABLE - 1))];
+}
+
 static void add_item (prm *p, prm_item *item)
 {
-    item->next = p->items;
-    if (p->items)
-        p->items->prev = item;
-    p->items = item;
+    prm_item **at = chain_of (p, item->id);
+    item->next = *at;
+    *at = item;
 }
 
 static void release_item (prm *p, prm_item *item)
 {
+    prm_item **at = chain_of (p, item->id);
     if (item->job || item->held > 0)
         return;
-    if (item->prev)
-        item->prev->next = item->next;
-    else
-        p->items = item->next;
-    if (item->next)
-        item->next->prev = item->prev;
+    while (*at != item)
+        at = &(*at)->next;
+    *at = item->next;
     prm_item_free (item);
 }
 
@@ -75,27 +81,29 @@ static void end_item (prm *p, prm_item *item, esp_err error)
 static void enqueue (prm *p, prm_reading *r)
 {
     r->next = NULL;
-    if (p->tail)
-        p->tail->next = r;
-    else
-        p->head = r;
+    r->prev = p->tail;
+    *(p->tail ? &p->tail->next : &p->head) = r;
     p->tail = r;
+    r->queued = true;
     p->queued++;
 }
 
-/* Take the texts of ended items out. */
-static void sweep_queue (prm *p)
+static void unqueue (prm *p, prm_reading *r)
 {
-    prm_reading *r = p->head, *next;
-    p->head = p->tail = NULL;
-    p->queued = 0;
-    for (; r; r = next) {
-        next = r->next;
-        if (r->item->job)
-            enqueue (p, r);
-        else
-            r->item->held--;
-    }
+    *(r->prev ? &r->prev->next : &p->head) = r->next;
+    *(r->next ? &r->next->prev : &p->tail) = r->prev;
+    r->queued = false;
+    p->queued--;
+}
+
+/* The texts of an item that ended. */
+static void leave_queue (prm *p, prm_item *item)
+{
+    for (size_t i = 0; i < item->count; i++)
+        if (item->readings[i].queued) {
+            unqueue (p, &item->readings[i]);
+            item->held--;
+        }
 }
 
 /* ---- batches ---- */
@@ -171,13 +179,14 @@ static void settle (prm *p, prm_reading *const *readings, size_t count, esp_err 
 {
     for (size_t i = 0; i < count; i++) {
         prm_item *item = readings[i]->item;
+        readings[i]->batch = NULL;
         item->held--;
         item->unread--;
         if (code != ESP_OK || item->unread == 0)
             end_item (p, item, code);
+        if (code != ESP_OK)
+            leave_queue (p, item);
     }
-    if (code != ESP_OK)
-        sweep_queue (p);
     for (size_t i = 0; i < count;
          i++) /* an item of several texts is released by its last one here */
         if (i + 1 == count || readings[i + 1]->item != readings[i]->item)
@@ -217,6 +226,7 @@ static prm_batch *make_batch (prm *p, prm_reading *const *readings, size_t count
     for (size_t i = 0; i < count; i++) {
         b->texts[i] = readings[i]->text;
         b->readings[i] = readings[i];
+        readings[i]->batch = b;
     }
     b->count = count;
     b->next = p->batches;
@@ -284,21 +294,16 @@ static bool has_room (const prm *p)
 static size_t take_texts (prm *p, prm_reading **out, size_t most)
 {
     bool together = keeps_together (p);
-    prm_reading *r = p->head, *next;
-    uint64_t key = r->item->problem;
+    uint64_t key = p->head->item->problem;
     size_t n = 0, bytes = 0;
-    p->head = p->tail = NULL;
-    p->queued = 0;
-    for (; r; r = next) {
-        bool fits =
-            n < most && (n == 0 || bytes + r->text.text.len <= (size_t)p->options->batch_bytes);
+    for (prm_reading *r = p->head, *next; r && n < most; r = next) {
+        bool fits = n == 0 || bytes + r->text.text.len <= (size_t)p->options->batch_bytes;
         next = r->next;
-        if (fits && (!together || r->item->problem == key)) {
-            bytes += r->text.text.len;
-            out[n++] = r;
-        } else {
-            enqueue (p, r);
-        }
+        if (!fits || (together && r->item->problem != key))
+            continue;
+        bytes += r->text.text.len;
+        unqueue (p, r);
+        out[n++] = r;
     }
     return n;
 }
@@ -327,6 +332,7 @@ static void take_job (prm *p, const job *j)
     }
     for (size_t i = 0; p->setup.trace && i < item->count; i++)
         p->setup.trace (p->setup.trace_ctx, "PRM input", item->readings[i].text.text);
+    item->id = j->task.id;
     item->unread = item->held = item->count;
     add_item (p, item);
     for (size_t i = 0; i < item->count; i++)
@@ -355,12 +361,12 @@ static bool is_idle (const prm_batch *b)
     return true;
 }
 
-/* Batches that nobody waits for any more. */
-static void cancel_batches (prm *p)
+/* Batches of the item that nobody waits for any more. */
+static void cancel_batches (prm *p, prm_item *item)
 {
-    for (prm_batch *b = p->batches, *next; b; b = next) {
-        next = b->next;
-        if (!is_idle (b))
+    for (size_t i = 0; i < item->count; i++) {
+        prm_batch *b = item->readings[i].batch;
+        if (!b || !is_idle (b))
             continue;
         exchange_cancel (b->ex);
         settle (p, b->readings, b->count, ESP_OK);
@@ -371,17 +377,17 @@ static void cancel_batches (prm *p)
 void prm_cancel (void *state, const job *j)
 {
     prm *p = state;
-    prm_item *item = p->items;
+    prm_item *item = *chain_of (p, j->task.id);
     while (item && item->job != j)
         item = item->next;
     if (!item)
         return;
     item->job = NULL;
-    sweep_queue (p);
-    if (item->held > 0)
-        cancel_batches (p);
-    else
-        release_item (p, item);
+    leave_queue (p, item);
+    item->held++; /* it stays until we have looked at all its batches */
+    cancel_batches (p, item);
+    item->held--;
+    release_item (p, item);
 }
 
 size_t prm_fds (void *state, int *fds, size_t max)
@@ -432,10 +438,12 @@ void prm_close (void *state)
         next = b->next;
         esp_free (b);
     }
-    for (prm_item *item = p->items, *next; item; item = next) {
-        next = item->next;
-        prm_item_free (item);
-    }
+    for (size_t i = 0; p->items && i < TABLE; i++)
+        for (prm_item *item = p->items[i], *next; item; item = next) {
+            next = item->next;
+            prm_item_free (item);
+        }
+    esp_free (p->items);
     esp_buf_free (&p->question);
     esp_buf_free (&p->shown);
     esp_free (p->pieces);
@@ -458,24 +466,19 @@ static esp_err open_servers (prm *p, esp_error *error)
     return servers_create (&setup, &p->servers, error);
 }
 
-static const prm_serving *serving_of (const char *name)
-{
-    const prm_serving *row = NULL;
-    for (size_t i = 0; (row = prm_serving_at (i)) && strcmp (row->name, name) != 0;)
-        i++;
-    return row;
-}
-
 esp_err prm_open (const engine_setup *setup, void **state, esp_error *error)
 {
-    const prm_serving *serving = setup && setup->kind ? serving_of (setup->kind->name) : NULL;
+    const prm_serving *serving = setup && setup->kind ? prm_serving_find (setup->kind->name) : NULL;
     prm *p;
     esp_error why = {0};
     esp_err err;
     if (!serving || !setup->done || !setup->options || !setup->server || !state)
         return esp_error_set (error, ESP_EINVAL, "prm: incomplete setup");
-    if (!(p = esp_calloc (1, sizeof (*p))))
+    if (!(p = esp_calloc (1, sizeof (*p))) ||
+        !(p->items = esp_calloc (TABLE, sizeof (prm_item *)))) {
+        prm_close (p);
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
+    }
     p->setup = *setup;
     p->serving = serving;
     p->options = setup->options;

@@ -74,6 +74,7 @@ typedef struct prm_serving {
 
 /* Row `index`, NULL behind the last: for tests and docs. */
 const prm_serving *prm_serving_at (size_t index);
+const prm_serving *prm_serving_find (const char *name); /* NULL if there is none */
 
 /* The members of PRM_KIND.  The kind's name is that of its serving. */
 ESP_MUST_CHECK esp_err prm_open (const engine_setup *setup, void **state, esp_error *error);

@@ -14,12 +14,15 @@ struct prm_item;
 
 typedef struct prm_reading { /* one text on its way */
     struct prm_item *item;
-    prm_text text; /* text in item->bytes, scores in item->scores */
-    struct prm_reading *next;
+    prm_text text;                   /* text in item->bytes, scores in item->scores */
+    struct prm_reading *next, *prev; /* in the queue */
+    bool queued;
+    struct prm_batch *batch; /* the one it is in; NULL = none */
 } prm_reading;
 
 typedef struct prm_item {
     const job *job; /* borrowed; NULL: ended or cancelled, waits for its batches */
+    task_id id;
     uint64_t problem;
     uint32_t seed;
     uint32_t score_count, score_own;
@@ -31,8 +34,8 @@ typedef struct prm_item {
     prm_reading *readings; /* owned */
     size_t count;
     esp_buf bytes;
-    bool settled; /* scores are there without asking */
-    struct prm_item *next, *prev;
+    bool settled;          /* scores are there without asking */
+    struct prm_item *next; /* in its chain of the table */
 } prm_item;
 
 typedef struct prm_batch {
@@ -66,7 +69,7 @@ typedef struct prm {
     const prm_options *options;
     layout_plan plan;
     servers *servers;         /* owned */
-    prm_item *items;          /* owned */
+    prm_item **items;         /* owned: chains by task id */
     prm_batch *batches;       /* owned */
     prm_reading *head, *tail; /* the queue */
     size_t queued, batch_count, busy_texts;

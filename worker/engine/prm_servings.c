@@ -2,6 +2,7 @@
 /* prm_servings.c - one row per serving, and the keys they share */
 
 #include "worker/engine/prm_servings.h"
+#include <string.h>
 
 static const prm_serving *const table[] = {
     &prm_vllm_pooling,    &prm_vllm_classify,   &prm_vllm_logprobs, &prm_vllm_prompt,
@@ -11,6 +12,14 @@ static const prm_serving *const table[] = {
 const prm_serving *prm_serving_at (size_t index)
 {
     return index < sizeof (table) / sizeof (table[0]) ? table[index] : NULL;
+}
+
+const prm_serving *prm_serving_find (const char *name)
+{
+    const prm_serving *row;
+    for (size_t i = 0; (row = prm_serving_at (i)) && strcmp (row->name, name) != 0;)
+        i++;
+    return row;
 }
 
 #define AT(field) offsetof (prm_options, field)

@@ -4,6 +4,7 @@
 // LINK: esp_engine_table esp_test_servers PkgConfig::JANSSON
 
 #include "tests/unit/worker/engine/prm_kit.h"
+#include "worker/engine/prm_inner.h"
 
 static void siblings_share_one_request (void)
 {
@@ -129,6 +130,33 @@ static void cancelled_jobs_are_forgotten (void)
     for (unsigned i = 0; i < 3; i++)
         turn (k);
     CHECK (k->seen[0].calls == 1 && k->seen[2].calls == 1 && k->done == 2);
+    end_engine (k);
+}
+
+static void many_are_cancelled_in_any_order (void)
+{
+    struct kit *k = given_ready (HONEST);
+    const prm *p = k->state;
+    k->options.batch_texts = 4;
+    for (unsigned round = 0; round < 2; round++) { /* every third stays; none */
+        k->done = 0;
+        memset (k->seen, 0, sizeof (k->seen));
+        for (unsigned i = 0; i < JOBS; i++)
+            given_job (k, i, NODES ("good", "bad"), "");
+        for (unsigned i = 0; i < JOBS; i += 8)
+            start (k, i, 8);
+        for (unsigned i = 0; i < JOBS; i++)
+            if (round == 1 || i * 37 % JOBS % 3 > 0)
+                k->kind->cancel (k->state, &k->jobs[i * 37 % JOBS]);
+        CHECK (round == 0 || (p->batch_count == 0 && p->busy_texts == 0 && !p->batches));
+        CHECK (round == 0 || (p->queued == 0 && !p->head && !p->tail));
+        wait_done (k, round == 0 ? (JOBS + 2) / 3 : 0);
+        for (unsigned i = 0; i < 3; i++)
+            turn (k);
+        for (unsigned i = 0; i < JOBS; i++)
+            CU_ASSERT_EQUAL (k->seen[i].calls, round == 0 && i % 3 == 0);
+        CHECK (p->batch_count == 0 && p->busy_texts == 0 && p->queued == 0);
+    }
     end_engine (k);
 }
 
@@ -324,6 +352,7 @@ int main (void)
         {"a row that stays missing is the end of that task only",
          a_row_that_stays_missing_is_the_end_of_that_task_only},
         {"cancelled jobs are forgotten", cancelled_jobs_are_forgotten},
+        {"many are cancelled in any order", many_are_cancelled_in_any_order},
         {"a close with work in flight frees everything",
          a_close_with_work_in_flight_frees_everything},
         {"thinking can be hidden from the PRM", thinking_can_be_hidden_from_the_prm},
