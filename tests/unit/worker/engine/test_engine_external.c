@@ -177,9 +177,11 @@ static void a_peer_never_gets_more_than_it_asked_for (void)
     kit_start (&k, 0, 9);
     UNTIL (&k, tasks_at (&k.peer) == 3);
     for (size_t i = 0; i < 9; i++) {
+        size_t most = i + 3 < 9 ? i + 3 : 9;
+        UNTIL (&k, tasks_at (&k.peer) >= most);
         for (int p = 0; p < 5; p++)
             kit_poll (&k);
-        CHECK (tasks_at (&k.peer) == (i + 3 < 9 ? i + 3 : 9));
+        CHECK (tasks_at (&k.peer) == most);
         answer (&k.peer, i, "\"verdict\":\"pass\"");
         UNTIL (&k, k.done == i + 1);
     }
@@ -238,117 +240,6 @@ static void one_of_siblings_can_be_cancelled (void)
     UNTIL (&k, k.done == 1);
     CHECK (k.got[0].calls == 0 && k.got[1].text[0] == 'b' && cancels_at (&k.peer) == 0);
     kit_end (&k);
-}
-
-/* ---- lost and found ---- */
-
-static void a_peer_that_dies_gets_its_tasks_again_when_it_is_back (void)
-{
-    given_engine (&k, ENGINE_VERIFIER, PRM_HELLO);
-    for (size_t i = 0; i < 3; i++)
-        kit_job (&k, i, TASK_VERIFY);
-    kit_start (&k, 0, 3);
-    UNTIL (&k, tasks_at (&k.peer) == 3);
-    answer (&k.peer, 1, "\"verdict\":\"pass\"");
-    UNTIL (&k, k.done == 1);
-    peer_close (&k.peer);
-    for (int i = 0; i < 50; i++)
-        kit_poll (&k);
-    CHECK (k.done == 1);
-    peer_open (&k.peer, k.url, PRM_HELLO);
-    UNTIL (&k, tasks_at (&k.peer) == 2);
-    answer (&k.peer, 0, "\"verdict\":\"pass\"");
-    answer (&k.peer, 1, "\"verdict\":\"fail\"");
-    UNTIL (&k, k.done == 3);
-    CHECK (k.got[0].r.verdict == VERDICT_PASS && k.got[2].r.verdict == VERDICT_FAIL);
-    kit_end (&k);
-}
-
-static void a_silent_peer_is_let_go_and_greeted_again (void)
-{
-    esp_error error = {0};
-    kit_prepare (&k);
-    peer_open (&k.peer, k.url, PRM_HELLO);
-    k.o.url = k.url;
-    k.o.timeout_s = 1e6;
-    PASS (kit_open (&k, ENGINE_VERIFIER, &error));
-    kit_job (&k, 0, TASK_VERIFY);
-    kit_start (&k, 0, 1);
-    UNTIL (&k, tasks_at (&k.peer) == 1);
-    k.ahead_ns += 1500ULL * 1000000000; /* a heartbeat is due, it is not silent yet */
-    UNTIL (&k, heartbeats_at (&k.peer) > 0);
-    for (int i = 0; i < 20; i++)
-        kit_poll (&k);
-    atomic_store (&k.peer.mute, true);
-    k.ahead_ns += 3100ULL * 1000000000;
-    for (int i = 0; i < 100; i++)
-        kit_poll (&k);
-    CHECK (k.done == 0 && tasks_at (&k.peer) == 1);
-    atomic_store (&k.peer.mute, false);
-    k.ahead_ns += 3100ULL * 1000000000; /* for the greeting that it did not hear */
-    UNTIL (&k, tasks_at (&k.peer) == 2);
-    answer (&k.peer, 1, "\"verdict\":\"pass\"");
-    UNTIL (&k, k.done == 1);
-    CHECK (k.got[0].error == ESP_OK);
-    kit_end (&k);
-}
-
-static void garbage_ends_the_connection_and_a_task_that_brings_it_every_time_is_poisoned (void)
-{
-    size_t seen = 0;
-    given_engine (&k, ENGINE_VERIFIER, PRM_HELLO);
-    kit_job (&k, 0, TASK_VERIFY);
-    kit_start (&k, 0, 1);
-    for (int round = 0; round < 200 && k.done == 0; round++) {
-        for (int i = 0; i < 100 && tasks_at (&k.peer) == seen && k.done == 0; i++)
-            kit_poll (&k);
-        seen = tasks_at (
-            &k.peer); /* nng may lose what is said while a connection breaks: again, then */
-        if (k.done == 0)
-            peer_send (&k.peer, "{\"type\":\"results\",\"results\":[{\"id\":1,\"scores\":[NaN]}]}");
-    }
-    CHECK (seen >= 4 && k.done == 1);
-    CHECK (k.got[0].error == ESP_EPOISONED);
-    kit_job (&k, 1, TASK_VERIFY);
-    kit_start (&k, 1, 1);
-    UNTIL (&k, tasks_at (&k.peer) > seen);
-    answer (&k.peer, seen, "\"verdict\":\"pass\"");
-    UNTIL (&k, k.done == 2);
-    CHECK (k.got[1].error == ESP_OK);
-    kit_end (&k);
-}
-
-static void a_task_without_a_result_goes_elsewhere (void)
-{
-    given_engine (&k, ENGINE_VERIFIER, PRM_HELLO);
-    kit_job (&k, 0, TASK_VERIFY);
-    kit_job (&k, 1, TASK_VERIFY);
-    kit_start (&k, 0, 2);
-    UNTIL (&k, tasks_at (&k.peer) == 2);
-    answer (&k.peer, 1, "\"verdict\":\"pass\"");
-    UNTIL (&k, k.done == 1);
-    k.ahead_ns += 301ULL * 1000000000;
-    UNTIL (&k, k.done == 2);
-    CHECK (k.got[0].error == ESP_ETIMEOUT);
-    UNTIL (&k, cancels_at (&k.peer) == 1);
-    kit_end (&k);
-}
-
-static void without_a_peer_waiting_tasks_go_elsewhere_in_the_end (void)
-{
-    given_engine (&k, ENGINE_VERIFIER, PRM_HELLO);
-    peer_close (&k.peer);
-    for (int i = 0; i < 50; i++)
-        kit_poll (&k);
-    kit_job (&k, 0, TASK_VERIFY);
-    kit_start (&k, 0, 1);
-    for (int i = 0; i < 20; i++)
-        kit_poll (&k);
-    CHECK (k.done == 0);
-    k.ahead_ns += 301ULL * 1000000000;
-    UNTIL (&k, k.done == 1);
-    CHECK (k.got[0].error == ESP_EPEER);
-    engine_external.close (k.state);
 }
 
 /* ---- at the start ---- */
@@ -480,14 +371,6 @@ int main (void)
         {"a cancelled task keeps its room until it is answered",
          a_cancelled_task_keeps_its_room_until_it_is_answered},
         {"one of siblings can be cancelled", one_of_siblings_can_be_cancelled},
-        {"a peer that dies gets its tasks again when it is back",
-         a_peer_that_dies_gets_its_tasks_again_when_it_is_back},
-        {"a silent peer is let go and greeted again", a_silent_peer_is_let_go_and_greeted_again},
-        {"garbage ends the connection, and a task that brings it every time is poisoned",
-         garbage_ends_the_connection_and_a_task_that_brings_it_every_time_is_poisoned},
-        {"a task without a result goes elsewhere", a_task_without_a_result_goes_elsewhere},
-        {"without a peer waiting tasks go elsewhere in the end",
-         without_a_peer_waiting_tasks_go_elsewhere_in_the_end},
         {"what cannot work is refused at the start with a sentence",
          what_cannot_work_is_refused_at_the_start_with_a_sentence},
         {"url and command are looked at", url_and_command_are_looked_at},
