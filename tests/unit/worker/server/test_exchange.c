@@ -4,29 +4,7 @@
 // LINK: esp_test_servers esp_http
 
 #include <stdlib.h>
-#include "tests/unit/worker/server/server_kit.h"
-
-enum { MOST = 3 };
-static struct fake f[MOST];
-
-static void given (struct set *k, size_t n)
-{
-    set_defaults (k);
-    for (size_t i = 0; i < n; i++) {
-        fake_start (&f[i], "vllm");
-        set_add (k, raw_server_url (f[i].s));
-    }
-    set_open (k);
-    for (size_t i = 0; i < n; i++)
-        UNTIL (k, up (k, i));
-}
-
-static void end (struct set *k, size_t n)
-{
-    set_close (k);
-    for (size_t i = 0; i < n; i++)
-        raw_server_stop (f[i].s);
-}
+#include "tests/unit/worker/server/exchange_kit.h"
 
 /* What a server says, and how the exchange ends on it when there is no other. */
 static void ends_as (enum fake_mode mode, unsigned tries, esp_err code, const char *part)
@@ -206,133 +184,6 @@ static void what_comes_within_the_grace_counts (void)
     end (&k, 1);
 }
 
-/* ---- where to ---- */
-
-static void fill (struct set *k, struct talk *t, unsigned n, uint64_t home, uint64_t spread)
-{
-    for (unsigned i = 0; i < n; i++) {
-        t[i].ask.home = home;
-        t[i].ask.spread = spread;
-        talk_start (k, &t[i]);
-    }
-    set_pass (k);
-}
-
-static void cancel_all (struct talk *t, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (t[i].dones == 0 && t[i].e)
-            exchange_cancel (t[i].e);
-}
-
-static void a_prefix_stays_at_home_until_another_server_idles (void)
-{
-    struct talk t[4] = {0}, other[3] = {0}, late = {.ask.home = 1};
-    struct set k;
-    given (&k, 2);
-    k.o.in_flight = 4;
-    for (int i = 0; i < 2; i++)
-        atomic_store (&f[i].work, FAKE_STALLS);
-    servers_set_home (k.s, 1, servers_at (k.s, 0));
-    servers_set_home (k.s, 2, servers_at (k.s, 1));
-    fill (&k, t, 4, 1, 0);
-    for (int i = 0; i < 4; i++)
-        CHECK (t[i].writes == 1 && t[i].at[0] == 0);
-    fill (&k, other, 3, 2, 0); /* the other one has work */
-    talk_start (&k, &late);
-    set_passes (&k);
-    CHECK (late.writes == 0);
-    for (int i = 0; i < 3; i++) {
-        CHECK (late.writes == 0);
-        exchange_cancel (other[i].e);
-        other[i].e = NULL;
-        set_pass (&k);
-    }
-    UNTIL (&k, late.writes == 1);
-    CHECK (late.at[0] == 1);
-    exchange_cancel (late.e);
-    cancel_all (t, 4);
-    cancel_all (other, 3);
-    end (&k, 2);
-}
-
-static void one_problem_goes_to_one_server_and_problems_spread (void)
-{
-    struct talk t[30] = {0};
-    unsigned on[MOST] = {0};
-    struct set k;
-    given (&k, 3);
-    for (unsigned i = 0; i < 30; i++) {
-        t[i].ask.spread = 1000 + i;
-        talk_whole (&k, &t[i]);
-        on[t[i].at[0]]++;
-    }
-    for (int i = 0; i < MOST; i++)
-        CHECK (on[i] >= 3); /* none is left out */
-    for (unsigned i = 0; i < 10; i++) {
-        struct talk again = {.ask.spread = 1000 + i};
-        talk_whole (&k, &again);
-        CHECK (again.at[0] == t[i].at[0]);
-    }
-    end (&k, 3);
-}
-
-static void no_server_gets_much_more_than_the_others (void)
-{
-    struct talk t[30] = {0};
-    unsigned on[MOST] = {0};
-    struct set k;
-    given (&k, 3);
-    for (int i = 0; i < MOST; i++)
-        atomic_store (&f[i].work, FAKE_STALLS);
-    fill (&k, t, 30, 0, 5); /* all of one problem */
-    for (int i = 0; i < 30; i++)
-        on[t[i].at[0]]++;
-    for (int i = 0; i < MOST; i++)
-        CHECK (on[i] >= 5 && on[i] <= 13); /* 10 on the mean */
-    cancel_all (t, 30);
-    end (&k, 3);
-}
-
-static void in_flight_is_never_exceeded (void)
-{
-    struct talk t[5] = {0}, big = {.ask.weight = 9};
-    struct set k;
-    given (&k, 1);
-    k.o.in_flight = 4;
-    atomic_store (&f[0].work, FAKE_STALLS);
-    t[0].ask.weight = 3;
-    fill (&k, t, 5, 0, 0);
-    CHECK (servers_at (k.s, 0)->in_flight == 4 && t[2].writes == 0);
-    cancel_all (t, 5);
-    CHECK (servers_at (k.s, 0)->in_flight == 0);
-    talk_start (&k, &big); /* alone it may */
-    UNTIL (&k, big.writes == 1);
-    exchange_cancel (big.e);
-    end (&k, 1);
-}
-
-static void a_big_one_is_not_overtaken_for_ever (void)
-{
-    struct talk small[2] = {0}, big = {.ask.weight = 4}, late[3] = {0};
-    struct set k;
-    given (&k, 1);
-    k.o.in_flight = 4;
-    atomic_store (&f[0].work, FAKE_STALLS);
-    fill (&k, small, 2, 0, 0);
-    talk_start (&k, &big);
-    fill (&k, late, 3, 0, 0); /* there would be room for two */
-    set_passes (&k);
-    CHECK (big.writes == 0 && late[0].writes == 0);
-    cancel_all (small, 2);
-    UNTIL (&k, big.writes == 1);
-    CHECK (late[0].writes == 0);
-    exchange_cancel (big.e);
-    UNTIL (&k, late[2].writes == 1);
-    cancel_all (late, 3);
-    end (&k, 1);
-}
-
 /* ---- ends ---- */
 
 static void cancel_is_silent_at_every_state (void)
@@ -488,13 +339,6 @@ int main (void)
         {"a dead server's requests go elsewhere", a_dead_servers_requests_go_elsewhere},
         {"silence ends when nobody listens any more", silence_ends_when_nobody_listens_any_more},
         {"what comes within the grace counts", what_comes_within_the_grace_counts},
-        {"a prefix stays at home until another server idles",
-         a_prefix_stays_at_home_until_another_server_idles},
-        {"one problem goes to one server, and problems spread",
-         one_problem_goes_to_one_server_and_problems_spread},
-        {"no server gets much more than the others", no_server_gets_much_more_than_the_others},
-        {"in_flight is never exceeded", in_flight_is_never_exceeded},
-        {"a big one is not overtaken for ever", a_big_one_is_not_overtaken_for_ever},
         {"cancel is silent at every state", cancel_is_silent_at_every_state},
         {"enough is no failure", enough_is_no_failure},
         {"what is spoiled is tried again", what_is_spoiled_is_tried_again},
