@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include "coordinator/search/strategies.h"
 #include "coordinator/search/strategy_help.h"
+#include "coordinator/search/tot_texts.h"
 #include "proto/base/alloc.h"
 
 enum tot_rule { RULE_BFS, RULE_DFS, RULE_TREEQUEST };
@@ -44,21 +45,13 @@ typedef struct candidate {
     double value;
 } candidate;
 
-typedef struct known { /* what is known about a text */
-    uint64_t text;
-    double value;
-    uint32_t step; /* 1 + the last step that had it as a candidate; 0 = free place */
-    bool valued;
-} known;
-
 typedef struct tot {
     node_list frontier;    /* the states that are being extended, in order; dfs: one */
     node_list waiting;     /* dfs: states to visit, the next one last */
     node_list done;        /* dfs, treequest: answers in the order found */
     candidate *candidates; /* of this step, in the arena */
     uint32_t count, cap;
-    known *texts; /* open addressing, power of two, in the arena */
-    uint32_t text_count, text_cap;
+    tot_texts texts;
     uint32_t step, visits;
     bool valuing; /* the open join is the one that values */
 } tot;
@@ -121,44 +114,19 @@ static bool is_final (const search *s, node_ref ref)
 
 /* ---- texts and candidates ---- */
 
-static known *place_of (known *texts, uint32_t cap, uint64_t text)
-{
-    uint32_t at = (uint32_t)text & (cap - 1);
-    while (texts[at].step && texts[at].text != text)
-        at = (at + 1) & (cap - 1);
-    return &texts[at];
-}
-
-static esp_err grow_texts (search *s, tot *me)
-{
-    uint32_t cap = me->text_cap ? 2 * me->text_cap : 64;
-    known *grown = search_alloc (s, cap * sizeof (*grown));
-    if (!grown)
-        return ESP_ENOMEM;
-    for (uint32_t i = 0; i < me->text_cap; i++)
-        if (me->texts[i].step)
-            *place_of (grown, cap, me->texts[i].text) = me->texts[i];
-    me->texts = grown;
-    me->text_cap = cap;
-    return ESP_OK;
-}
-
 static esp_err add_candidate (search *s, tot *me, node_ref ref)
 {
     candidate c = {.node = ref};
-    known *k;
+    tot_text *k;
     esp_err err = path_text_hash (s, ref, &c.text);
-    if (err == ESP_OK && 2 * (me->text_count + 1) > me->text_cap)
-        err = grow_texts (s, me);
     if (err == ESP_OK)
         err = array_room (s, &me->candidates, me->count, &me->cap, sizeof (*me->candidates));
+    if (err == ESP_OK)
+        err = tot_texts_add (s, &me->texts, c.text, &k);
     if (err != ESP_OK)
         return err;
-    k = place_of (me->texts, me->text_cap, c.text);
-    me->text_count += k->step == 0;
     c.twin = k->step == me->step + 1;
     c.value = c.twin || !k->valued ? 0.0 : k->value;
-    k->text = c.text;
     k->step = me->step + 1;
     me->candidates[me->count++] = c;
     return ESP_OK;
@@ -246,7 +214,7 @@ static esp_err ask_values (search *s, tot *me, size_t *asked)
         return ESP_ENOMEM;
     for (uint32_t i = 0; i < me->count && search_has_prm (s); i++) {
         const candidate *c = &me->candidates[i];
-        if (!c->twin && !place_of (me->texts, me->text_cap, c->text)->valued)
+        if (!c->twin && !tot_texts_find (&me->texts, c->text)->valued)
             asks[n++] = (ask){.from = c->node,
                               .mode = ASK_NOTHING,
                               .scores = (uint16_t)options_of (s)->readings,
@@ -264,7 +232,7 @@ static void take_values (tot *me, const item *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         candidate *c = &me->candidates[items[i].tag];
-        known *k = place_of (me->texts, me->text_cap, c->text);
+        tot_text *k = tot_texts_find (&me->texts, c->text);
         if (!items[i].scored || items[i].dropped || isnan (items[i].last))
             continue;
         c->value = k->value = items[i].last;
