@@ -46,6 +46,24 @@ static bool tell (const struct telling *t, event e)
     return t->emit (t->to, &e);
 }
 
+static bool tell_text (const struct telling *t, const node *n, event e)
+{
+    e.kind = EVENT_TEXT;
+    e.mark = n->finish;
+    e.tokens = n->tokens;
+    e.text = node_text (n);
+    return tell (t, e);
+}
+
+static bool tell_verdict (const struct telling *t, const node *n, event e)
+{
+    e.kind = EVENT_VERIFIED;
+    e.mark = n->verdict;
+    e.value = n->extra ? n->extra->share : NAN;
+    e.text = node_answer (n);
+    return tell (t, e);
+}
+
 /* Everything about one node in the order in which it happens to a node. */
 static bool tell_node (const struct telling *t, const search *s, node_ref ref)
 {
@@ -59,30 +77,16 @@ static bool tell_node (const struct telling *t, const search *s, node_ref ref)
     e.kind = EVENT_PLANNED;
     if (!tell (t, e))
         return false;
-    if (n->state == NODE_GENERATED) {
-        event text = e;
-        text.kind = EVENT_TEXT;
-        text.mark = n->finish;
-        text.tokens = n->tokens;
-        text.text = node_text (n);
-        if (!tell (t, text))
-            return false;
-    }
+    if (n->state == NODE_GENERATED && !tell_text (t, n, e))
+        return false;
     if (n->score_count > 0) {
         e.kind = EVENT_SCORED;
         e.value = n->score;
         if (!tell (t, e))
             return false;
     }
-    if (n->verdict != VERDICT_NONE) {
-        event verdict = e;
-        verdict.kind = EVENT_VERIFIED;
-        verdict.mark = n->verdict;
-        verdict.value = n->extra ? n->extra->share : NAN;
-        verdict.text = node_answer (n);
-        if (!tell (t, verdict))
-            return false;
-    }
+    if (n->verdict != VERDICT_NONE && !tell_verdict (t, n, e))
+        return false;
     if (n->mark == MARK_OPEN)
         return true;
     e.kind = EVENT_MARK;

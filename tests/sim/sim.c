@@ -370,10 +370,33 @@ static esp_err start_journal (run_config *c, coordinator *co, const char *output
     return err == ESP_OK ? coordinator_attach (co, *j, finished, count, error) : err;
 }
 
+static esp_err
+open_problems (const run_config *c, const char *output, problem_source **out, esp_error *error)
+{
+    char path[600];
+    esp_err err;
+    snprintf (path, sizeof (path), "%s/journal", output);
+    if ((err = esp_folder_make (path, error)) != ESP_OK)
+        return err;
+    snprintf (path, sizeof (path), "%s/journal/problems.idx", output);
+    return problem_source_open (&c->problems, path, NULL, NULL, out, error);
+}
+
+static void
+note_outcome (const struct sim *s, const coordinator *co, const sim_faults *f, sim_outcome *out)
+{
+    out->state = (int)coordinator_state (co);
+    out->seconds = (double)s->now_ns / 1e9;
+    out->busy = s->task_seconds / (out->seconds * (double)s->slots * f->workers);
+    out->generations_done = s->generations;
+    out->inputs = coordinator_inputs (co);
+    out->dispatch = *dispatch_statistics (coordinator_dispatch (co));
+    coordinator_status (co, &out->status);
+}
+
 static int run_with (struct sim *s, run_config *c, const char *output, span text,
                      const sim_faults *f, sim_outcome *out)
 {
-    char index[600];
     esp_clock clock = {sim_now, s};
     esp_buf memory = {0};
     record_header old = {0};
@@ -394,11 +417,7 @@ static int run_with (struct sim *s, run_config *c, const char *output, span text
                                .epoch = resume ? old.epoch + 1 : 1,
                                .run_file = text};
     int failed = 1;
-    snprintf (index, sizeof (index), "%s/journal", output);
-    if (esp_folder_make (index, &error) != ESP_OK)
-        goto end;
-    snprintf (index, sizeof (index), "%s/journal/problems.idx", output);
-    if (problem_source_open (&c->problems, index, NULL, NULL, &source, &error) != ESP_OK)
+    if (open_problems (c, output, &source, &error) != ESP_OK)
         goto end;
     setup.source = source;
     if (coordinator_create (&setup, &co, &error) != ESP_OK ||
@@ -407,13 +426,7 @@ static int run_with (struct sim *s, run_config *c, const char *output, span text
     for (int rank = 1; rank <= f->workers; rank++)
         say_hello (s, rank);
     failed = pump (s, co, j, f, out);
-    out->state = (int)coordinator_state (co);
-    out->seconds = (double)s->now_ns / 1e9;
-    out->busy = s->task_seconds / (out->seconds * (double)s->slots * f->workers);
-    out->generations_done = s->generations;
-    out->inputs = coordinator_inputs (co);
-    out->dispatch = *dispatch_statistics (coordinator_dispatch (co));
-    coordinator_status (co, &out->status);
+    note_outcome (s, co, f, out);
 end:
     if (failed)
         give_up (output, error.text);

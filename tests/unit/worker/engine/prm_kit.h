@@ -230,6 +230,26 @@ static inline void given_other (struct kit *k)
     k->urls[1] = http_server_url (k->other.server);
 }
 
+static inline void name_servers (struct kit *k)
+{
+    snprintf (k->url, sizeof (k->url), "%s", http_server_url (k->play.server));
+    k->server = (server_options){.url = k->url,
+                                 .verify_tls = true,
+                                 .affinity = true,
+                                 .proxy = "none",
+                                 .in_flight = 64,
+                                 .wait_s = 10,
+                                 .first_byte_s = 10,
+                                 .idle_s = 10,
+                                 .total_s = 20,
+                                 .tries = 4};
+    if (k->two) {
+        k->urls[0] = k->url;
+        k->server.url = NULL;
+        k->server.urls = (esp_strings){k->urls, 2};
+    }
+}
+
 static inline esp_err
 given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
 {
@@ -252,22 +272,7 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
     if (k->two)
         given_other (k);
     k->clock = esp_clock_monotonic ();
-    snprintf (k->url, sizeof (k->url), "%s", http_server_url (k->play.server));
-    k->server = (server_options){.url = k->url,
-                                 .verify_tls = true,
-                                 .affinity = true,
-                                 .proxy = "none",
-                                 .in_flight = 64,
-                                 .wait_s = 10,
-                                 .first_byte_s = 10,
-                                 .idle_s = 10,
-                                 .total_s = 20,
-                                 .tries = 4};
-    if (k->two) {
-        k->urls[0] = k->url;
-        k->server.url = NULL;
-        k->server.urls = (esp_strings){k->urls, 2};
-    }
+    name_servers (k);
     if (k->options.batch_texts == 0)
         k->options =
             (prm_options){.layout = {.tag_id = -1, .good_id = -1, .bad_id = -1, .column = -1},
