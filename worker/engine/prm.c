@@ -414,20 +414,6 @@ esp_err prm_ready (void *state, esp_error *why)
     return servers_ready (((const prm *)state)->servers, why);
 }
 
-prm_ask prm_ask_for (const prm *p, server *s, const prm_text *texts, size_t count, uint32_t seed)
-{
-    const prm_known *known = server_data (s);
-    const char *model = server_facts_of (s)->model;
-    return (prm_ask){.options = p->options,
-                     .plan = &p->plan,
-                     .labels = &known->labels,
-                     .model = model[0] ? model : NULL,
-                     .add_special = !p->plan.bos[0] && strcmp (p->plan.chat->name, "raw") == 0,
-                     .seed = seed,
-                     .texts = texts,
-                     .count = count};
-}
-
 void prm_close (void *state)
 {
     prm *p = state;
