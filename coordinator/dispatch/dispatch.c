@@ -148,7 +148,7 @@ esp_err dispatch_give (dispatch *d, const task *t)
     if ((err = lease_flight (d->leases, t, &handle)) != ESP_OK)
         return err;
     f = lease_flight_at (d->leases, handle);
-    if (f->suspect) /* a worker died with it while it waited in the frontier */
+    if (dispatch_is_suspect (f)) /* the second died while it waited in the frontier */
         return dispatch_suspect (d, handle);
     if ((err = dispatch_lease_to (d, handle, w, false)) != ESP_OK && f->attempts == 0)
         lease_flight_end (d->leases, handle);

@@ -87,7 +87,7 @@ void dispatch_stop (dispatch *d, bool drain);
 uint64_t dispatch_in_flight (const dispatch *d); /* tasks out */
 /* Was it given before, and is neither answered nor cancelled?  True also while it waits to be given again. */
 bool dispatch_was_given (const dispatch *d, task_id id);
-uint64_t dispatch_suspects (const dispatch *d); /* waiting to run alone */
+uint64_t dispatch_suspects (const dispatch *d); /* at two deaths; waiting to run alone */
 uint64_t dispatch_slots (const dispatch *d);    /* over all ready workers and kinds */
 uint64_t dispatch_kind_slots (const dispatch *d, enum task_kind kind);
 roster *dispatch_roster (dispatch *d);

@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dispatch_faults.c - heartbeats, silence, late leases, and tasks that may kill their workers
  *
- * A task in flight at a death is a suspect: it runs next alone on an idle worker.  Only a death while alone counts
- * against it; after two (one, if that was the last able worker) it is poisoned (design.md, D6).
+ * One death says nothing about the hundred tasks that were there: they go out again like any others.  A task that was at two
+ * is a suspect: it runs next alone on an idle worker.  Only a death while alone counts against it; after two (one, if that
+ * was the last able worker) it is poisoned (docs/architecture.md, "Workers fail").  The counts live with the flight: an
+ * answer forgets them, and so does a new start.
  */
 
+#include <stdio.h>
 #include <string.h>
 #include "coordinator/dispatch/dispatch_private.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 
 enum {
-    DEATHS_ALONE = 2
-}; /* fewer: a node failure ends problems; more: a poisonous task eats more workers */
+    /* fewer: every node failure leaves workers idle while its tasks run one by one; more: poison eats more workers */
+    DEATHS_SUSPECT = 2,
+    /* fewer: a node failure ends problems; more: a poisonous task eats more workers */
+    DEATHS_ALONE = 2,
+    NAMED = 4 /* suspects in one line of the log */
+};
+
+bool dispatch_is_suspect (const flight *f)
+{
+    return f->deaths >= DEATHS_SUSPECT;
+}
 
 static void poison (dispatch *d, uint32_t handle)
 {
@@ -20,7 +32,7 @@ static void poison (dispatch *d, uint32_t handle)
     result r = {.id = id, .error = ESP_EPOISONED};
     esp_log (LOG_ERROR, "DISPATCH-POISONED",
              "task %u of problem %u killed %u workers while alone; its problem ends", id.number,
-             problem_number (id.problem), lease_flight_at (d->leases, handle)->deaths);
+             problem_number (id.problem), lease_flight_at (d->leases, handle)->alone);
     d->stats.poisoned++;
     dispatch_end_flight (d, handle);
     if (d->world.wants (d->world.ctx, id))
@@ -33,7 +45,7 @@ esp_err dispatch_suspect (dispatch *d, uint32_t handle)
     if (esp_grow (&d->suspects, &d->suspect_cap, d->suspect_count + 1, sizeof (*d->suspects)) != 0)
         return ESP_ENOMEM;
     d->suspects[d->suspect_count++] = handle;
-    f->suspect = f->waiting = true;
+    f->waiting = true;
     return ESP_OK;
 }
 
@@ -41,7 +53,7 @@ void dispatch_retry (dispatch *d, uint32_t handle)
 {
     flight *f = lease_flight_at (d->leases, handle);
     task again = f->task;
-    if (f->suspect && dispatch_suspect (d, handle) == ESP_OK)
+    if (dispatch_is_suspect (f) && dispatch_suspect (d, handle) == ESP_OK)
         return;
     f->waiting = true;
     d->world.again (d->world.ctx, &again);
@@ -55,13 +67,34 @@ static void lose_lease (dispatch *d, uint32_t lease_handle)
     flight *f;
     dispatch_end_lease (d, lease_handle);
     f = lease_flight_at (d->leases, handle);
-    f->deaths += alone;
-    f->suspect = true;
-    if (alone && (f->deaths >= DEATHS_ALONE ||
-                  roster_hopeful (d->roster, (enum task_kind)f->task.kind) == 0))
+    f->deaths++;
+    f->alone += alone;
+    if (alone &&
+        (f->alone >= DEATHS_ALONE || roster_hopeful (d->roster, (enum task_kind)f->task.kind) == 0))
         poison (d, handle);
     else if (f->leases == 0 && !f->waiting)
         dispatch_retry (d, handle);
+}
+
+/* Nobody is left to try them alone: a person reads here what may have done it. */
+static void name_suspects (const dispatch *d, enum task_kind kind)
+{
+    char names[NAMED * 40 + 8] = "";
+    size_t used = 0, count = 0;
+    for (size_t i = 0; i < d->suspect_count; i++) {
+        const flight *f = d->suspects[i] ? lease_flight_at (d->leases, d->suspects[i]) : NULL;
+        if (!f || f->task.kind != kind || count++ >= NAMED)
+            continue;
+        used += (size_t)snprintf (names + used, sizeof (names) - used, "%stask %u of problem %u",
+                                  used ? ", " : "", f->task.id.number,
+                                  problem_number (f->task.id.problem));
+    }
+    if (count > 0)
+        esp_log (
+            LOG_WARN, "DISPATCH-SUSPECTS",
+            "no worker is left that can %s; %zu tasks were there when two workers died (%s%s): if "
+            "one of them does it, more workers would find out which",
+            task_kind_names[kind], count, names, count > NAMED ? ", ..." : "");
 }
 
 static void drop_box (outbox *box)
@@ -91,6 +124,9 @@ void dispatch_worker_down (dispatch *d, int rank, const char *why)
     roster_update (d->roster, w);
     while (w->first_lease)
         lose_lease (d, w->first_lease);
+    for (int k = 0; k < TASK_KINDS; k++)
+        if (w->can[k] && roster_hopeful (d->roster, (enum task_kind)k) == 0)
+            name_suspects (d, (enum task_kind)k);
 }
 
 /* ---- the tick ---- */

@@ -77,6 +77,7 @@ void dispatch_end_flight (dispatch *d,
 ESP_MUST_CHECK esp_err dispatch_message (dispatch *d, int rank, const wire_message *m);
 void dispatch_worker_down (dispatch *d, int rank, const char *why);
 void dispatch_retry (dispatch *d, uint32_t flight_handle); /* to the loop, or to the suspects */
+bool dispatch_is_suspect (const flight *f);                /* must run alone */
 ESP_MUST_CHECK esp_err dispatch_suspect (dispatch *d, uint32_t flight_handle);
 
 #endif

@@ -16,12 +16,12 @@
 typedef struct flight { /* what every result looks at comes first */
     uint32_t leases;    /* out now */
     uint32_t first_lease;
-    bool suspect; /* was in flight when a worker died: runs next alone (D6) */
     bool whole;   /* send every text: the worker said MISSING */
     bool waiting; /* not out: in the frontier, or in the queue of suspects */
     task task;
     uint32_t attempts; /* sendings so far */
-    uint32_t deaths;   /* workers that died with it alone */
+    uint32_t deaths;   /* workers that died with it, alone or in company; not journaled */
+    uint32_t alone;    /* of them, those that had nothing else */
     uint32_t errors;   /* retryable errors */
 } flight;
 

@@ -39,6 +39,31 @@ static int who_got (struct kit *k, uint32_t number, uint64_t *lease)
     return 0;
 }
 
+/* The loop gives again what came back. */
+static void give_again (struct kit *k)
+{
+    for (size_t i = 0; i < k->again_count; i++)
+        PASS (dispatch_give (k->d, &k->again[i]));
+    k->again_count = 0;
+    kit_pass (k);
+}
+
+/* Tasks 0, 1, ... went to one worker of many, and it died; then to the next, and that died too. */
+static struct kit *given_two_deaths_in_company (int workers, uint32_t tasks)
+{
+    struct kit *k = given_workers (workers, 4);
+    uint64_t lease = 0;
+    for (uint32_t i = 0; i < tasks; i++)
+        kit_give (k, i, 5); /* the same home */
+    kit_pass (k);
+    die (k, who_got (k, 0, &lease));
+    CHECK (k->again_count == tasks && dispatch_suspects (k->d) == 0);
+    give_again (k);
+    die (k, who_got (k, 0, &lease));
+    CHECK (k->again_count == 0);
+    return k;
+}
+
 /* Task 0 went to *first and, when its lease ran out, to *second. */
 static struct kit *
 given_an_expired_lease (int *first, uint64_t *lease, int *second, uint64_t *other)
@@ -105,8 +130,9 @@ static void a_death_that_the_link_reports_moves_the_work (void)
     die (k, first);
     CHECK (kit_state (k, first) == WORKER_DEAD && dispatch_saw_death (k->d) &&
            kit_stats (k)->deaths == 1);
-    CHECK (who_got (k, 0, &lease) == 3 - first &&
-           k->again_count == 0); /* a suspect: straight to an idle worker */
+    CHECK (k->again_count == 1 && dispatch_suspects (k->d) == 0); /* as any other task */
+    give_again (k);
+    CHECK (who_got (k, 0, &lease) == 3 - first);
     kit_answer (k, 3 - first, 0, lease, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && k->results[0].error == ESP_OK);
@@ -136,6 +162,7 @@ static void a_worker_that_speaks_again_is_used_again (void)
     first = who_got (k, 0, &lease);
     later (k, 31);
     others_speak (k, first);
+    give_again (k);
     CHECK (kit_state (k, first) == WORKER_DEAD && who_got (k, 0, &other) == 3 - first);
     kit_answer (k, first, 0, lease, ESP_OK); /* it was only slow: the first result wins */
     kit_pass (k);
@@ -162,37 +189,109 @@ static void a_worker_that_starts_again_loses_its_leases (void)
            !dispatch_room (k->d, TASK_GENERATE));
     PASS (kit_ready (k, 1, 4, 0));
     kit_pass (k);
-    CHECK (who_got (k, 0, &lease) == 1); /* the suspect, alone */
+    give_again (k);
+    CHECK (who_got (k, 0, &lease) == 1);
+    kit_close (k);
+}
+
+static void after_one_death_tasks_go_out_in_company (void)
+{
+    struct kit *k = given_workers (2, 4);
+    uint64_t lease = 0;
+    int first;
+    for (uint32_t i = 0; i < 4; i++)
+        kit_give (k, i, 5);
+    kit_pass (k);
+    first = who_got (k, 0, &lease);
+    CHECK (kit_out (k, first) == 4);
+    die (k, first);
+    CHECK (k->again_count == 4 && dispatch_suspects (k->d) == 0);
+    CHECK (dispatch_room (k->d, TASK_GENERATE)); /* nobody is kept free */
+    give_again (k);
+    CHECK (kit_hear (k, 3 - first)->task_count == 4 && kit_out (k, 3 - first) == 4);
+    kit_close (k);
+}
+
+/* The second worker had tasks of its own: it is their first death. */
+static void only_those_of_both_deaths_are_suspects (void)
+{
+    struct kit *k = given_workers (3, 4);
+    uint64_t lease = 0;
+    int first, second;
+    kit_give (k, 0, 5);
+    kit_pass (k);
+    first = who_got (k, 0, &lease);
+    second = first == 1 ? 2 : 1;
+    roster_set_home (dispatch_roster (k->d), 1, 7, second);
+    for (uint32_t i = 1; i <= 3; i++)
+        kit_give (k, i, 7);
+    kit_pass (k);
+    CHECK (kit_out (k, second) == 3);
+    die (k, first);
+    roster_set_home (dispatch_roster (k->d), 1, 5, second);
+    give_again (k);
+    CHECK (kit_out (k, second) == 4);
+    die (k, second);
+    CHECK (k->again_count == 3 && kit_stats (k)->deaths == 2); /* 1, 2, 3 */
+    CHECK (who_got (k, 0, &lease) == 6 - first - second && dispatch_suspects (k->d) == 0);
+    CHECK (!dispatch_room (k->d, TASK_GENERATE)); /* they wait for the one that runs alone */
+    kit_answer (k, 6 - first - second, 0, lease, ESP_OK);
+    kit_pass (k);
+    give_again (k);
+    CHECK (kit_out (k, 6 - first - second) == 3 && k->result_count == 1);
+    kit_close (k);
+}
+
+static void an_answer_forgets_the_deaths_of_its_task (void)
+{
+    struct kit *k = given_workers (3, 4);
+    uint64_t lease = 0;
+    int with;
+    kit_give (k, 0, 5);
+    kit_pass (k);
+    die (k, who_got (k, 0, &lease));
+    give_again (k);
+    with = who_got (k, 0, &lease);
+    kit_answer (k, with, 0, lease, ESP_OK);
+    kit_pass (k);
+    k->unwanted[0] = false; /* a task of the same number in another search */
+    kit_give (k, 0, 5);
+    kit_pass (k);
+    die (k, who_got (k, 0, &lease));
+    CHECK (k->again_count == 1 && dispatch_suspects (k->d) == 0 && k->result_count == 1);
     kit_close (k);
 }
 
 static void suspects_run_alone_on_an_idle_worker (void)
 {
-    struct kit *k = given_workers (2, 4);
+    struct kit *k = given_workers (3, 4);
     uint64_t lease = 0, busy = 0;
-    kit_give (k, 0, 0);
-    kit_give (k, 1, 0);
-    kit_give (k, 2, 0);
-    roster_set_home (dispatch_roster (k->d), 1, 9, kit_out (k, 1) == 3 ? 2 : 1);
-    kit_give (k, 3, 9); /* siblings went to one worker, this one to the other */
+    int first, last;
+    for (uint32_t i = 0; i < 3; i++)
+        kit_give (k, i, 0); /* siblings go to one worker, 3 to another */
     kit_pass (k);
-    CHECK (kit_out (k, 1) + kit_out (k, 2) == 4);
-    if (who_got (k, 3, &busy) == 1) {
-        CHECK (kit_out (k, 1) == 1);
-        die (k, 2);
-    } else
-        die (k, 1);
+    first = who_got (k, 0, &lease);
+    last = first == 1 ? 2 : 1;
+    roster_set_home (dispatch_roster (k->d), 1, 9, last);
+    kit_give (k, 3, 9);
+    kit_pass (k);
+    CHECK (who_got (k, 3, &busy) == last);
+    die (k, first);
+    roster_set_home (dispatch_roster (k->d), 1, 0, 6 - first - last);
+    give_again (k);
+    CHECK (kit_out (k, 6 - first - last) == 3);
+    die (k, 6 - first - last);
     CHECK (dispatch_suspects (k->d) == 3 &&
            !dispatch_room (k->d, TASK_GENERATE)); /* kept free of new work */
-    kit_answer (k, k->ends[1] ? 1 : 2, 3, busy, ESP_OK);
+    kit_answer (k, last, 3, busy, ESP_OK);
     kit_pass (k);
     for (size_t left = 3; left > 0; left--) {
-        const struct heard *h = kit_hear (k, k->ends[1] ? 1 : 2);
+        const struct heard *h = kit_hear (k, last);
         CHECK (h->task_count == 1 && dispatch_suspects (k->d) == left - 1 &&
                dispatch_in_flight (k->d) == 1);
         CHECK (!dispatch_room (k->d, TASK_GENERATE));
         lease = h->tasks[0].lease;
-        kit_answer (k, k->ends[1] ? 1 : 2, h->tasks[0].number, lease, ESP_OK);
+        kit_answer (k, last, h->tasks[0].number, lease, ESP_OK);
         kit_pass (k);
     }
     CHECK (k->result_count == 4 && kit_stats (k)->poisoned == 0 &&
@@ -202,15 +301,9 @@ static void suspects_run_alone_on_an_idle_worker (void)
 
 static void two_deaths_alone_are_poison_and_deaths_in_company_are_not (void)
 {
-    struct kit *k = given_workers (4, 4);
+    struct kit *k = given_two_deaths_in_company (5, 2);
     uint64_t lease = 0;
-    int with;
-    kit_give (k, 0, 5);
-    kit_give (k, 1, 5); /* the same home: company */
-    kit_pass (k);
-    with = who_got (k, 0, &lease);
-    die (k, with);
-    with = who_got (k, 0, &lease);
+    int with = who_got (k, 0, &lease);
     CHECK (with != 0);
     die (k, with); /* the first death alone */
     CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
@@ -225,27 +318,36 @@ static void two_deaths_alone_are_poison_and_deaths_in_company_are_not (void)
 
 static void one_death_alone_is_poison_if_it_took_the_last_able_worker (void)
 {
-    struct kit *k = given_workers (3, 1);
+    struct kit *k = given_workers (4, 1);
     uint64_t lease = 0;
-    PASS (kit_hello (k, 3, KIT_VERSION));
-    PASS (kit_ready (k, 3, 0, 4)); /* it can score only: no help */
+    PASS (kit_hello (k, 4, KIT_VERSION));
+    PASS (kit_ready (k, 4, 0, 4)); /* it can score only: no help */
     kit_pass (k);
     kit_give (k, 0, 0);
     kit_pass (k);
     die (k, who_got (k, 0, &lease));
+    give_again (k);
+    die (k, who_got (k, 0, &lease));
+    CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
     die (k, who_got (k, 0, &lease));
     CHECK (kit_stats (k)->poisoned == 1 && k->result_count == 1 &&
            k->results[0].error == ESP_EPOISONED);
-    CHECK (kit_state (k, 3) == WORKER_READY);
+    CHECK (kit_state (k, 4) == WORKER_READY);
+    kit_close (k);
+}
+
+/* Nobody is left to try them alone: they wait, and are no poison. */
+static void deaths_in_company_end_no_problem_even_of_the_last_worker (void)
+{
+    struct kit *k = given_two_deaths_in_company (2, 2);
+    CHECK (dispatch_suspects_of (k->d, TASK_GENERATE) == 2);
+    CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
     kit_close (k);
 }
 
 static void a_cancelled_suspect_is_forgotten (void)
 {
-    struct kit *k = given_workers (1, 1);
-    kit_give (k, 0, 0);
-    kit_pass (k);
-    die (k, 1);
+    struct kit *k = given_two_deaths_in_company (2, 1);
     CHECK (dispatch_suspects (k->d) == 1);
     dispatch_cancel (k->d, (task_id){1, 0});
     kit_pass (k);
@@ -255,23 +357,26 @@ static void a_cancelled_suspect_is_forgotten (void)
 
 static void a_suspect_that_waited_in_the_frontier_runs_alone_too (void)
 {
-    struct kit *k = given_workers (2, 4);
+    struct kit *k = given_workers (3, 4);
     uint64_t lease = 0;
-    int first;
+    int first, second;
     kit_give (k, 0, 0);
     kit_pass (k);
     first = who_got (k, 0, &lease);
+    die (k, first);
+    give_again (k);
+    second = who_got (k, 0, &lease);
     for (int i = 0; i < 11; i++) {
         later (k, 10);
         others_speak (k, 0);
     }
     CHECK (k->again_count == 1); /* it waits in the frontier, and its late lease dies: */
-    die (k, first);
+    die (k, second);
     CHECK (k->again_count == 1 && dispatch_suspects (k->d) == 0);
     PASS (dispatch_give (k->d, &k->again[0]));
     kit_give (k, 1, 0);
     kit_pass (k);
-    CHECK (kit_hear (k, 3 - first)->task_count ==
+    CHECK (kit_hear (k, 6 - first - second)->task_count ==
            1); /* 1 alone; 0 waits until that worker is idle */
     CHECK (dispatch_suspects (k->d) == 1);
     kit_close (k);
@@ -299,20 +404,22 @@ static void time_without_an_able_worker_is_counted (void)
 
 static void a_death_alone_is_no_poison_while_servers_are_out (void)
 {
-    struct kit *k = given_workers (3, 1);
+    struct kit *k = given_workers (4, 1);
     uint64_t lease = 0;
-    PASS (kit_ready (k, 3, 0, 0)); /* it may come back */
+    PASS (kit_ready (k, 4, 0, 0)); /* it may come back */
     kit_pass (k);
     kit_give (k, 0, 0);
     kit_pass (k);
+    die (k, who_got (k, 0, &lease));
+    give_again (k);
     die (k, who_got (k, 0, &lease));
     die (k, who_got (k, 0, &lease));
     kit_pass (k);
     CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
     CHECK (dispatch_suspects_of (k->d, TASK_GENERATE) == 1);
-    PASS (kit_ready (k, 3, 1, 0));
+    PASS (kit_ready (k, 4, 1, 0));
     kit_pass (k);
-    CHECK (who_got (k, 0, &lease) == 3);
+    CHECK (who_got (k, 0, &lease) == 4);
     kit_close (k);
 }
 
@@ -329,11 +436,16 @@ int main (void)
         {"a worker that speaks again is used again", a_worker_that_speaks_again_is_used_again},
         {"a worker that starts again loses its leases",
          a_worker_that_starts_again_loses_its_leases},
+        {"after one death tasks go out in company", after_one_death_tasks_go_out_in_company},
+        {"only those of both deaths are suspects", only_those_of_both_deaths_are_suspects},
+        {"an answer forgets the deaths of its task", an_answer_forgets_the_deaths_of_its_task},
         {"suspects run alone on an idle worker", suspects_run_alone_on_an_idle_worker},
         {"two deaths alone are poison, and deaths in company are not",
          two_deaths_alone_are_poison_and_deaths_in_company_are_not},
         {"one death alone is poison if it took the last able worker",
          one_death_alone_is_poison_if_it_took_the_last_able_worker},
+        {"deaths in company end no problem, even of the last worker",
+         deaths_in_company_end_no_problem_even_of_the_last_worker},
         {"a cancelled suspect is forgotten", a_cancelled_suspect_is_forgotten},
         {"a suspect that waited in the frontier runs alone too",
          a_suspect_that_waited_in_the_frontier_runs_alone_too},
