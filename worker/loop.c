@@ -167,10 +167,33 @@ static esp_err engines_ready (const worker_loop *w, esp_error *why)
     return all;
 }
 
+static span name_of (const char *text)
+{
+    return text ? span_make (text, strnlen (text, WIRE_NAME_MAX)) : span_of ("");
+}
+
+/* What servers chose to have: the coordinator sees to it that all workers have the same. */
+static size_t collect_models (const worker_loop *w, wire_model *out)
+{
+    engine_model own[WIRE_MODELS_MAX];
+    size_t n = 0;
+    for (int k = 0; k < TASK_KINDS; k++) {
+        const engine_kind *kind = w->engines.of[k].kind;
+        size_t count = kind && kind->models
+                           ? kind->models (w->engines.of[k].state, own, WIRE_MODELS_MAX - n)
+                           : 0;
+        for (size_t i = 0; i < count; i++)
+            out[n++] = (wire_model){(uint8_t)k, name_of (own[i].name), name_of (own[i].model),
+                                    name_of (own[i].server)};
+    }
+    return n;
+}
+
 /* Its line: the engines, or why one of them takes nothing: one that did so far, before one that was out already. */
 static esp_err say_ready (worker_loop *w)
 {
     wire_message m = {.kind = WIRE_READY, .u.ready.engines = span_of (w->engines.line)};
+    wire_model models[WIRE_MODELS_MAX];
     esp_error why = {0};
     esp_err err;
     for (int k = 0; k < TASK_KINDS; k++) {
@@ -180,6 +203,8 @@ static esp_err say_ready (worker_loop *w)
             engine_ready (w, k, &why) != ESP_OK)
             m.u.ready.engines = span_of (why.text);
     }
+    m.u.ready.models = models;
+    m.u.ready.model_count = collect_models (w, models);
     if ((err = say (w, &m)) == ESP_OK) {
         memcpy (w->credits, m.u.ready.slots, sizeof (w->credits));
         w->said_ns = esp_clock_ns (w->setup.clock);

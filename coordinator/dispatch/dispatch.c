@@ -60,7 +60,8 @@ esp_err dispatch_create (const dispatch_options *options, link_end *link, const 
     d->dirty = esp_calloc ((size_t)link->size, sizeof (*d->dirty));
     if (!d->boxes || !d->dirty || roster_create (link->size, &d->roster) != ESP_OK ||
         lease_table_create (&d->leases) != ESP_OK || costs_create (&d->book) != ESP_OK ||
-        wire_codec_create (&d->in) != ESP_OK || wire_codec_create (&d->out) != ESP_OK) {
+        models_create (&d->models) != ESP_OK || wire_codec_create (&d->in) != ESP_OK ||
+        wire_codec_create (&d->out) != ESP_OK) {
         dispatch_destroy (d);
         return ESP_ENOMEM;
     }
@@ -89,6 +90,7 @@ void dispatch_destroy (dispatch *d)
     roster_destroy (d->roster);
     lease_table_destroy (d->leases);
     costs_destroy (d->book);
+    models_destroy (d->models);
     wire_codec_destroy (d->in);
     wire_codec_destroy (d->out);
     esp_free (d);
@@ -108,7 +110,7 @@ outbox *dispatch_box (dispatch *d, int rank)
 
 bool dispatch_room (const dispatch *d, enum task_kind kind)
 {
-    return !d->stopping && roster_room (d->roster, kind);
+    return !d->stopping && !d->mixed && d->compare_ns == 0 && roster_room (d->roster, kind);
 }
 
 esp_err dispatch_lease_to (dispatch *d, uint32_t flight_handle, worker *w, bool alone)
@@ -302,8 +304,8 @@ const char *dispatch_trouble (const dispatch *d)
 bool dispatch_all_refused (const dispatch *d)
 {
     uint32_t refused = roster_count (d->roster, WORKER_REFUSED);
-    return refused > 0 &&
-           refused + roster_count (d->roster, WORKER_DEAD) == (uint32_t)roster_size (d->roster) - 1;
+    return d->mixed || (refused > 0 && refused + roster_count (d->roster, WORKER_DEAD) ==
+                                           (uint32_t)roster_size (d->roster) - 1);
 }
 
 bool dispatch_saw_death (const dispatch *d)

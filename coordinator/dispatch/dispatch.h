@@ -95,7 +95,8 @@ const dispatch_stats *dispatch_statistics (const dispatch *d);
 const costs *dispatch_costs (const dispatch *d);
 /* Empty, or the first reason why workers cannot go on ("rank 3: no model ..."): of an outage that lasts, else of a refusal. */
 const char *dispatch_trouble (const dispatch *d);
-/* Every worker refused or died, and at least one refused: nobody will ever start. */
+/* Every worker refused or died, and at least one refused, or, before anything was sent, two had different models behind one
+ * generator or PRM: nobody will ever start. */
 bool dispatch_all_refused (const dispatch *d);
 /* Seconds since there was last a worker that could do this kind, or one whose engines were being opened (it says
  * by itself when it gives up); 0 when there is one. */

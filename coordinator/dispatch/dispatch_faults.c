@@ -252,6 +252,8 @@ esp_err dispatch_tick (dispatch *d)
 {
     uint64_t now = esp_clock_ns (&d->clock);
     note_able (d, now);
+    if (d->compare_ns > 0 && now >= d->compare_ns)
+        d->compare_ns = 0;
     expire_leases (d, now);
     if (now >= d->next_ping_ns) {
         d->next_ping_ns = now + (uint64_t)(d->options.heartbeat_s * 1e9);

@@ -12,6 +12,7 @@
 
 #include "coordinator/dispatch/dispatch.h"
 #include "coordinator/dispatch/lease.h"
+#include "coordinator/dispatch/models.h"
 #include "proto/base/text.h"
 #include "proto/wire/wire.h"
 
@@ -38,6 +39,7 @@ struct dispatch {
     roster *roster;       /* owned */
     lease_table *leases;  /* owned */
     costs *book;          /* owned */
+    models *models;       /* owned */
     wire_codec *in, *out; /* owned */
     outbox *boxes;        /* owned; by rank */
     int *dirty;           /* owned; ranks with something to send */
@@ -63,7 +65,11 @@ struct dispatch {
     uint64_t able_ns[TASK_KINDS]; /* when somebody could do the kind, or might soon */
     int reserved_rank;            /* kept free of new work for a suspect; 0 = none */
     bool stopping, saw_death, watched;
-    char trouble[320]; /* the first refusal */
+    /* Workers told what their servers have: nothing is given until all have, or it is this late; 0 = nobody told, done. */
+    uint64_t compare_ns;
+    bool compared; /* once: later ones are measured by what is known then */
+    bool mixed;    /* before anything was sent two had different models: nothing is given at all */
+    char trouble[MODELS_WHY]; /* the first refusal */
     char outage
         [320]; /* why a worker takes nothing; empty while every kind that was ever done can be done */
 };

@@ -13,6 +13,11 @@
 #include "proto/base/log.h"
 #include "proto/base/prefetch.h"
 
+/* Workers become ready within moments of each other when their servers are up.  Shorter: two models are found after some
+ * tasks were done, and the later worker is put out instead of the run; longer: servers that come late hold back those that are
+ * there, once. */
+#define COMPARE_NS UINT64_C (10000000000)
+
 static bool retryable (esp_err err)
 {
     return err == ESP_EPEER || err == ESP_ETIMEOUT || err == ESP_EIO || err == ESP_ENOMEM;
@@ -73,11 +78,51 @@ static void note_outage (dispatch *d, const worker *w, const wire_message *m)
     }
 }
 
-static void take_ready (dispatch *d, worker *w, const wire_message *m)
+/* It has other models than the run: nothing of it may come in.  What it had goes elsewhere. */
+static void put_out (dispatch *d, worker *w, const char *why)
+{
+    d->mixed = d->mixed || d->stats.sent == 0;
+    refuse (d, w, "DISPATCH-MODEL", why);
+    while (w->first_lease) {
+        uint32_t handle = lease_at (d->leases, w->first_lease)->flight;
+        dispatch_end_lease (d, w->first_lease);
+        if (lease_flight_at (d->leases, handle)->leases == 0 &&
+            !lease_flight_at (d->leases, handle)->waiting)
+            dispatch_retry (d, handle);
+    }
+}
+
+static esp_err take_models (dispatch *d, worker *w, const wire_message *m)
+{
+    char why[MODELS_WHY];
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < m->u.ready.model_count && err == ESP_OK; i++)
+        err = models_take (d->models, w->rank, &m->u.ready.models[i], why);
+    if (err == ESP_EINVAL)
+        put_out (d, w, why);
+    if (m->u.ready.model_count > 0 && !d->compared) {
+        d->compared = true;
+        d->compare_ns = esp_clock_ns (&d->clock) + COMPARE_NS;
+    }
+    return err == ESP_EINVAL ? ESP_OK : err;
+}
+
+/* Has everybody said what they have? */
+static void look_at_models (dispatch *d)
+{
+    if (d->compare_ns > 0 && roster_count (d->roster, WORKER_ABSENT) == 0 &&
+        roster_count (d->roster, WORKER_OPENING) == 0)
+        d->compare_ns = 0;
+}
+
+static esp_err take_ready (dispatch *d, worker *w, const wire_message *m)
 {
     bool first = w->state != WORKER_READY;
+    esp_err err;
     if (w->state == WORKER_REFUSED)
-        return;
+        return ESP_OK;
+    if ((err = take_models (d, w, m)) != ESP_OK || w->state == WORKER_REFUSED)
+        return err;
     if (!first)
         note_outage (d, w, m);
     memcpy (w->slots, m->u.ready.slots, sizeof (w->slots));
@@ -88,6 +133,7 @@ static void take_ready (dispatch *d, worker *w, const wire_message *m)
                  "rank %d on %s: %.*s; generate %u, score %u, verify %u at once", w->rank, w->host,
                  (int)m->u.ready.engines.len, m->u.ready.engines.ptr, w->slots[TASK_GENERATE],
                  w->slots[TASK_SCORE], w->slots[TASK_VERIFY]);
+    return ESP_OK;
 }
 
 static void take_refused (dispatch *d, worker *w, const wire_message *m)
@@ -251,13 +297,12 @@ static esp_err take_message (dispatch *d, worker *w, const wire_message *m)
     case WIRE_HELLO:
         return take_hello (d, w, m);
     case WIRE_READY:
-        take_ready (d, w, m);
-        break;
+        return take_ready (d, w, m);
     case WIRE_REFUSED:
         take_refused (d, w, m);
         break;
     case WIRE_RESULTS:
-        for (size_t i = 0; i < m->u.results.count; i++) {
+        for (size_t i = 0; i < m->u.results.count && w->state != WORKER_REFUSED; i++) {
             expect_result (d, &m->u.results.results[i]);
             take_one (d, w, &m->u.results.results[i]);
         }
@@ -319,5 +364,6 @@ esp_err dispatch_receive (dispatch *d, size_t max, size_t *taken)
         if ((err = take_bytes (d, got.rank, got.bytes)) != ESP_OK)
             return err;
     }
+    look_at_models (d);
     return err == ESP_EEMPTY ? ESP_OK : err;
 }

@@ -19,7 +19,7 @@
 #include "proto/model/event.h"
 #include "proto/model/record.h"
 
-enum { WIRE_VERSION = 3 };
+enum { WIRE_VERSION = 4 };
 
 /* What one message or record may hold; encoding more is ESP_ETOOBIG, decoding more is ESP_EFORMAT. */
 enum {
@@ -27,6 +27,7 @@ enum {
     WIRE_TEXT_MAX = 16 << 20,   /* bytes of one text */
     WIRE_ID_MAX = 256,          /* bytes of a problem's id, of a token */
     WIRE_NAME_MAX = 4096,       /* bytes of any other name: host, strategy, file, reason */
+    WIRE_MODELS_MAX = 128,      /* of one worker: lists of at most 64 generators and 64 PRMs */
     WIRE_ITEMS_MAX =
         65536, /* tasks, results, problems, prefixes, ids, files; scores of a result; steps of a prefix */
     WIRE_STEPS_MAX = 1 << 20,  /* steps of all prefixes of a batch */
@@ -84,6 +85,12 @@ typedef struct wire_result {
     uint32_t busy_us; /* from receipt to result, for deadlines and reports */
 } wire_result;
 
+typedef struct wire_model { /* a model that the servers chose: the run file says auto */
+    uint8_t kind;           /* enum task_kind */
+    span entry;             /* of the run file's list; empty = the only one */
+    span model, server;     /* as it calls itself, not empty; URL of one server that has it */
+} wire_model;
+
 typedef struct wire_message {
     uint8_t kind;    /* enum wire_kind */
     uint64_t run_id; /* other runs' strays are dropped by the receiver */
@@ -118,6 +125,8 @@ typedef struct wire_message {
         struct {
             uint32_t slots[TASK_KINDS]; /* wanted in flight; 0 = cannot do this kind */
             span engines;               /* one line for the log */
+            const wire_model *models;
+            size_t model_count;
         } ready;
         span refused;
         struct {

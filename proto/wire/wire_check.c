@@ -122,6 +122,21 @@ static esp_err check_name (span name)
     return esp_utf8_valid (name) ? ESP_OK : ESP_EINVAL;
 }
 
+static esp_err check_ready (const wire_message *m)
+{
+    if (long_text (m->u.ready.engines) || m->u.ready.model_count > WIRE_MODELS_MAX)
+        return ESP_ETOOBIG;
+    for (size_t i = 0; i < m->u.ready.model_count; i++) {
+        const wire_model *model = &m->u.ready.models[i];
+        if (model->entry.len > WIRE_NAME_MAX || model->model.len > WIRE_NAME_MAX ||
+            model->server.len > WIRE_NAME_MAX)
+            return ESP_ETOOBIG;
+        if (model->kind >= TASK_KINDS || model->model.len == 0)
+            return ESP_EINVAL;
+    }
+    return ESP_OK;
+}
+
 esp_err wire_check_message (const wire_message *m)
 {
     switch ((enum wire_kind)m->kind) {
@@ -140,7 +155,7 @@ esp_err wire_check_message (const wire_message *m)
     case WIRE_HELLO:
         return check_name (m->u.hello.host);
     case WIRE_READY:
-        return long_text (m->u.ready.engines) ? ESP_ETOOBIG : ESP_OK;
+        return check_ready (m);
     case WIRE_REFUSED:
         return long_text (m->u.refused) ? ESP_ETOOBIG : ESP_OK;
     case WIRE_RESULTS:

@@ -153,20 +153,47 @@ static esp_err get_hello (wire_codec *codec, const void *body, wire_message *out
 static esp_err put_ready (wire_codec *codec, const wire_message *m, void *body)
 {
     Espalier__Ready *r = body;
-    (void)codec;
+    size_t count = m->u.ready.model_count;
+    Espalier__Model *objects = wire_out (codec, count, sizeof (*objects));
     *r = (Espalier__Ready)ESPALIER__READY__INIT;
     r->n_slots = TASK_KINDS;
     r->slots = (uint32_t *)(uintptr_t)m->u.ready.slots;
     r->engines = wire_bytes (m->u.ready.engines);
+    r->models = wire_out (codec, count, sizeof (*r->models));
+    if (!objects || !r->models)
+        return ESP_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const wire_model *from = &m->u.ready.models[i];
+        objects[i] = (Espalier__Model)ESPALIER__MODEL__INIT;
+        objects[i].kind = from->kind + 1U;
+        objects[i].entry = wire_bytes (from->entry);
+        objects[i].model = wire_bytes (from->model);
+        objects[i].server = wire_bytes (from->server);
+        r->models[i] = &objects[i];
+    }
+    r->n_models = count;
     return ESP_OK;
 }
 
 static esp_err get_ready (wire_codec *codec, const void *body, wire_message *out)
 {
     const Espalier__Ready *r = body;
-    (void)codec;
-    if (!wire_known (&r->base) || r->n_slots != TASK_KINDS)
+    wire_model *list;
+    if (!wire_known (&r->base) || r->n_slots != TASK_KINDS || r->n_models > WIRE_MODELS_MAX)
         return ESP_EFORMAT;
+    if (!(list = wire_in (codec, r->n_models, sizeof (*list))))
+        return codec->failure;
+    for (size_t i = 0; i < r->n_models; i++) {
+        const Espalier__Model *from = r->models[i];
+        if (!wire_known (&from->base) || from->kind > TASK_KINDS ||
+            !wire_get_enum ((int)from->kind, TASK_KINDS, &list[i].kind))
+            return ESP_EFORMAT;
+        list[i].entry = wire_span (from->entry);
+        list[i].model = wire_span (from->model);
+        list[i].server = wire_span (from->server);
+    }
+    out->u.ready.models = list;
+    out->u.ready.model_count = r->n_models;
     memcpy (out->u.ready.slots, r->slots, sizeof (out->u.ready.slots));
     out->u.ready.engines = wire_span (r->engines);
     return ESP_OK;

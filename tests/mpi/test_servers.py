@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_servers.py - three ranks in front of model servers that are killed: same rows, exit status 0
+"""test_servers.py - three ranks in front of model servers that are killed: same rows, exit status 0; or that have different
+models: refused
 
     test_servers.py ESPALIER [MPIRUN]       ESPALIER: in a build folder, beside tests/support/model_server
 
@@ -9,6 +10,7 @@ Servers are killed by SIGKILL, in the middle of answers, and started again on th
 import argparse
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -128,6 +130,31 @@ def calm(test, program, kind):
     test.check(status == 0 and journal_bytes(test.out("calm-" + kind)) > 0, f"{kind}: an undisturbed run (status {status}{tail(status, err)})")
 
 
+def each_rank_its_own(test, program, name, models, *keys):
+    """Rank i in front of a server of its own, with models[i - 1]; (status, stderr)."""
+    folder = tempfile.mkdtemp(dir="/tmp")  # the name of a socket must be short
+    words = ["run", test.run_file, f"run.output={test.out(name)}", "generator.engine=vllm", f"generator.url=unix:{folder}/s{{rank}}", *keys]
+    servers = [Server(program, "--kind", "vllm", "--model", model, "--unix", f"{folder}/s{rank}") for rank, model in enumerate(models, 1)]
+    try:
+        status, err = test.run(3, words)
+    finally:
+        for server in servers:
+            server.__exit__()
+        shutil.rmtree(folder)
+    return status, err
+
+
+def one_model_per_run(test, program):
+    status, err = each_rank_its_own(test, program, "mixed", ("llama", "qwen"))
+    parts = ["'llama' at unix:", "'qwen' at unix:", "rank 1 has", "rank 2 has", "generator.model", "`workers:`", "nothing was generated"]
+    test.check(all(part in err for part in parts), f"ranks whose servers have different models are refused (status {status}: {err[-600:]!r})")
+    test.check(not os.path.exists(os.path.join(test.out("mixed"), "answers.jsonl")) or not generated(test, "mixed"), "and nothing was answered")
+    status, err = each_rank_its_own(test, program, "equal", ("llama", "llama"))
+    test.check(status == 0, f"with equal models they run (status {status}{tail(status, err)})")
+    status, err = each_rank_its_own(test, program, "split", ("llama", "qwen"), "workers.generate=[1]")
+    test.check(status == 0, f"and where only one of them generates (status {status}{tail(status, err)})")
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("espalier")
@@ -146,6 +173,7 @@ def main():
             out.write(RUN.replace("PROBLEMS", os.path.join(folder, "sums.jsonl")))
         kinds = ("vllm", "llamacpp")  # plain answers, and streams
         test.side_by_side([(f"{kind}, undisturbed", calm, program, kind) for kind in kinds])
+        test.side_by_side([("models", one_model_per_run, program)])
         test.side_by_side([(f"{kind}, killed twice", killed_and_restarted, program, kind) for kind in kinds] +
                           [(f"{kind}, one of two", one_of_two_dies, program, kind) for kind in kinds])
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")

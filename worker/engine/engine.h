@@ -70,6 +70,12 @@ typedef struct engine_setup {
     void *ctx;
 } engine_setup;
 
+/* A model that the servers chose: the run file says auto. */
+typedef struct engine_model {
+    const char *name;           /* engine_setup.model_name; NULL = the only one */
+    const char *model, *server; /* as it calls itself; URL of one server that has it */
+} engine_model;
+
 typedef struct engine_kind {
     const char *name;          /* generator.engine, prm.engine or verifier.kind in the run file */
     unsigned roles;            /* the engine_role bits it can play */
@@ -94,6 +100,8 @@ typedef struct engine_kind {
     esp_err (*describe) (void *state, esp_buf *out);
     /* Tokens of a prompt and its answer together, the least of its servers; 0 = not known.  NULL: not known. */
     uint32_t (*context) (const void *state);
+    /* Which models its servers chose; returns how many of max were written, borrowed until poll().  NULL: none. */
+    size_t (*models) (const void *state, engine_model *out, size_t max);
     bool http; /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);

@@ -118,6 +118,11 @@ static esp_err choice_ready (void *state, esp_error *why)
     return parts_ready (&((struct choice *)state)->parts, why);
 }
 
+static size_t choice_models (const void *state, engine_model *out, size_t max)
+{
+    return parts_models (&((const struct choice *)state)->parts, out, max);
+}
+
 static esp_err choice_describe (void *state, esp_buf *out)
 {
     return parts_describe (&((struct choice *)state)->parts, out);
@@ -133,4 +138,5 @@ const engine_kind engine_choice = {.name = "list of generators",
                                    .close = choice_close,
                                    .slots = choice_slots,
                                    .ready = choice_ready,
-                                   .describe = choice_describe};
+                                   .describe = choice_describe,
+                                   .models = choice_models};

@@ -253,6 +253,11 @@ static esp_err ensemble_ready (void *state, esp_error *why)
     return parts_ready (&((struct ensemble *)state)->parts, why);
 }
 
+static size_t ensemble_models (const void *state, engine_model *out, size_t max)
+{
+    return parts_models (&((const struct ensemble *)state)->parts, out, max);
+}
+
 static esp_err ensemble_describe (void *state, esp_buf *out)
 {
     return parts_describe (&((struct ensemble *)state)->parts, out);
@@ -268,4 +273,5 @@ const engine_kind engine_ensemble = {.name = "list of PRMs",
                                      .close = ensemble_close,
                                      .slots = ensemble_slots,
                                      .ready = ensemble_ready,
-                                     .describe = ensemble_describe};
+                                     .describe = ensemble_describe,
+                                     .models = ensemble_models};

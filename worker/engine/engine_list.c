@@ -87,6 +87,15 @@ esp_err parts_ready (opened_parts *p, esp_error *why)
     return all;
 }
 
+size_t parts_models (const opened_parts *p, engine_model *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->list->parts[i].kind->models)
+            n += p->list->parts[i].kind->models (p->states[i], out + n, max - n);
+    return n;
+}
+
 esp_err parts_describe (opened_parts *p, esp_buf *out)
 {
     esp_err err = ESP_OK;

@@ -326,3 +326,12 @@ esp_err generator_describe (void *state, esp_buf *out)
         err = describe_one (g, servers_at (g->servers, i), out);
     return err;
 }
+
+size_t generator_models (const void *state, engine_model *out, size_t max)
+{
+    const generator *g = state;
+    if (max == 0 || !servers_chosen (g->servers, &out->model, &out->server))
+        return 0;
+    out->name = g->setup.model_name;
+    return 1;
+}

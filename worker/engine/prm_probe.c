@@ -319,3 +319,12 @@ esp_err prm_describe (void *state, esp_buf *out)
         err = describe_server (p, servers_at (p->servers, i), out);
     return err;
 }
+
+size_t prm_models (const void *state, engine_model *out, size_t max)
+{
+    const prm *p = state;
+    if (max == 0 || !servers_chosen (p->servers, &out->model, &out->server))
+        return 0;
+    out->name = p->setup.model_name;
+    return 1;
+}

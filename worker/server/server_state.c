@@ -250,10 +250,21 @@ static void read_models (server *s, const json_t *root)
         f->context_tokens = count_of (json_object_get (chosen, "max_model_len"));
 }
 
-static bool any_model (const server *s)
+static bool any_model (const servers *s)
 {
-    const char *wanted = s->all->setup.options->model;
+    const char *wanted = s->setup.options->model;
     return !wanted || !wanted[0] || strcmp (wanted, "auto") == 0;
+}
+
+bool servers_chosen (const servers *s, const char **model, const char **url)
+{
+    for (size_t i = 0; i < s->count && any_model (s) && s->model[0]; i++)
+        if (s->items[i]->state == SERVER_UP) {
+            *model = s->model;
+            *url = s->items[i]->shown;
+            return true;
+        }
+    return false;
 }
 
 /* What the run wants of it; false: *why tells. */
@@ -270,14 +281,14 @@ static bool suits (server *s, char *why, size_t size)
     else if (family && !openai && strcmp (family, family_keys[f->family]) != 0)
         snprintf (why, size, "%s is a server of kind %s, but %s.engine says %s", s->shown,
                   family_keys[f->family], all->setup.section, family);
-    else if (!any_model (s) && f->family != FAMILY_LLAMACPP && f->model[0] &&
+    else if (!any_model (all) && f->family != FAMILY_LLAMACPP && f->model[0] &&
              strcmp (f->model, wanted) != 0)
         snprintf (why, size, "%s has no model '%.100s'; %s.model may be: %.150s", s->shown, wanted,
                   all->setup.section, f->others);
-    else if (any_model (s) && f->family == FAMILY_OPENAI && f->models > 1)
+    else if (any_model (all) && f->family == FAMILY_OPENAI && f->models > 1)
         snprintf (why, size, "%s has several models; %s.model must be one of: %.200s", s->shown,
                   all->setup.section, f->others);
-    else if (any_model (s) && all->model[0] && strcmp (all->model, f->model) != 0)
+    else if (any_model (all) && all->model[0] && strcmp (all->model, f->model) != 0)
         snprintf (why, size, "%s has the model '%.100s', but this run began with '%.100s'",
                   s->shown, f->model, all->model);
     else
@@ -295,7 +306,7 @@ static void identified (server *s)
         go_out (s, SERVER_REFUSED, why);
         return;
     }
-    if (!any_model (s))
+    if (!any_model (s->all))
         snprintf (f->model, sizeof (f->model), "%s", s->all->setup.options->model);
     s->identified = true;
     s->step = 0;

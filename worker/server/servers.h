@@ -93,6 +93,10 @@ ESP_MUST_CHECK esp_err servers_ready (const servers *s, esp_error *why);
 uint32_t servers_slots (const servers *s);
 uint32_t servers_up (const servers *s); /* how many are in service */
 
+/* What its servers chose to have (model: auto), and the URL of one of them that is in service.  false: the run file names the
+ * model, or nobody named any yet. */
+bool servers_chosen (const servers *s, const char **model, const char **url);
+
 /* For check, and for messages. */
 size_t servers_count (const servers *s);
 server *servers_at (servers *s, size_t index);

@@ -68,7 +68,8 @@ static result answer_to (task_id id)
 static void work (struct run *r)
 {
     link_event got;
-    wire_message m, ready = {.kind = WIRE_READY, .u.ready = {{4, 0, 0}, span_of ("test")}};
+    wire_message m,
+        ready = {.kind = WIRE_READY, .u.ready = {.slots = {4, 0, 0}, .engines = span_of ("test")}};
     while (r->ends[1] && link_poll (r->ends[1], &got) == ESP_OK) {
         if (got.kind != LINK_MESSAGE || wire_decode (r->in, got.bytes, &m) != ESP_OK)
             continue;

@@ -264,6 +264,21 @@ static void credits_are_said_again_when_they_change (void)
     end (t);
 }
 
+static void ready_says_which_models_the_servers_chose (void)
+{
+    struct toy *t = given_loop (false);
+    t->chosen = "llama";
+    PASS (welcome (t));
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 1 && strcmp (t->models, "0 small llama http://here;") == 0);
+    t->chosen = NULL; /* the servers are out */
+    t->own_slots = 0;
+    t->ready = ESP_EEMPTY;
+    pass (t);
+    CHECK (t->kinds[WIRE_READY] == 2 && t->models[0] == 0);
+    end (t);
+}
+
 static void the_line_of_ready_is_about_the_engine_that_went_out (void)
 {
     struct toy *t = given_open_loop ();
@@ -452,6 +467,7 @@ int main (void)
         {"an engine that never will be ready is a refusal",
          an_engine_that_never_will_be_ready_is_a_refusal},
         {"credits are said again when they change", credits_are_said_again_when_they_change},
+        {"ready says which models the servers chose", ready_says_which_models_the_servers_chose},
         {"the line of READY is about the engine that went out",
          the_line_of_ready_is_about_the_engine_that_went_out},
         {"news of credits comes before what is handed back",

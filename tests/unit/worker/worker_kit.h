@@ -50,6 +50,8 @@ struct toy { /* the engine's state is the whole kit */
     uint32_t in_flight, slots;
     char refused[64], line[64]; /* of READY */
     char part[1100];            /* the last partial text */
+    const char *chosen;         /* the model that the generator's servers chose */
+    char models[128];           /* of READY: kind entry model server; ... */
 };
 
 static inline uint64_t toy_now (void *ctx)
@@ -108,11 +110,21 @@ static inline uint32_t generate_slots (const void *state)
     return ((const struct toy *)state)->own_slots;
 }
 
+static inline size_t generate_models (const void *state, engine_model *out, size_t max)
+{
+    const struct toy *t = state;
+    if (!t->chosen || max == 0)
+        return 0;
+    *out = (engine_model){"small", t->chosen, "http://here"};
+    return 1;
+}
+
 static const engine_kind generate_kind = {.name = "toy",
                                           .start = generate_start,
                                           .poll = generate_poll,
                                           .cancel = generate_cancel,
                                           .slots = generate_slots,
+                                          .models = generate_models,
                                           .ready = generate_ready};
 static inline esp_err score_ready (void *state, esp_error *why)
 {
@@ -249,6 +261,14 @@ static inline void note (struct toy *t, const wire_message *m)
         t->slots = m->u.ready.slots[TASK_GENERATE];
         snprintf (t->line, sizeof (t->line), "%.*s", (int)m->u.ready.engines.len,
                   m->u.ready.engines.ptr);
+        t->models[0] = 0;
+        for (size_t i = 0; i < m->u.ready.model_count; i++) {
+            const wire_model *k = &m->u.ready.models[i];
+            size_t len = strlen (t->models);
+            snprintf (t->models + len, sizeof (t->models) - len, "%d %.*s %.*s %.*s;", k->kind,
+                      (int)k->entry.len, k->entry.ptr, (int)k->model.len, k->model.ptr,
+                      (int)k->server.len, k->server.ptr);
+        }
     }
     if (m->kind == WIRE_PROGRESS)
         snprintf (t->part, sizeof (t->part), "%u:%.*s", m->u.progress.id.number,

@@ -172,7 +172,17 @@ static inline esp_err kit_hello (struct kit *k, int rank, uint64_t version)
 
 static inline esp_err kit_ready (struct kit *k, int rank, uint32_t generate, uint32_t score)
 {
-    wire_message m = {.kind = WIRE_READY, .u.ready = {{generate, score, 0}, span_of ("by hand")}};
+    wire_message m = {.kind = WIRE_READY,
+                      .u.ready = {.slots = {generate, score, 0}, .engines = span_of ("by hand")}};
+    return kit_say (k, rank, &m);
+}
+
+/* READY of a worker whose servers chose this model, behind the only generator or one of a list. */
+static inline esp_err
+kit_ready_with (struct kit *k, int rank, const char *entry, const char *model, const char *server)
+{
+    wire_model has = {TASK_GENERATE, span_of (entry), span_of (model), span_of (server)};
+    wire_message m = {.kind = WIRE_READY, .u.ready = {{4, 0, 0}, span_of ("by hand"), &has, 1}};
     return kit_say (k, rank, &m);
 }
 

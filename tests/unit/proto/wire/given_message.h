@@ -86,6 +86,15 @@ static inline void fill_results (struct given *g, wire_message *m)
     m->u.results.results = results;
 }
 
+static inline void fill_models (struct given *g, wire_message *m)
+{
+    wire_model *models = some_array (g, sizeof (*models), &m->u.ready.model_count);
+    for (size_t i = 0; i < m->u.ready.model_count; i++)
+        models[i] = (wire_model){(uint8_t)below (g, TASK_KINDS), some_name (g),
+                                 span_of (i % 2 ? "\xff" : "m"), some_name (g)};
+    m->u.ready.models = models;
+}
+
 static inline void fill_small (struct given *g, wire_message *m)
 {
     switch (m->kind) {
@@ -112,6 +121,7 @@ static inline void fill_small (struct given *g, wire_message *m)
         for (int i = 0; i < TASK_KINDS; i++)
             m->u.ready.slots[i] = some_u32 (g);
         m->u.ready.engines = some_text (g);
+        fill_models (g, m);
         return;
     case WIRE_REFUSED:
         m->u.refused = some_text (g);
@@ -202,6 +212,17 @@ static inline bool same_lists (const wire_message *a, const wire_message *b)
     return same;
 }
 
+static inline bool same_models (const wire_message *a, const wire_message *b)
+{
+    bool same = a->u.ready.model_count == b->u.ready.model_count;
+    for (size_t i = 0; same && i < a->u.ready.model_count; i++) {
+        const wire_model *x = &a->u.ready.models[i], *y = &b->u.ready.models[i];
+        same = x->kind == y->kind && span_equal (x->entry, y->entry) &&
+               span_equal (x->model, y->model) && span_equal (x->server, y->server);
+    }
+    return same;
+}
+
 static inline bool same_message (const wire_message *a, const wire_message *b)
 {
     if (a->kind != b->kind || a->run_id != b->run_id)
@@ -226,7 +247,7 @@ static inline bool same_message (const wire_message *a, const wire_message *b)
                span_equal (a->u.hello.host, b->u.hello.host);
     case WIRE_READY:
         return memcmp (a->u.ready.slots, b->u.ready.slots, sizeof (a->u.ready.slots)) == 0 &&
-               span_equal (a->u.ready.engines, b->u.ready.engines);
+               span_equal (a->u.ready.engines, b->u.ready.engines) && same_models (a, b);
     case WIRE_REFUSED:
         return span_equal (a->u.refused, b->u.refused);
     case WIRE_PROGRESS:

@@ -192,6 +192,8 @@ static void small_messages_are_checked (void)
     Espalier__TaskIds ids = ESPALIER__TASK_IDS__INIT;
     Espalier__Ping ping = ESPALIER__PING__INIT;
     Espalier__Ready ready = ESPALIER__READY__INIT;
+    Espalier__Model model = ESPALIER__MODEL__INIT, *models[] = {&model};
+    static const char long_id[WIRE_NAME_MAX + 1];
     Espalier__Hello hello = ESPALIER__HELLO__INIT;
     Espalier__Envelope e = envelope (ESPALIER__ENVELOPE__BODY_MISSING, &ids);
     ids.problems = problems;
@@ -212,6 +214,15 @@ static void small_messages_are_checked (void)
     ready.slots = numbers;
     ready.n_slots = TASK_KINDS;
     REFUSED (e, ready.n_slots, 0);
+    ready.models = models;
+    ready.n_models = 1;
+    model.kind = TASK_KINDS;
+    model.model = bytes_of ("m", 1);
+    REFUSED (e, model.kind, 0);
+    REFUSED (e, model.kind, TASK_KINDS + 1);
+    REFUSED (e, model.kind, UINT32_MAX);
+    REFUSED (e, model.model, bytes_of ("", 0));
+    REFUSED (e, model.entry, bytes_of (long_id, sizeof (long_id)));
     e = envelope (ESPALIER__ENVELOPE__BODY_HELLO, &hello);
     REFUSED (e, hello.host, bytes_of ("\xff", 1));
     REFUSED (e, e.body_case, ESPALIER__ENVELOPE__BODY__NOT_SET);
@@ -329,7 +340,7 @@ static esp_err cancel_of (uint32_t count)
     wire_codec *codec = NULL;
     wire_message out;
     esp_err err;
-    PASS (esp_buf_append (&buf, "\x08\x03\x62", 3));
+    PASS (esp_buf_append (&buf, "\x08\x04\x62", 3));
     put_size (&buf, 2 * (4 + count));
     put_column (&buf, "\x0a", count);
     put_column (&buf, "\x12", count);
@@ -362,7 +373,7 @@ static void what_would_fill_the_memory_is_refused (void)
     wire_codec *codec = NULL;
     wire_message out;
     long before;
-    PASS (esp_buf_append (&buf, "\x08\x03\xa2\x01\x80\x80\x80\x08", 8)); /* results: 16 MiB */
+    PASS (esp_buf_append (&buf, "\x08\x04\xa2\x01\x80\x80\x80\x08", 8)); /* results: 16 MiB */
     PASS (esp_buf_reserve (&buf, 2 * COUNT));
     for (size_t i = 0; i < COUNT; i++) {
         buf.data[buf.len++] = '\x0a'; /* field 1, length 0 */
@@ -383,17 +394,17 @@ static void unknown_fields_are_refused (void)
         const char *bytes;
         size_t len;
     } messages[] = {
-        {"\x08\x03\xf8\x07\x01\x7a\x00", 7},         /* envelope */
-        {"\x08\x03\x6a\x00", 4},                     /* field 13: forget, in version 1 */
-        {"\x08\x03\x7a\x03\xf8\x07\x01", 7},         /* drain */
-        {"\x08\x03\x52\x03\xf8\x07\x01", 7},         /* welcome */
-        {"\x08\x03\x5a\x05\x0a\x03\xf8\x07\x01", 9}, /* batch, problem */
-        {"\x08\x03\x5a\x05\x12\x03\xf8\x07\x01", 9}, /* batch, prefix */
+        {"\x08\x04\xf8\x07\x01\x7a\x00", 7},         /* envelope */
+        {"\x08\x04\x6a\x00", 4},                     /* field 13: forget, in version 1 */
+        {"\x08\x04\x7a\x03\xf8\x07\x01", 7},         /* drain */
+        {"\x08\x04\x52\x03\xf8\x07\x01", 7},         /* welcome */
+        {"\x08\x04\x5a\x05\x0a\x03\xf8\x07\x01", 9}, /* batch, problem */
+        {"\x08\x04\x5a\x05\x12\x03\xf8\x07\x01", 9}, /* batch, prefix */
     };
     wire_codec *codec = NULL;
     wire_message out;
     PASS (wire_codec_create (&codec));
-    PASS (wire_decode (codec, span_make ("\x08\x03\x7a\x00", 4), &out));
+    PASS (wire_decode (codec, span_make ("\x08\x04\x7a\x00", 4), &out));
     CHECK (out.kind == WIRE_DRAIN);
     for (size_t i = 0; i < sizeof (messages) / sizeof (*messages); i++)
         FAILS (wire_decode (codec, span_make (messages[i].bytes, messages[i].len), &out),

@@ -29,6 +29,33 @@ static void drop (struct ground *g)
 #define TOO_BIG_RECORD(g, r)  FAILS (wire_record_encode ((g).codec, &(r), &(g).buf), ESP_ETOOBIG)
 #define TOO_BIG_CONTROL(g, m) FAILS (wire_control_encode ((g).codec, &(m), &(g).buf), ESP_ETOOBIG)
 
+static void many_models (struct ground *g)
+{
+    wire_model models[WIRE_MODELS_MAX + 1];
+    wire_message m = {.kind = WIRE_READY}, back;
+    span name = span_make (g->too_long.ptr, WIRE_NAME_MAX);
+    for (int i = 0; i <= WIRE_MODELS_MAX; i++)
+        models[i] = (wire_model){TASK_SCORE, name, name, name};
+    m.u.ready.models = models;
+    m.u.ready.model_count = WIRE_MODELS_MAX + 1;
+    TOO_BIG (*g, m);
+    m.u.ready.model_count = WIRE_MODELS_MAX;
+    PASS (wire_encode (g->codec, &m, &g->buf));
+    PASS (wire_decode (g->codec, esp_buf_span (&g->buf), &back));
+    CHECK (back.u.ready.model_count == WIRE_MODELS_MAX &&
+           span_equal (back.u.ready.models[WIRE_MODELS_MAX - 1].server, name));
+    esp_buf_clear (&g->buf);
+    name.len++;
+    models[1].entry = name;
+    TOO_BIG (*g, m);
+    models[1].entry = models[0].entry;
+    models[1].model = name;
+    TOO_BIG (*g, m);
+    models[1].model = models[0].model;
+    models[1].server = name;
+    TOO_BIG (*g, m);
+}
+
 static void long_texts_of_small_messages (void)
 {
     struct ground g = given_ground ();
@@ -38,6 +65,7 @@ static void long_texts_of_small_messages (void)
     m = (wire_message){.kind = WIRE_READY};
     m.u.ready.engines = g.too_long;
     TOO_BIG (g, m);
+    many_models (&g);
     m = (wire_message){.kind = WIRE_REFUSED};
     m.u.refused = g.too_long;
     TOO_BIG (g, m);
@@ -227,7 +255,7 @@ static void more_than_256_mb_are_not_even_looked_at (void)
 {
     struct ground g = given_ground ();
     wire_message m;
-    FAILS (wire_decode (g.codec, span_make ("\x08\x03", (size_t)WIRE_BYTES_MAX + 1), &m),
+    FAILS (wire_decode (g.codec, span_make ("\x08\x04", (size_t)WIRE_BYTES_MAX + 1), &m),
            ESP_EFORMAT);
     drop (&g);
 }

@@ -91,6 +91,10 @@ static void fill_golden_results (wire_message *m)
     m->u.results.count = 2;
 }
 
+static const wire_model golden_models[] = {
+    {TASK_GENERATE, {"small", 5}, {"Qwen/Qwen2.5-1.5B", 17}, {"http://node-7:8000", 18}},
+    {TASK_SCORE, {"", 0}, {"\xff", 1}, {"", 0}}};
+
 static void fill_golden_small (wire_message *m)
 {
     switch (m->kind) {
@@ -115,6 +119,8 @@ static void fill_golden_small (wire_message *m)
     case WIRE_READY:
         m->u.ready.slots[TASK_GENERATE] = 64;
         m->u.ready.engines = span_of ("openai http://node-7:8000");
+        m->u.ready.models = golden_models;
+        m->u.ready.model_count = 2;
         return;
     case WIRE_REFUSED:
         m->u.refused = span_of ("http://node-7:8000: connection refused");
@@ -161,7 +167,7 @@ static void bad_calls_change_nothing (void)
     FAILS (wire_decode (codec, span_make ("", 0), NULL), ESP_EINVAL);
     FAILS (wire_decode (codec, span_make ("", 0), &out), ESP_EFORMAT);
     FAILS (wire_decode (codec, span_make (NULL, 0), &out), ESP_EFORMAT);
-    FAILS (wire_decode (codec, span_make ("\x08\x03", 2), &out), ESP_EFORMAT); /* no body */
+    FAILS (wire_decode (codec, span_make ("\x08\x04", 2), &out), ESP_EFORMAT); /* no body */
     m.kind = WIRE_KINDS;
     FAILS (wire_encode (codec, &m, &buf), ESP_EINVAL);
     CHECK (out.kind == 77);
@@ -278,7 +284,7 @@ static void another_version_is_refused_by_name (void)
     PASS (wire_encode (codec, &m, &buf));
     buf.data[1] = WIRE_VERSION + 1;
     FAILS (wire_decode (codec, esp_buf_span (&buf), &out), ESP_EVERSION);
-    FAILS (wire_decode (codec, span_make ("\x08\x04garbage of a later time", 25), &out),
+    FAILS (wire_decode (codec, span_make ("\x08\x05garbage of a later time", 25), &out),
            ESP_EVERSION);
     FAILS (wire_decode (codec, span_make ("\x08\xff\x01", 3), &out), ESP_EVERSION);
     buf.data[1] = WIRE_VERSION;

@@ -277,6 +277,7 @@ static void a_probe_decides (void)
 /* Three failures in a row; then it is identified anew, and the model is another one. */
 static void another_model_after_a_restart_is_refused (void)
 {
+    const char *model, *url;
     struct set k;
     struct talk t = {0};
     fake_start (&f, "vllm");
@@ -284,7 +285,10 @@ static void another_model_after_a_restart_is_refused (void)
     k.o.url = raw_server_url (f.s);
     k.o.tries = 4;
     set_open (&k);
+    CHECK (!servers_chosen (k.s, &model, &url));
     UNTIL (&k, up (&k, 0));
+    CHECK (servers_chosen (k.s, &model, &url) && strcmp (model, "a") == 0 &&
+           strcmp (url, server_url (servers_at (k.s, 0))) == 0);
     memset (server_data (servers_at (k.s, 0)), 1, 8);
     atomic_store (&f.models, "\"other\"");
     atomic_store (&f.work, FAKE_CLOSES);
@@ -295,6 +299,7 @@ static void another_model_after_a_restart_is_refused (void)
     }
     UNTIL (&k, state (&k, 0) == SERVER_REFUSED);
     CHECK (has (trouble (&k, 0), "has the model 'other', but this run began with 'a'"));
+    CHECK (!servers_chosen (k.s, &model, &url)); /* nobody is in service */
     CHECK (server_counts_of (servers_at (k.s, 0))->outages == 1);
     skip (&k, 6);
     UNTIL (&k, t.dones == 1);
@@ -303,6 +308,21 @@ static void another_model_after_a_restart_is_refused (void)
     skip (&k, 61);
     UNTIL (&k, up (&k, 0));
     CHECK (((char *)server_data (servers_at (k.s, 0)))[0] == 0); /* the engine's facts are new */
+    set_close (&k);
+    raw_server_stop (f.s);
+}
+
+static void a_model_that_the_run_names_was_not_chosen_by_servers (void)
+{
+    const char *model, *url;
+    struct set k;
+    fake_start (&f, "vllm");
+    set_defaults (&k);
+    k.o.url = raw_server_url (f.s);
+    k.o.model = "a";
+    set_open (&k);
+    UNTIL (&k, up (&k, 0));
+    CHECK (!servers_chosen (k.s, &model, &url));
     set_close (&k);
     raw_server_stop (f.s);
 }
@@ -415,6 +435,8 @@ int main (void)
          the_first_answer_is_waited_for_as_long_as_the_run_says},
         {"a probe decides", a_probe_decides},
         {"another model after a restart is refused", another_model_after_a_restart_is_refused},
+        {"a model that the run names was not chosen by servers",
+         a_model_that_the_run_names_was_not_chosen_by_servers},
         {"servers of one set have one model", servers_of_one_set_have_one_model},
         {"servers that are probed at the same time have one model too",
          servers_that_are_probed_at_the_same_time_have_one_model_too},
