@@ -15,12 +15,14 @@
 #include "cluster/cli/run_workers.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+#include "proto/link/link_mpi.h"
 
 enum {
     IDLE_NS = 100000000,   /* longest sleep of the coordinator */
     BUSY_WAIT_NS = 1000000 /* while the worker inside this process has jobs with timers */
 };
-#define DRAIN_S        2.0  /* Ctrl-C and SIGTERM: mpirun kills after about 5 s */
+#define DRAIN_S        2.0 /* Ctrl-C and SIGTERM; less where mpirun kills before */
+#define CLOSE_S        0.5 /* of what mpirun leaves is for the journal, the rows and summary.json */
 #define DRAIN_NOTICE_S 60.0 /* SIGUSR1: a notice before the time limit */
 
 static const char *const run_help =
@@ -87,6 +89,15 @@ static int open_signals (void)
     return signalfd (-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* What is out may come so long: the rest of the time before mpirun kills is needed to close.  What does not come is done again. */
+static double drain_s (bool notice)
+{
+    double grace = link_mpi_grace_s () - CLOSE_S;
+    if (notice)
+        return DRAIN_NOTICE_S;
+    return grace < 0 ? 0 : grace / 2 < DRAIN_S ? grace / 2 : DRAIN_S;
+}
+
 /* Returns true when the user wants to leave at once. */
 static bool take_signals (int fd, coordinator *c, int *count)
 {
@@ -95,7 +106,7 @@ static bool take_signals (int fd, coordinator *c, int *count)
         bool notice = got.ssi_signo == SIGUSR1;
         if (++*count > 1 && !notice)
             return true;
-        coordinator_stop (c, notice ? DRAIN_NOTICE_S : DRAIN_S,
+        coordinator_stop (c, drain_s (notice),
                           notice                    ? "SIGUSR1"
                           : got.ssi_signo == SIGINT ? "Ctrl-C"
                                                     : "a signal");

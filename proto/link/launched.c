@@ -3,6 +3,7 @@
 /* launched.c - reads the environment; MPI is not needed (and not started) for that */
 
 #include "proto/link/launched.h"
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -28,4 +29,14 @@ int launched_ranks (void)
                                     (ranks = number_in ("SLURM_NTASKS")) > 0))
         return ranks;
     return -1;
+}
+
+double launched_grace_s (void)
+{
+    static const char key[] = "OMPI_MCA_odls_base_sigkill_timeout";
+    if (getenv ("PRTE_LAUNCHED"))
+        return 0.25;
+    if (!getenv ("OMPI_MCA_orte_launch"))
+        return INFINITY;
+    return getenv (key) ? number_in (key) : 1;
 }

@@ -7,4 +7,7 @@
 /* Ranks that the launcher started; 0: no launcher, -1: a launcher that does not say how many. */
 int launched_ranks (void);
 
+/* As link_mpi_grace_s. */
+double launched_grace_s (void);
+
 #endif

@@ -304,6 +304,11 @@ esp_err link_mpi_open (int *argc, char ***argv, uint64_t version, link_end **out
     return err;
 }
 
+double link_mpi_grace_s (void)
+{
+    return launched_grace_s ();
+}
+
 bool link_mpi_launched (void)
 {
     int ranks = launched_ranks ();

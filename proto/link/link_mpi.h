@@ -28,4 +28,8 @@ ESP_MUST_CHECK esp_err link_mpi_open (int *argc, char ***argv, uint64_t version,
  * (OMPI_COMM_WORLD_SIZE, PMI_SIZE, PMIX_RANK, SLURM_NTASKS with an MPI plug-in); MPI is not started. */
 bool link_mpi_launched (void);
 
+/* A launcher that is told to end (Ctrl-C, SIGTERM) passes SIGTERM on and kills its ranks so many seconds later, as measured:
+ * Open MPI 4 odls_base_sigkill_timeout (1), Open MPI 5 a quarter of a second, whatever it is told.  Infinite: others do not. */
+double link_mpi_grace_s (void);
+
 #endif

@@ -96,11 +96,11 @@ class Test:
             return -1, "timed out"
         return p.returncode, (err or b'').decode(errors="replace")
 
-    def start(self, ranks, words):
+    def start(self, ranks, words, **variables):
         """In a session of its own, by which family () finds the ranks; with temporary files in a folder of its own: one mpirun's
         end removes folders that another one has just found, and a killed one leaves its shared memory behind."""
         own = tempfile.mkdtemp(dir=self.folder)
-        own = dict(os.environ, TMPDIR=own, OMPI_MCA_btl_vader_backing_directory=own, OMPI_MCA_btl_sm_backing_directory=own)
+        own = dict(os.environ, TMPDIR=own, OMPI_MCA_btl_vader_backing_directory=own, OMPI_MCA_btl_sm_backing_directory=own, **variables)
         return subprocess.Popen(self.command(ranks, words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=own,
                                 start_new_session=True)
 
