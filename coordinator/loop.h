@@ -72,8 +72,13 @@ void coordinator_destroy (coordinator *c); /* accepts NULL */
  * coordinator_error has the sentence. */
 esp_err coordinator_visit (void *c, const record *r);
 
-/* What finished problems of earlier starts have spent: run.limits count it.  Before coordinator_attach. */
-void coordinator_count_before (coordinator *c, const budget *spent);
+typedef struct
+    coordinator_before {     /* problems that earlier starts finished: only their rows tell */
+    budget spent;            /* run.limits count it */
+    uint64_t solved, failed; /* the run's figures count them */
+} coordinator_before;
+void coordinator_count_before (coordinator *c,
+                               const coordinator_before *before); /* before coordinator_attach */
 
 /* Start work: rows of problems that finished but were not committed are given to the journal, pending tasks to
  * the frontier.  The journal is borrowed. */

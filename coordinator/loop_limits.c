@@ -10,10 +10,12 @@
 static const char *const generations_reached = "run.limits.generations reached",
                          *const tokens_reached = "run.limits.generated_tokens reached";
 
-void coordinator_count_before (coordinator *c, const budget *spent)
+void coordinator_count_before (coordinator *c, const coordinator_before *before)
 {
-    c->limits.asked = spent->generations;
-    c->limits.tokens = spent->generated_tokens;
+    c->limits.asked = before->spent.generations;
+    c->limits.tokens = before->spent.generated_tokens;
+    c->solved = before->solved;
+    c->failed = before->failed;
 }
 
 void limits_begin (coordinator *c, uint64_t waiting)

@@ -160,8 +160,7 @@ static esp_err work_to_the_end (run_parts *p, ranks *r, int signals, bool *at_on
     run_status status;
     int count = 0;
     esp_err err = ESP_OK;
-    /* what earlier starts solved only the rows tell, and they are read at the end */
-    run_progress_start (&progress, p->config->search.has_verifier && !p->resumed);
+    run_progress_start (&progress, p->config->search.has_verifier);
     while (err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_RUNNING &&
            !*at_once) {
         bool busy;
@@ -256,8 +255,8 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     done = err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE;
     *clean = !at_once && !dispatch_saw_death (coordinator_dispatch (p->coordinator));
     if (!at_once)
-        told = run_write_summary (p, r->mpi ? r->end->description : "one process", done, &figures,
-                                  &error) == ESP_OK;
+        told = run_write_summary (p, r->mpi ? r->end->description : "one process", done, &error) ==
+               ESP_OK;
     outcome = say_end (p, err, at_once, &figures);
     if (!told) {
         fprintf (stderr, "espalier: %s\n", error.text);

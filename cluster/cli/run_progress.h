@@ -10,7 +10,7 @@
 typedef struct run_progress {
     uint64_t next_ns;
     bool terminal, drawn;
-    bool graded; /* a verifier tells what is solved, and all of it in this start */
+    bool graded; /* a verifier tells what is solved */
 } run_progress;
 
 void run_progress_start (run_progress *p, bool graded);

@@ -284,9 +284,9 @@ static int open_journal (run_parts *p)
         return complain (status_of (err), coordinator_error (p->coordinator)->code != ESP_OK
                                               ? coordinator_error (p->coordinator)
                                               : &error);
-    if (p->resumed && (c->run.limit_generations > 0 || c->run.limit_generated_tokens > 0)) {
-        budget spent = run_rows_spent (c->run.output);
-        coordinator_count_before (p->coordinator, &spent);
+    if (finished_count > 0) {
+        coordinator_before before = run_rows_before (c->run.output, finished, finished_count);
+        coordinator_count_before (p->coordinator, &before);
     }
     if (coordinator_attach (p->coordinator, p->journal, finished, finished_count, &error) != ESP_OK)
         return complain (EXIT_BROKEN, &error);

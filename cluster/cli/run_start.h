@@ -34,12 +34,12 @@ typedef struct run_arguments {
 int run_parts_open (run_parts *p, const run_arguments *a, ranks *r);
 void run_parts_close (run_parts *p);
 
-/* What the problems in answers.jsonl have spent. */
-budget run_rows_spent (const char *output);
+/* What the finished problems of earlier starts were and have spent: summary.json tells it if it is of just as many, else
+ * answers.jsonl is read. */
+coordinator_before run_rows_before (const char *output, const key_range *finished, size_t count);
 
-/* summary.json from the rows and the figures of this start; with done also the `done` marker.
- * figures: how many are solved and failed becomes that of all starts, which only the rows tell.  Errors: sentence. */
+/* summary.json from the rows and the figures of this start; with done also the `done` marker.  Errors: sentence. */
 ESP_MUST_CHECK esp_err run_write_summary (const run_parts *p, const char *mpi, bool done,
-                                          run_status *figures, esp_error *error);
+                                          esp_error *error);
 
 #endif

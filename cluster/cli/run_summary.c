@@ -65,11 +65,38 @@ static void read_rows (const char *output, tally *t)
     fclose (in);
 }
 
-budget run_rows_spent (const char *output)
+/* The rows as the end of an earlier start counted them; zeros where it could not (it was killed). */
+static void read_summary (const char *output, tally *t)
 {
-    tally t = {0};
-    read_rows (output, &t);
-    return (budget){t.generations, t.steps, t.generated_tokens, t.scored_tokens};
+    char path[PATH_MOST];
+    json_t *all = NULL;
+    const json_t *rows;
+    if (esp_path_join (path, sizeof (path), output, "summary.json") == ESP_OK)
+        all = json_load_file (path, 0, NULL);
+    rows = json_object_get (all, "rows");
+    *t = (tally){.problems = count_of (rows, "problems"),
+                 .solved = count_of (rows, "solved"),
+                 .errors = count_of (rows, "errors"),
+                 .generations = count_of (rows, "generations"),
+                 .steps = count_of (rows, "steps"),
+                 .generated_tokens = count_of (rows, "generated_tokens"),
+                 .scored_tokens = count_of (rows, "scored_tokens")};
+    json_decref (all);
+}
+
+coordinator_before run_rows_before (const char *output, const key_range *finished, size_t count)
+{
+    tally t;
+    uint64_t problems = 0;
+    for (size_t i = 0; i < count; i++)
+        problems += finished[i].count;
+    read_summary (output, &t);
+    if (t.problems != problems) {
+        t = (tally){0};
+        read_rows (output, &t);
+    }
+    return (coordinator_before){
+        {t.generations, t.steps, t.generated_tokens, t.scored_tokens}, t.solved, t.errors};
 }
 
 static json_t *rows_part (const tally *t)
@@ -123,16 +150,7 @@ static json_t *start_part (const run_parts *p, const char *mpi)
     return part;
 }
 
-static void count_all_starts (const tally *t, run_status *figures)
-{
-    if (t->solved > figures->problems_solved)
-        figures->problems_solved = t->solved;
-    if (t->errors > figures->problems_failed)
-        figures->problems_failed = t->errors;
-}
-
-esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, run_status *figures,
-                           esp_error *error)
+esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, esp_error *error)
 {
     const run_config *c = p->config;
     char path[PATH_MOST], *text;
@@ -140,7 +158,6 @@ esp_err run_write_summary (const run_parts *p, const char *mpi, bool done, run_s
     json_t *all;
     esp_err err;
     read_rows (c->run.output, &t);
-    count_all_starts (&t, figures);
     all = json_pack ("{ss ss sb so so so}", "name", c->run.name ? c->run.name : "run", "strategy",
                      c->search.strategy->name, "done", done, "rows", rows_part (&t), "costs",
                      run_costs_json (p), "this_start", start_part (p, mpi));

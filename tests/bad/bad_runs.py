@@ -85,6 +85,22 @@ def what_earlier_starts_solved_and_could_not_do_still_counts():
     want(call("resume", "failing"), 1)
 
 
+@case
+def the_progress_line_counts_what_earlier_starts_solved():
+    folder()
+    write("p.jsonl", "".join(json.dumps({"id": f"p{i}", "question": f"Question {i}", "answer": str(i % 5)}) + "\n" for i in range(60)))
+    want(call("run", "run.yaml", "problems.limit=30"), 0)
+    before = sum(row["correct"] is True for row in map(json.loads, answers()[0]))
+    if not before:
+        raise Wrong("nothing was solved: this says nothing")
+    want(call("resume", "out", "problems.limit=40"), 0, f"\n30/40 problems, {before} solved, ")
+    before = sum(row["correct"] is True for row in map(json.loads, answers()[0]))
+    write("out/summary.json", "{}")  # as after a kill: an older one, or none
+    want(call("resume", "out", "problems.limit=60"), 0, f"\n40/60 problems, {before} solved, ")
+    after = sum(row["correct"] is True for row in map(json.loads, answers()[0]))
+    want(call("resume", "out"), 0, f"done: 60 problems, {after} solved")
+
+
 BEST = (RUN % SLOW).replace("strategy: beam, keep: 2, expand: 2", "strategy: best_of_n, n: 3")
 
 
