@@ -15,9 +15,12 @@
 typedef struct run_prompt {
     step_options step_how; /* `view` is bound with section `prm` */
     prompt_options chat_how;
-    step_rule *step; /* NULL only after a mistake */
-    chat *chat;      /* NULL too where the files that the run file names were not read */
+    const char *examples_hash, *chat_file_hash; /* of what is in those files; NULL = no such file */
+    step_rule *step;                            /* NULL only after a mistake */
+    chat *chat; /* NULL too where the files that the run file names were not read */
 } run_prompt;
+
+extern const esp_option run_prompt_hash_rows[]; /* of section `prompt`, beside prompt_option_rows */
 
 /* files: read those that `prompt` names.  What is wrong becomes a mistake of the config.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err run_prompt_bind (run_prompt *p, config *yaml, bool files);

@@ -132,6 +132,7 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
     visit (ctx, "actions", "a list of maps: variants of prompt or model", action_option_rows);
     visit (ctx, "step", "where a step ends", step_option_rows);
     visit (ctx, "prompt", "from a problem to a prompt", prompt_option_rows);
+    visit (ctx, "prompt", "written by the program", run_prompt_hash_rows);
     visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
     visit (ctx, "workers", "which ranks do what", workers_option_rows);
     visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);

@@ -36,6 +36,23 @@ def resume_with_fixed_keys_is_refused():
 
 
 @case
+def files_of_the_prompt_stay_as_they_are():
+    turns = 'turns: {user: "U: {user}%s", assistant: "A: {assistant}"}\n'
+    for key, extra, text, other in (("examples", "", '{"problem": "1 + 1?", "solution": "2"}\n', '{"problem": "1 + 2?", "solution": "3"}\n'),
+                                    ("chat_file", ", chat: file", turns % "", turns % "!")):
+        folder(run=RUN % "" + f"prompt: {{{key}: t.txt{extra}}}\n", n=8)
+        write("t.txt", text)
+        want(call("run", "run.yaml", f"run.output={key}", "problems.limit=3"), 0)
+        write("t.txt", other)
+        want(call("resume", key, "problems.limit=5"), 2, f"prompt.{key}: t.txt is another file than the run was started with")
+        want(call("run", "run.yaml", f"run.output={key}", "problems.limit=5", "--resume"), 2, f"prompt.{key}_hash: the run was started with")
+        want(call("replay", key), 0, "3 finished")
+        write("t.txt", text)
+        want(call("resume", key, "problems.limit=5"), 0)
+        want(call("run", "run.yaml", f"run.output={key}", "problems.limit=8", "--resume"), 0)
+
+
+@case
 def problems_limit_grows():
     folder(n=8)
     undisturbed()

@@ -110,6 +110,52 @@ static void looking_back_needs_no_files (void)
     esp_buf_free (&mistakes);
 }
 
+/* A resume reads the resolved file, and so does every rank. */
+static esp_err load_again (const esp_buf *resolved, bool files, esp_buf *mistakes)
+{
+    esp_error error = {0};
+    run_config *c = NULL;
+    esp_err err;
+    given_run_file (esp_buf_text (resolved));
+    esp_buf_clear (mistakes);
+    err = files ? run_config_load (run_path, NULL, 0, &c, mistakes, &error)
+                : run_config_recall (run_path, NULL, 0, &c, mistakes, &error);
+    run_config_destroy (err == ESP_OK ? c : NULL);
+    return err;
+}
+
+static void files_whose_content_changed_are_refused (void)
+{
+    static const char example[] = "{\"problem\": \"1 + 1?\", \"solution\": \"2\"}\n";
+    char path[4096], text[8192];
+    esp_buf mistakes = {0}, resolved = {0};
+    esp_error error = {0};
+    run_config *c = NULL, *before = NULL;
+    PASS (esp_path_join (path, sizeof (path), suite_folder (), "shots.jsonl"));
+    PASS (esp_file_write (path, span_of (example), 0644, &error));
+    snprintf (text, sizeof (text), RUN "prompt: {examples: %s}\n", path);
+    given_run_file (text);
+    PASS (run_config_load (run_path, NULL, 0, &before, &mistakes, &error));
+    PASS (config_resolved (before->yaml, &resolved));
+    CHECK (strstr (esp_buf_text (&resolved), "examples_hash: xxh3-") != NULL);
+    PASS (load_again (&resolved, true, &mistakes));
+    PASS (esp_file_write (path, span_of ("{\"problem\": \"1 + 2?\", \"solution\": \"3\"}\n"), 0644,
+                          &error));
+    FAILS (load_again (&resolved, true, &mistakes), ESP_EFORMAT);
+    CHECK (
+        strstr (esp_buf_text (&mistakes), "prompt.examples: ") &&
+        strstr (esp_buf_text (&mistakes), "shots.jsonl is another file than the run was started"));
+    PASS (load_again (&resolved, false, &mistakes)); /* looking back */
+    given_run_file (text); /* the user's own file once more: run --resume */
+    PASS (run_config_load (run_path, NULL, 0, &c, &mistakes, &error));
+    FAILS (config_may_resume (before->yaml, c->yaml, &error), ESP_ECONFLICT);
+    CHECK (strstr (error.text, "prompt.examples_hash: the run was started with") != NULL);
+    run_config_destroy (before);
+    run_config_destroy (c);
+    esp_buf_free (&mistakes);
+    esp_buf_free (&resolved);
+}
+
 /* Without the lines of the vLLM engine where this program has none. */
 static void recipe (const char *name, esp_buf *out)
 {
@@ -188,6 +234,7 @@ int main (void)
         {"what is right is compiled", what_is_right_is_compiled},
         {"the recipe for thinking models is right", the_recipe_for_thinking_models_is_right},
         {"rollouts are cut by the rule of the run", rollouts_are_cut_by_the_rule_of_the_run},
+        {"files whose content changed are refused", files_whose_content_changed_are_refused},
         {"looking back needs no files", looking_back_needs_no_files},
         {"a worker reads the files itself", a_worker_reads_the_files_itself},
         {"a problem without text makes no prompt", a_problem_without_text_makes_no_prompt},
