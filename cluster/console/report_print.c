@@ -158,6 +158,8 @@ static void csv_number (FILE *out, double value)
 {
     if (isnan (value))
         fputc (',', out);
+    else if (value == floor (value) && fabs (value) < 0x1p53) /* tokens, to the last one */
+        fprintf (out, ",%.0f", value);
     else
         fprintf (out, ",%.10g", value);
 }
@@ -211,12 +213,31 @@ static void csv_section (FILE *out, const report_part *part, const report_sectio
             csv_row (&at, report_metric_names[m], row->k, row->x, &row->metrics[m]);
 }
 
+/* Sums over the whole run; what nobody said - prices, parameters - has an empty value. */
+static void csv_costs (FILE *out, const report_part *part)
+{
+    struct csv_place at = {out, part->run->output, NULL};
+    const report_costs *c = &part->costs;
+    char metric[40];
+    for (int i = 0; i < COST_COLUMNS; i++) {
+        snprintf (metric, sizeof (metric), "cost_%s", cost_column_keys[i]);
+        csv_plain (&at, metric, c->columns[i].total, c->rows);
+    }
+    csv_plain (&at, "cost_cache_hits", c->cache_hits, c->rows);
+    csv_plain (&at, "cost_money", c->money, c->rows);
+    csv_plain (&at, "cost_generator_flops", c->generator_flops, c->rows);
+    csv_plain (&at, "cost_prm_flops", c->prm_flops, c->rows);
+}
+
 void report_print_csv (FILE *out, const report *r)
 {
     fputs ("output,group,metric,k,x,value,low,high,problems\r\n", out);
-    for (size_t i = 0; i < r->part_count; i++)
+    for (size_t i = 0; i < r->part_count; i++) {
         for (size_t j = 0; j < r->parts[i].section_count; j++)
             csv_section (out, &r->parts[i], &r->parts[i].sections[j]);
+        if (r->parts[i].has_costs)
+            csv_costs (out, &r->parts[i]);
+    }
     if (r->versus) {
         const report_versus *v = r->versus;
         struct csv_place at = {out, "first-second", NULL};

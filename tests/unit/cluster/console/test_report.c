@@ -141,6 +141,31 @@ static void costs_stand_below_the_table_when_there_are_some (void)
     expect_said (&complained, "costs.jsonl:1: `generations` is not a whole number");
 }
 
+static void csv_has_the_costs_of_each_run (void)
+{
+    static const char row[] =
+        "{\"id\":\"b\",\"repeat\":0,\"generations\":3,\"generated_tokens\":123456789012,"
+        "\"prompt_tokens\":200,\"cached_tokens\":50,\"scored_tokens\":66,\"read_tokens\":70,"
+        "\"verdicts\":0}\n";
+    const char *run = given_run ("best_of_n");
+    char twice[1000];
+    CU_ASSERT_EQUAL (report ("-f csv", run, NULL), 0);
+    CHECK (strstr (esp_buf_text (&said), "cost_") == NULL);
+    snprintf (twice, sizeof (twice), "%s%s", row, row);
+    put (run, "costs.jsonl", twice);
+    CU_ASSERT_EQUAL (report ("-f csv", run, NULL), 0);
+    expect_said (&said, "\",,cost_generations,,,6,,,2\r\n");
+    expect_said (&said, ",,cost_generated_tokens,,,246913578024,,,2\r\n");
+    expect_said (&said, ",,cost_prompt_tokens,,,400,,,2\r\n");
+    expect_said (&said, ",,cost_cached_tokens,,,100,,,2\r\n");
+    expect_said (&said, ",,cost_scored_tokens,,,132,,,2\r\n");
+    expect_said (&said, ",,cost_cache_hits,,,0.25,,,2\r\n");
+    expect_said (&said, ",,cost_money,,,,,,2\r\n"); /* nobody said a price */
+    put (run, "run.yaml", "generator: {price.prompt: 1.0, price.generated: 0.5}\n");
+    CU_ASSERT_EQUAL (report ("-f csv", run, NULL), 0);
+    expect_said (&said, ",,cost_money,,,123456.7894,,,2\r\n"); /* 400 / 1e6 + 123456.789012 */
+}
+
 static void wrong_usage_is_2 (void)
 {
     CU_ASSERT_EQUAL (report ("", NULL, NULL), 2);
@@ -426,6 +451,7 @@ static void survives_failure_of_every_allocation (void)
 int main (void)
 {
     static const struct suite_case cases[] = {
+        {"csv has the costs of each run", csv_has_the_costs_of_each_run},
         {"costs stand below the table when there are some",
          costs_stand_below_the_table_when_there_are_some},
         {"wrong usage is 2", wrong_usage_is_2},
