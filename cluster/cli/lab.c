@@ -137,12 +137,12 @@ static void look (lab *l)
         return; /* a signal: the next look comes at once */
 }
 
-esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why)
+static esp_err
+wait_for (lab *l, void *state, esp_err (*done) (void *state, esp_error *why), esp_error *why)
 {
-    const engine_kind *k = l->engines.of[kind].kind;
     uint64_t say_ns = esp_clock_ns (&l->clock) + (uint64_t)FIRST_SAY_S * 1000000000;
     esp_err err = ESP_OK;
-    while (k && k->ready && (err = k->ready (l->engines.of[kind].state, why)) == ESP_EEMPTY) {
+    while (done && (err = done (state, why)) == ESP_EEMPTY) {
         look (l);
         if (esp_clock_ns (&l->clock) < say_ns)
             continue;
@@ -151,6 +151,20 @@ esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why)
                  why->text);
     }
     return err;
+}
+
+esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why)
+{
+    const engine_kind *k = l->engines.of[kind].kind;
+    return k ? wait_for (l, l->engines.of[kind].state, k->ready, why) : ESP_OK;
+}
+
+void lab_settle (lab *l, enum task_kind kind)
+{
+    const engine_kind *k = l->engines.of[kind].kind;
+    esp_error why = {0};
+    if (k && wait_for (l, l->engines.of[kind].state, k->settled, &why) != ESP_OK)
+        esp_log (LOG_WARN, "WORKER-WAITS", "%s", why.text);
 }
 
 esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out)

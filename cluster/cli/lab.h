@@ -28,6 +28,8 @@ bool lab_has (const lab *l, enum task_kind kind);
 /* Wait until jobs of this kind may come; what is waited for is logged from time to time: a folder of servers may stay empty
  * for ever.  Errors: the engine's, with a sentence. */
 ESP_MUST_CHECK esp_err lab_ready (lab *l, enum task_kind kind, esp_error *why);
+/* After that: until every one of its servers has shown what it is, or its time is over. */
+void lab_settle (lab *l, enum task_kind kind);
 /* What its describe() says; nothing for engines without. */
 ESP_MUST_CHECK esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out);
 

@@ -96,7 +96,11 @@ typedef struct engine_kind {
     uint32_t (*slots) (const void *state);
     /* May jobs come?  ESP_OK; ESP_EEMPTY: not yet, poll on; else never, with a sentence (wrong key, no such model).  NULL: at once. */
     esp_err (*ready) (void *state, esp_error *why);
-    /* For `espalier check`: append lines about what was found; NULL: nothing to say. */
+    /* For `espalier check`, after ready(): ESP_EEMPTY, with a sentence, while one of several servers may still show what it is
+     * (the time of wait_s); then ESP_OK, whatever they showed.  NULL: there is nothing more to wait for. */
+    esp_err (*settled) (void *state, esp_error *why);
+    /* For `espalier check`: append lines about what was found; one that holds "WARNING: " is told again at the end.  NULL:
+     * nothing to say. */
     esp_err (*describe) (void *state, esp_buf *out);
     /* Tokens of a prompt and its answer together, the least of its servers; 0 = not known.  NULL: not known. */
     uint32_t (*context) (const void *state);

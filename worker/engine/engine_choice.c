@@ -123,6 +123,11 @@ static size_t choice_models (const void *state, engine_model *out, size_t max)
     return parts_models (&((const struct choice *)state)->parts, out, max);
 }
 
+static esp_err choice_settled (void *state, esp_error *why)
+{
+    return parts_settled (&((struct choice *)state)->parts, why);
+}
+
 static esp_err choice_describe (void *state, esp_buf *out)
 {
     return parts_describe (&((struct choice *)state)->parts, out);
@@ -138,5 +143,6 @@ const engine_kind engine_choice = {.name = "list of generators",
                                    .close = choice_close,
                                    .slots = choice_slots,
                                    .ready = choice_ready,
+                                   .settled = choice_settled,
                                    .describe = choice_describe,
                                    .models = choice_models};

@@ -258,6 +258,11 @@ static size_t ensemble_models (const void *state, engine_model *out, size_t max)
     return parts_models (&((const struct ensemble *)state)->parts, out, max);
 }
 
+static esp_err ensemble_settled (void *state, esp_error *why)
+{
+    return parts_settled (&((struct ensemble *)state)->parts, why);
+}
+
 static esp_err ensemble_describe (void *state, esp_buf *out)
 {
     return parts_describe (&((struct ensemble *)state)->parts, out);
@@ -273,5 +278,6 @@ const engine_kind engine_ensemble = {.name = "list of PRMs",
                                      .close = ensemble_close,
                                      .slots = ensemble_slots,
                                      .ready = ensemble_ready,
+                                     .settled = ensemble_settled,
                                      .describe = ensemble_describe,
                                      .models = ensemble_models};

@@ -96,6 +96,17 @@ size_t parts_models (const opened_parts *p, engine_model *out, size_t max)
     return n;
 }
 
+esp_err parts_settled (opened_parts *p, esp_error *why)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const engine_kind *kind = p->list->parts[i].kind;
+        esp_error own = {0};
+        if (kind->settled && kind->settled (p->states[i], &own) == ESP_EEMPTY)
+            return esp_error_set (why, ESP_EEMPTY, "%s: %s", p->list->parts[i].name, own.text);
+    }
+    return ESP_OK;
+}
+
 esp_err parts_describe (opened_parts *p, esp_buf *out)
 {
     esp_err err = ESP_OK;

@@ -53,6 +53,7 @@ size_t parts_fds (opened_parts *p, int *fds, size_t max);
 uint32_t parts_slots (const opened_parts *p, size_t part);
 ESP_MUST_CHECK esp_err parts_ready (opened_parts *p, esp_error *why);
 size_t parts_models (const opened_parts *p, engine_model *out, size_t max);
+ESP_MUST_CHECK esp_err parts_settled (opened_parts *p, esp_error *why);
 ESP_MUST_CHECK esp_err parts_describe (opened_parts *p, esp_buf *out);
 
 /* A result that is nothing but this error. */

@@ -341,3 +341,8 @@ esp_err generator_ready (void *state, esp_error *why)
 {
     return servers_ready (((generator *)state)->servers, why);
 }
+
+esp_err generator_settled (void *state, esp_error *why)
+{
+    return servers_settled (((generator *)state)->servers, why);
+}

@@ -38,8 +38,8 @@ typedef struct generator generator; /* the engine's state */
         .option_bytes = sizeof (generator_options), .open = generator_open,                        \
         .start = generator_start, .poll = generator_poll, .cancel = generator_cancel,              \
         .fds = generator_fds, .close = generator_close, .slots = generator_slots,                  \
-        .ready = generator_ready, .context = generator_context, .describe = generator_describe,    \
-        .models = generator_models, .http = true                                                   \
+        .ready = generator_ready, .settled = generator_settled, .context = generator_context,      \
+        .describe = generator_describe, .models = generator_models, .http = true                   \
     }
 esp_err generator_open (const engine_setup *setup, void **state, esp_error *error);
 void generator_start (void *state, const job *const *jobs, size_t n);
@@ -50,6 +50,7 @@ void generator_close (void *state);
 uint32_t generator_slots (const void *state);
 uint32_t generator_context (const void *state);
 esp_err generator_ready (void *state, esp_error *why);
+esp_err generator_settled (void *state, esp_error *why);
 esp_err generator_describe (void *state, esp_buf *out);
 size_t generator_models (const void *state, engine_model *out, size_t max);
 

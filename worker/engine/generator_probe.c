@@ -296,7 +296,7 @@ static esp_err describe_one (generator *g, server *s, esp_buf *out)
     esp_err err = esp_buf_printf (out, "  %s: ", server_url (s));
     if (err != ESP_OK || !server_in_service (s))
         return err == ESP_OK
-                   ? esp_buf_printf (out, "out of service: %s\n",
+                   ? esp_buf_printf (out, "WARNING: out of service: %s\n",
                                      server_trouble (s)[0] ? server_trouble (s) : "no answer yet")
                    : err;
     if ((err = esp_buf_printf (out, "%s %s, model %s", server_family_names[facts->family],

@@ -414,6 +414,11 @@ esp_err prm_ready (void *state, esp_error *why)
     return servers_ready (((const prm *)state)->servers, why);
 }
 
+esp_err prm_settled (void *state, esp_error *why)
+{
+    return servers_settled (((const prm *)state)->servers, why);
+}
+
 void prm_close (void *state)
 {
     prm *p = state;

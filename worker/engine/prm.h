@@ -85,6 +85,7 @@ size_t prm_fds (void *state, int *fds, size_t max);
 void prm_close (void *state);
 uint32_t prm_slots (const void *state);
 esp_err prm_ready (void *state, esp_error *why);
+esp_err prm_settled (void *state, esp_error *why);
 esp_err prm_describe (void *state, esp_buf *out);
 size_t prm_models (const void *state, engine_model *out, size_t max);
 
@@ -93,8 +94,8 @@ size_t prm_models (const void *state, engine_model *out, size_t max);
         .name = (serving_name), .roles = ENGINE_PRM, .options = prm_option_rows,                   \
         .option_bytes = sizeof (prm_options), .open = prm_open, .start = prm_start,                \
         .poll = prm_poll, .cancel = prm_cancel, .fds = prm_fds, .close = prm_close,                \
-        .slots = prm_slots, .ready = prm_ready, .describe = prm_describe, .models = prm_models,    \
-        .http = true                                                                               \
+        .slots = prm_slots, .ready = prm_ready, .settled = prm_settled, .describe = prm_describe,  \
+        .models = prm_models, .http = true                                                         \
     }
 
 #endif

@@ -295,8 +295,13 @@ static esp_err describe_server (const prm *p, server *s, esp_buf *out)
 {
     const server_facts *f = server_facts_of (s);
     const prm_known *known = server_data (s);
-    esp_err err = esp_buf_printf (out, "%s  %s %s, model %s", server_url (s),
-                                  server_family_names[f->family], f->version, f->model);
+    bool right = known->right > known->wrong;
+    esp_err err;
+    if (!server_in_service (s))
+        return esp_buf_printf (out, "  %s: WARNING: out of service: %s\n", server_url (s),
+                               server_trouble (s)[0] ? server_trouble (s) : "no answer yet");
+    err = esp_buf_printf (out, "  %s: %s %s, model %s", server_url (s),
+                          server_family_names[f->family], f->version, f->model);
     if (err == ESP_OK && f->context_tokens > 0)
         err = esp_buf_printf (out, ", context %u tokens", (unsigned)f->context_tokens);
     if (err == ESP_OK)
@@ -304,10 +309,9 @@ static esp_err describe_server (const prm *p, server *s, esp_buf *out)
     if (err == ESP_OK)
         err = describe_labels (p, &known->labels, out);
     if (err == ESP_OK && known->scored)
-        err = esp_buf_printf (out, "; example: right step %.4f, wrong step %.4f%s", known->right,
-                              known->wrong, known->right > known->wrong ? "" : " (WRONG ORDER)");
-    if (err == ESP_OK && server_trouble (s)[0])
-        err = esp_buf_printf (out, "; %s", server_trouble (s));
+        err = esp_buf_printf (out, "; %sexample: right step %.4f, wrong step %.4f%s",
+                              right ? "" : "WARNING: ", known->right, known->wrong,
+                              right ? "" : " (WRONG ORDER)");
     return err == ESP_OK ? esp_buf_puts (out, "\n") : err;
 }
 

@@ -159,6 +159,7 @@ static esp_err make (servers *s, const char *url)
     made->all = s;
     made->hash = esp_hash64 (url, strlen (url), 0);
     made->index = (uint32_t)s->count;
+    made->made_ns = esp_clock_ns (s->setup.clock);
     if (!(made->url = esp_strdup (url)) || !(made->shown = shown_url (url)) ||
         !(made->data = esp_calloc (1, s->setup.data_bytes + 1)) ||
         esp_grow (&s->items, &s->cap, s->count + 1, sizeof (server *)) != 0) {
@@ -184,7 +185,8 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
     if (err == ESP_OK && (old = find_url (s, esp_buf_text (&whole)))) {
         if (old->state == SERVER_GONE) { /* its file came back */
             old->state = SERVER_NEW;
-            old->out_ns = esp_clock_ns (s->setup.clock); /* what still flies there has its time */
+            old->out_ns = old->made_ns =
+                esp_clock_ns (s->setup.clock); /* what still flies there has its time */
             old->pauses = 0;
             s->due_ns = old->next_ns = 0;
         }

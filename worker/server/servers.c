@@ -135,6 +135,20 @@ esp_err servers_ready (const servers *s, esp_error *why)
                           worst ? worst->trouble : nobody, waited, s->setup.section);
 }
 
+esp_err servers_settled (const servers *s, esp_error *why)
+{
+    uint64_t now = esp_clock_ns (s->setup.clock);
+    for (size_t i = 0; i < s->count; i++) {
+        const server *at = s->items[i];
+        bool open = at->state == SERVER_NEW || at->state == SERVER_ASKED || at->state == SERVER_OUT;
+        if (open && (double)(now - at->made_ns) / 1e9 < s->setup.options->wait_s)
+            return at->trouble[0]
+                       ? esp_error_set (why, ESP_EEMPTY, "%s", at->trouble)
+                       : esp_error_set (why, ESP_EEMPTY, "%s has not answered yet", at->shown);
+    }
+    return ESP_OK;
+}
+
 uint32_t servers_up (const servers *s)
 {
     uint32_t n = 0;

@@ -89,6 +89,9 @@ int servers_fd (const servers *s);
 void servers_poll (servers *s);
 /* ESP_OK: at least one server is in service; ESP_EEMPTY: not yet; else no server can be used, with a sentence. */
 ESP_MUST_CHECK esp_err servers_ready (const servers *s, esp_error *why);
+/* ESP_EEMPTY, with a sentence that names it: a server may still come into service, and its wait_s is not over; then ESP_OK.
+ * A server that a person must help is not waited for. */
+ESP_MUST_CHECK esp_err servers_settled (const servers *s, esp_error *why);
 /* Sequences that all servers in service take at once. */
 uint32_t servers_slots (const servers *s);
 uint32_t servers_up (const servers *s); /* how many are in service */

@@ -51,6 +51,7 @@ struct server {
     uint64_t next_ns;   /* when to ask again, or (UP) before which nothing new goes there */
     uint64_t heard_ns;  /* last byte of any exchange */
     uint64_t out_ns;    /* since when it is out of service */
+    uint64_t made_ns;   /* since when it is known, or known again */
     uint32_t failures;  /* in a row */
     uint32_t pauses;    /* probes that failed in a row */
     uint32_t step;      /* of the identification, then of the engine's probe */

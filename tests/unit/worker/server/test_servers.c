@@ -251,6 +251,27 @@ static void the_first_answer_is_waited_for_as_long_as_the_run_says (void)
     set_close (&k);
 }
 
+static void every_server_has_its_time_to_show_what_it_is (void)
+{
+    struct set k;
+    fake_start (&f, "vllm");
+    set_defaults (&k);
+    set_add (&k, raw_server_url (f.s));
+    set_add (&k, "http://127.0.0.1:1");
+    k.o.wait_s = 10;
+    set_open (&k);
+    FAILS (servers_settled (k.s, &k.error), ESP_EEMPTY);
+    CHECK (has (k.error.text, "has not answered yet"));
+    UNTIL (&k, up (&k, 0) && state (&k, 1) == SERVER_OUT);
+    PASS (servers_ready (k.s, &k.error));
+    FAILS (servers_settled (k.s, &k.error), ESP_EEMPTY);
+    CHECK (has (k.error.text, "http://127.0.0.1:1") && has (k.error.text, "cannot be reached"));
+    skip (&k, 10.5);
+    PASS (servers_settled (k.s, &k.error));
+    set_close (&k);
+    raw_server_stop (f.s);
+}
+
 static void a_probe_decides (void)
 {
     struct set k;
@@ -433,6 +454,8 @@ int main (void)
         {"pauses grow up to their limit", pauses_grow_up_to_their_limit},
         {"the first answer is waited for as long as the run says",
          the_first_answer_is_waited_for_as_long_as_the_run_says},
+        {"every server has its time to show what it is",
+         every_server_has_its_time_to_show_what_it_is},
         {"a probe decides", a_probe_decides},
         {"another model after a restart is refused", another_model_after_a_restart_is_refused},
         {"a model that the run names was not chosen by servers",
