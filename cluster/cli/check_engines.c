@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include "cluster/cli/commands.h"
 #include "cluster/cli/lab.h"
 #include "cluster/cli/run_tables.h"
 
@@ -60,7 +59,7 @@ try_together (lab *l, const run_config *c, const problem *p, span text, unsigned
     return err;
 }
 
-static esp_err try_seeds (lab *l, const run_config *c, const problem *p)
+static esp_err try_seeds (lab *l, const run_config *c, const problem *p, check_report *r)
 {
     lab_result alone[ALONE];
     unsigned equal, together = 0;
@@ -81,8 +80,8 @@ static esp_err try_seeds (lab *l, const run_config *c, const problem *p)
                  equal < ALONE ? " (replay and resume hold all the same)" : "", alone[0].r.tokens,
                  alone[ALONE - 1].seconds);
     else if (err == ESP_OK)
-        fprintf (stderr, "    a short step failed: %s (the log lines above say more)\n",
-                 esp_err_text (alone[0].r.error));
+        check_warn (r, "a short step failed: %s (the log lines above say more)",
+                    esp_err_text (alone[0].r.error));
     for (size_t i = 0; i < done; i++)
         lab_result_free (&alone[i]);
     return err;
@@ -117,7 +116,7 @@ static esp_err look_at_problems (const run_config *c, esp_buf *first_memory, pro
 }
 
 /* Does the longest prompt fit, with a step behind it? */
-static esp_err try_longest (lab *l, const run_config *c, const problem *p)
+static esp_err try_longest (lab *l, const run_config *c, const problem *p, check_report *r)
 {
     job j = short_job (c, p, 7);
     uint32_t context = lab_context (l, TASK_GENERATE), prompt;
@@ -128,15 +127,13 @@ static esp_err try_longest (lab *l, const run_config *c, const problem *p)
         return err;
     prompt = got.r.prompt_tokens;
     if (got.r.error == ESP_OK && got.r.tokens == 0 && got.r.finish == FINISH_LENGTH)
-        fprintf (stderr,
-                 "    WARNING: the longest problem, '%.*s', does not fit into the context\n",
-                 (int)p->id.len, p->id.ptr);
+        check_warn (r, "the longest problem, '%.*s', does not fit into the context", (int)p->id.len,
+                    p->id.ptr);
     else if (context > 0 && prompt > 0 && prompt + (uint64_t)c->search.max_tokens > context)
-        fprintf (stderr,
-                 "    WARNING: the prompt of '%.*s' has %u tokens; with %u more "
-                 "(generator.max_tokens) the context of %u is "
-                 "too short: such branches are cut\n",
-                 (int)p->id.len, p->id.ptr, prompt, c->search.max_tokens, context);
+        check_warn (r,
+                    "the prompt of '%.*s' has %u tokens; with %u more (generator.max_tokens) the "
+                    "context of %u is too short: such branches are cut",
+                    (int)p->id.len, p->id.ptr, prompt, c->search.max_tokens, context);
     else if (prompt > 0)
         fprintf (stderr, "    longest prompt: %u tokens ('%.*s')\n", prompt, (int)p->id.len,
                  p->id.ptr);
@@ -154,64 +151,72 @@ static bool worth_trying (const run_config *c)
     return false;
 }
 
-static esp_err try_generator (lab *l, const run_config *c, esp_error *error)
+static esp_err try_generator (lab *l, const run_config *c, check_report *r, esp_error *error)
 {
     esp_buf first_memory = {0}, longest_memory = {0};
     problem first, longest;
     esp_err err = look_at_problems (c, &first_memory, &first, &longest_memory, &longest, error);
     if (err == ESP_OK)
-        err = try_seeds (l, c, &first);
+        err = try_seeds (l, c, &first, r);
     if (err == ESP_OK)
-        err = try_longest (l, c, &longest);
+        err = try_longest (l, c, &longest, r);
     esp_buf_free (&first_memory);
     esp_buf_free (&longest_memory);
     return err;
 }
 
-static esp_err check_kind (lab *l, const run_config *c, enum task_kind kind, esp_error *error)
+static void say_kind (const run_config *c, enum task_kind kind)
 {
-    esp_buf text = {0};
-    esp_err err;
     fprintf (stderr, "%s:", run_sections[kind]);
     for (size_t i = 0; i < c->engine_count[kind]; i++)
         fprintf (stderr, "%s %s", i ? "," : "",
                  c->engines[kind][i].kind ? c->engines[kind][i].kind->name : "none");
     fprintf (stderr, "\n");
-    if ((err = lab_ready (l, kind, error)) != ESP_OK)
-        return err;
-    if ((err = lab_describe (l, kind, &text)) == ESP_OK)
-        fputs (esp_buf_text (&text), stderr);
-    esp_buf_free (&text);
-    if (err == ESP_OK && kind == TASK_GENERATE && worth_trying (c))
-        err = try_generator (l, c, error);
-    return err;
 }
 
-int check_engines (const run_config *c)
+static esp_err check_kind (lab *l, const run_config *c, enum task_kind kind, bool problems,
+                           check_report *r, esp_error *error)
+{
+    esp_buf text = {0};
+    esp_err err, ready;
+    say_kind (c, kind);
+    ready = lab_ready (l, kind, error);
+    if (ready == ESP_OK)
+        lab_settle (l, kind);
+    if ((err = lab_describe (l, kind, &text)) == ESP_OK && ready == ESP_OK)
+        check_say (r, esp_buf_text (&text));
+    else if (err == ESP_OK)
+        fputs (esp_buf_text (&text), stderr); /* what its rows warn of is the mistake */
+    esp_buf_free (&text);
+    if (ready != ESP_OK || err != ESP_OK)
+        return ready != ESP_OK ? ready : err;
+    return kind == TASK_GENERATE && problems && worth_trying (c) ? try_generator (l, c, r, error)
+                                                                 : ESP_OK;
+}
+
+void check_engines (const run_config *c, bool problems, check_report *r)
 {
     esp_error error = {0};
     lab *l;
-    esp_err err = lab_open (c, NULL, NULL, &l, &error);
-    int status = EXIT_DONE;
-    if (err != ESP_OK) {
-        fprintf (stderr, "espalier: %s\n", error.text);
-        return EXIT_USAGE;
+    bool fine = true;
+    if (lab_open (c, NULL, NULL, &l, &error) != ESP_OK) {
+        check_mistake (r, error.text);
+        return;
     }
     for (int k = 0; k < TASK_KINDS; k++) {
-        if (!lab_has (l, (enum task_kind)k))
-            continue;
+        esp_err err = ESP_OK;
         error.text[0] = 0;
-        if ((err = check_kind (l, c, (enum task_kind)k, &error)) != ESP_OK) {
-            fprintf (stderr, "espalier: %s\n", error.text[0] ? error.text : esp_err_text (err));
-            status = EXIT_USAGE;
-        }
+        if (lab_has (l, (enum task_kind)k))
+            err = check_kind (l, c, (enum task_kind)k, problems, r, &error);
+        if (err != ESP_OK)
+            check_mistake (r, error.text[0] ? error.text : esp_err_text (err));
+        fine = fine && err == ESP_OK;
     }
-    if (status == EXIT_DONE)
+    if (fine)
         fprintf (stderr, "each worker: %u generations, %u scores, %u verdicts at once\n",
                  lab_slots (l, TASK_GENERATE), lab_slots (l, TASK_SCORE),
                  lab_slots (l, TASK_VERIFY));
     lab_close (l);
-    return status;
 }
 
 /* ---- disk and cost ---- */
@@ -230,17 +235,18 @@ static void nearest_folder (const char *output, char *out, size_t size)
     }
 }
 
-void check_disk (const run_config *c)
+void check_disk (const run_config *c, check_report *r)
 {
-    char folder[4096];
+    char folder[4096], line[4400];
     struct statvfs fs;
     nearest_folder (c->run.output, folder, sizeof (folder));
     if (statvfs (folder, &fs) == 0)
-        fprintf (stderr, "disk: %s: %.1f GB free%s\n", folder,
-                 (double)fs.f_bavail * (double)fs.f_frsize / 1e9,
-                 access (folder, W_OK) == 0 ? "" : "; WARNING: you may not write there");
+        snprintf (line, sizeof (line), "disk: %s: %.1f GB free%s\n", folder,
+                  (double)fs.f_bavail * (double)fs.f_frsize / 1e9,
+                  access (folder, W_OK) == 0 ? "" : "; WARNING: you may not write there");
     else
-        fprintf (stderr, "disk: %s: cannot be looked at\n", folder);
+        snprintf (line, sizeof (line), "disk: %s: cannot be looked at\n", folder);
+    check_say (r, line);
 }
 
 static uint64_t times (uint64_t a, uint64_t b)

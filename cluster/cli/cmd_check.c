@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cluster/cli/check_engines.h"
+#include "cluster/cli/check_report.h"
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_config.h"
 #include "cluster/cli/run_workers.h"
@@ -14,18 +15,19 @@ static const char *const check_help =
     "tries the engines (who is\n"
     "there, what it can do, whether seeds repeat), and prints the resolved run file (every key at "
     "its value) and what the\n"
-    "run costs at most.  --no-servers: opens no engine.  --print-output: only run.output, for "
-    "scripts.  Exit status 0\n"
-    "or 2.\n";
+    "run costs at most.  Warnings and mistakes come last, with their number.  --no-servers: opens "
+    "no engine.\n--print-output: only run.output, for scripts.  Exit status 0, or 2 after a "
+    "mistake.\n";
 
-static int problems_said (run_config *c, uint64_t *count)
+/* False: it has a mistake, or cannot be read. */
+static bool problems_said (run_config *c, check_report *r, uint64_t *count)
 {
     problem_source *source;
     esp_error error = {0};
     if (problem_source_open (&c->problems, NULL, run_config_check_problem, c, &source, &error) !=
         ESP_OK) {
-        fprintf (stderr, "espalier: %s\n", error.text);
-        return EXIT_USAGE;
+        check_mistake (r, error.text);
+        return false;
     }
     *count = problem_source_count (source);
     fprintf (stderr, "%s: %u problems", c->problems.file, problem_source_count (source));
@@ -33,7 +35,7 @@ static int problems_said (run_config *c, uint64_t *count)
         fprintf (stderr, ", %u bad lines left out", problem_source_skipped (source));
     fprintf (stderr, "\n");
     problem_source_close (source);
-    return EXIT_DONE;
+    return true;
 }
 
 static int print_resolved (run_config *c)
@@ -55,42 +57,42 @@ static int print_resolved (run_config *c)
     return status;
 }
 
-/* The problems, the resolved file, the engines, the cost. */
+/* The problems, the resolved file, the engines, the cost; then what is wrong with them. */
 static int check_all (run_config *c, bool engines)
 {
+    check_report report = {.mistake_count = 0};
     uint64_t problems = 0;
-    int status = problems_said (c, &problems);
-    if (status == EXIT_DONE)
-        status = print_resolved (c);
-    if (status != EXIT_DONE)
-        return status;
+    bool readable = problems_said (c, &report, &problems);
+    int status = print_resolved (c), end;
     fflush (stdout);
     if (engines)
-        status = check_engines (c);
-    check_disk (c);
-    check_cost (c, problems);
-    return status;
+        check_engines (c, readable, &report);
+    check_disk (c, &report);
+    if (readable)
+        check_cost (c, problems);
+    end = check_report_end (&report);
+    return status == EXIT_DONE ? end : status;
 }
 
 static int check (const char *path, char **overrides, size_t count, bool only_output, bool engines)
 {
     run_config *c;
+    check_report report = {.mistake_count = 0};
     esp_buf mistakes = {0};
     esp_error error = {0};
-    int status;
-    esp_err err = run_config_load (path, overrides, count, &c, &mistakes, &error);
-    if (err != ESP_OK) {
-        fprintf (stderr, mistakes.len ? "%s" : "espalier: %s\n",
-                 mistakes.len ? esp_buf_text (&mistakes) : error.text);
+    int status = EXIT_DONE;
+    if (run_config_load (path, overrides, count, &c, &mistakes, &error) != ESP_OK) {
+        if (mistakes.len > 0)
+            check_mistakes (&report, esp_buf_text (&mistakes));
+        else
+            check_mistake (&report, error.text);
         esp_buf_free (&mistakes);
-        return EXIT_USAGE;
+        return check_report_end (&report);
     }
-    if (only_output) {
+    if (only_output)
         puts (c->run.output);
-        status = EXIT_DONE;
-    } else {
+    else
         status = check_all (c, engines);
-    }
     run_config_destroy (c);
     return status;
 }

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bad_check.py - cases: what check and try say, where they say it, and how long they wait"""
+from bad_kit import Wrong, call, case, want, write
+from bad_servers import PROGRAM, Server, folder
+
+
+def check(*words, code=0, **more):
+    """The lines that check writes for people."""
+    return want(call("check", "run.yaml", *words, **more), code).strip().splitlines()
+
+
+def only(lines, *words):
+    found = [line for line in lines if all(word in line for word in words)]
+    if len(found) != 1:
+        raise Wrong(f"{len(found)} lines with {words}: {lines}")
+    return found[0]
+
+
+# ---- the last lines ----
+
+@case
+def mistakes_are_the_last_lines_of_check():
+    folder()
+    change = ["generator.wait_s=0.5", "generator.url=http://127.0.0.1:1", "search.keep=2"]
+    said = check(*change, code=2)
+    if said[-1] != "espalier: check: 1 mistake, 0 warnings; exit status 2" or "http://127.0.0.1:1" not in said[-2]:
+        raise Wrong(str(said[-3:]))
+    only(said, "disk: ")
+    write("p.jsonl", '{"id": "a", "problem": "x"}\n{"id": "a", "problem": "x"}\n')
+    said = check(*change, code=2)
+    if said[-1] != "espalier: check: 2 mistakes, 0 warnings; exit status 2" or "p.jsonl:2" not in said[-3]:
+        raise Wrong(str(said[-4:]))
+    said = check("search.kepe=2", "search.keep=none", code=2)
+    if said[-1] != "espalier: check: 2 mistakes, 0 warnings; exit status 2" or len(said) != 3:
+        raise Wrong(str(said))
+    folder()
+    with Server(PROGRAM) as server:
+        said = check(f"generator.url={server.url}")
+        if said[-1] != "espalier: check: 0 mistakes, 0 warnings; exit status 0":
+            raise Wrong(str(said[-3:]))
+
+
+# ---- several servers ----
+
+@case
+def check_waits_for_every_server():
+    folder()
+    with Server(PROGRAM) as quick, Server(PROGRAM, "--fault", "slow-headers=2 path=/version") as slow:
+        said = check("generator.url=", f"generator.urls=[{quick.url},{slow.url}]")
+        for url in (quick.url, slow.url):
+            if "model test-model" not in only(said, "  " + url + ": "):
+                raise Wrong(str(said))
+        said = check("generator.url=", f"generator.urls=[{quick.url},http://127.0.0.1:1]", "generator.wait_s=2")
+    row = "http://127.0.0.1:1: WARNING: out of service: http://127.0.0.1:1/get_model_info: cannot be reached"
+    if row not in said[-2] or said[-1] != "espalier: check: 0 mistakes, 1 warning; exit status 0":
+        raise Wrong(str(said[-3:]))
+    only(said[:-2], "  " + row)
+
+
+@case
+def check_waits_for_every_prm_server():
+    folder()
+    prm = ("--kind", "vllm", "--serves", "prm", "--step-tag", "<extra_0>")
+    words = ["prm.engine=vllm-pooling", "prm.layout=qwen-extra0"]
+    with Server(PROGRAM) as server, Server(PROGRAM, *prm) as quick, Server(PROGRAM, *prm, "--fault", "slow-headers=2 path=/version") as slow:
+        said = check(f"generator.url={server.url}", *words, f"prm.urls=[{quick.url},{slow.url}]")
+        for url in (quick.url, slow.url):
+            only(said, url, "example: right step")
+        said = check(f"generator.url={server.url}", *words, f"prm.urls=[{quick.url},http://127.0.0.1:1]", "prm.wait_s=2")
+    only(said[:-2], "http://127.0.0.1:1: WARNING: out of service")
