@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """bad_check.py - cases: what check and try say, where they say it, and how long they wait"""
+import os
+import socket
+
 from bad_kit import Wrong, call, case, want, write
 from bad_servers import PROGRAM, Server, folder
 
@@ -68,3 +71,26 @@ def check_waits_for_every_prm_server():
             only(said, url, "example: right step")
         said = check(f"generator.url={server.url}", *words, f"prm.urls=[{quick.url},http://127.0.0.1:1]", "prm.wait_s=2")
     only(said[:-2], "http://127.0.0.1:1: WARNING: out of service")
+
+
+# ---- folders of servers ----
+
+@case
+def an_empty_folder_is_waited_for_and_then_said():
+    folder()
+    os.mkdir("servers")
+    change = ["generator.engine=vllm", "generator.url=", "generator.urls='@servers/*.url'", "generator.urls_wait_s=2"]
+    sentence = ("generator.urls: no file *.url yet in servers (waited ", "generator.urls_wait_s)")
+    want(call("run", "run.yaml", *change), 2, *sentence)
+    want(call("try", "run.yaml", *change), 2, *sentence)
+    check(*change, code=2)
+
+
+@case
+def the_name_of_a_folder_of_servers_has_placeholders():
+    folder()
+    os.makedirs(f"servers/{socket.gethostname()}")
+    with Server(PROGRAM) as server:
+        write(f"servers/{socket.gethostname()}/a.url", server.url + "\n")
+        said = check("generator.url=", "generator.urls='@servers/{host}/*.url'")
+    only(said, "  " + server.url + ": vLLM")

@@ -23,7 +23,8 @@ const esp_option server_option_rows[] = {
      "in",
      ESP_OPT_FREE, false},
     {"urls", ESP_OPT_STRINGS, offsetof (server_options, urls), NULL, 0, 0, NULL, "",
-     "several servers; \"@FOLDER\" or \"@FOLDER/*.url\": one in each file, read again every 10 s",
+     "several servers; \"@FOLDER\" or \"@FOLDER/*.url\": one in each file, read again every 10 s; "
+     "{host}, {rank} and {local_rank} are put in",
      ESP_OPT_FREE, false},
     {"model", ESP_OPT_STRING, offsetof (server_options, model), "auto", 0, 0, NULL, "",
      "name that the server knows; auto: the one it has", ESP_OPT_FREE, false},
@@ -49,6 +50,11 @@ const esp_option server_option_rows[] = {
      ESP_OPT_FREE, false},
     {"wait_s", ESP_OPT_DOUBLE, offsetof (server_options, wait_s), "60", 0, 1000000, NULL, "s",
      "how long the first server may take to answer at the start", ESP_OPT_FREE, false},
+    {"urls_wait_s", ESP_OPT_DOUBLE, offsetof (server_options, urls_wait_s), "600", 0, 1e9, NULL,
+     "s",
+     "the same with urls: \"@FOLDER\", whose servers may be jobs of their own: from the start, or "
+     "from the last new file, to the first answer; 0 = without end",
+     ESP_OPT_FREE, false},
     {"first_byte_s", ESP_OPT_DOUBLE, offsetof (server_options, first_byte_s), "300", 0.1, 1000000,
      NULL, "s",
      "longest silence before an answer begins: time in the server's queue and, without streaming, "
@@ -65,7 +71,8 @@ const esp_option server_option_rows[] = {
 
 /* ---- placeholders ---- */
 
-static esp_err add_placeholder (const servers *s, span name, esp_buf *out, esp_error *error)
+static esp_err
+add_placeholder (const servers *s, const char *key, span name, esp_buf *out, esp_error *error)
 {
     char host[256] = "localhost";
     if (span_is (name, "rank"))
@@ -73,16 +80,18 @@ static esp_err add_placeholder (const servers *s, span name, esp_buf *out, esp_e
     if (span_is (name, "local_rank"))
         return esp_buf_printf (out, "%d", s->setup.local_rank);
     if (!span_is (name, "host"))
-        return esp_error_set (error, ESP_EINVAL,
-                              "%s.url: there is no {%.*s}; there are {host}, {rank}, {local_rank}",
-                              s->setup.section, (int)(name.len > 40 ? 40 : name.len), name.ptr);
+        return esp_error_set (
+            error, ESP_EINVAL, "%s.%s: there is no {%.*s}; there are {host}, {rank}, {local_rank}",
+            s->setup.section, key, (int)(name.len > 40 ? 40 : name.len), name.ptr);
     if (gethostname (host, sizeof (host) - 1) != 0)
-        return esp_error_set (error, ESP_EIO, "%s.url: this host has no name for {host}",
-                              s->setup.section);
+        return esp_error_set (error, ESP_EIO, "%s.%s: this host has no name for {host}",
+                              s->setup.section, key);
     return esp_buf_puts (out, host);
 }
 
-static esp_err expand (const servers *s, const char *url, esp_buf *out, esp_error *error)
+/* key: "url" or "urls", for messages. */
+static esp_err
+expand (const servers *s, const char *key, const char *url, esp_buf *out, esp_error *error)
 {
     esp_err err = ESP_OK;
     while (*url && err == ESP_OK) {
@@ -91,7 +100,7 @@ static esp_err expand (const servers *s, const char *url, esp_buf *out, esp_erro
             err = esp_buf_append (out, url++, 1);
             continue;
         }
-        err = add_placeholder (s, span_make (url + 1, (size_t)(end - url - 1)), out, error);
+        err = add_placeholder (s, key, span_make (url + 1, (size_t)(end - url - 1)), out, error);
         url = end + 1;
     }
     return err;
@@ -175,7 +184,7 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
 {
     esp_buf whole = {0};
     esp_error why = {0};
-    esp_err err = expand (s, url, &whole, error);
+    esp_err err = expand (s, "url", url, &whole, error);
     server *old;
     if (err == ESP_OK && whole.len > URL_MOST)
         err = esp_error_set (error, ESP_EINVAL, "%s.url: longer than %d bytes", s->setup.section,
@@ -257,8 +266,8 @@ static void note_url (servers *s, const char *name, const char *url, bool *seen,
     else if (s->count > before)
         esp_log (LOG_INFO, "SERVER-NEW", "%s: %s/%s brings %s", s->setup.section, s->folder, name,
                  s->items[before]->shown);
-    if (expand (s, url, &whole, &error) == ESP_OK && (at = find_url (s, esp_buf_text (&whole))) &&
-        at->index < count)
+    if (expand (s, "url", url, &whole, &error) == ESP_OK &&
+        (at = find_url (s, esp_buf_text (&whole))) && at->index < count)
         seen[at->index] = true;
     esp_buf_free (&whole);
 }
@@ -291,15 +300,17 @@ void servers_read_folder (servers *s)
 /* "@FOLDER" or "@FOLDER/" or "@FOLDER/\*.url". */
 static esp_err take_folder (servers *s, const char *text, esp_error *error)
 {
-    size_t len = strlen (++text);
-    if (len >= 6 && strcmp (text + len - 6, "/*.url") == 0)
-        len -= 6;
-    if (len == 0 || s->folder)
-        return esp_error_set (error, ESP_EINVAL, "%s.urls: one folder, as in @servers/*.url",
-                              s->setup.section);
-    if (!(s->folder = esp_strndup (text, len)))
-        return ESP_ENOMEM;
-    return ESP_OK;
+    esp_buf folder = {0};
+    esp_err err = expand (s, "urls", text + 1, &folder, error);
+    if (span_ends (esp_buf_span (&folder), "/*.url"))
+        folder.len -= strlen ("/*.url");
+    if (err == ESP_OK && (folder.len == 0 || s->folder))
+        err = esp_error_set (error, ESP_EINVAL, "%s.urls: one folder, as in @servers/*.url",
+                             s->setup.section);
+    else if (err == ESP_OK && !(s->folder = esp_strndup (folder.data, folder.len)))
+        err = ESP_ENOMEM;
+    esp_buf_free (&folder);
+    return err;
 }
 
 esp_err servers_read_urls (servers *s, esp_error *error)

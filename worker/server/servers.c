@@ -107,12 +107,25 @@ bool servers_any_up (const servers *s)
     return false;
 }
 
+/* ESP_EEMPTY while the first answer is still waited for, with what is known of it. */
+static esp_err wait_more (const servers *s, const char *known, esp_error *why)
+{
+    uint64_t since = s->up_ns > s->created_ns ? s->up_ns : s->created_ns;
+    double most = s->folder ? s->setup.options->urls_wait_s : s->setup.options->wait_s, waited;
+    for (size_t i = 0; s->folder && i < s->count; i++) /* a new file begins the time anew */
+        if (s->items[i]->made_ns > since)
+            since = s->items[i]->made_ns;
+    waited = (double)(esp_clock_ns (s->setup.clock) - since) / 1e9;
+    if (waited < most || (s->folder && most == 0))
+        return esp_error_set (why, ESP_EEMPTY, "%s", known);
+    return esp_error_set (why, ESP_ETIMEOUT, "%s (waited %.0f s for it: %s.%s)", known, waited,
+                          s->setup.section, s->folder ? "urls_wait_s" : "wait_s");
+}
+
 esp_err servers_ready (const servers *s, esp_error *why)
 {
     const server *worst = NULL;
     size_t refused = 0;
-    uint64_t since = s->up_ns > s->created_ns ? s->up_ns : s->created_ns;
-    double waited = (double)(esp_clock_ns (s->setup.clock) - since) / 1e9;
     char nobody[400];
     if (servers_any_up (s))
         return ESP_OK;
@@ -129,10 +142,7 @@ esp_err servers_ready (const servers *s, esp_error *why)
                   s->folder_away ? "cannot read the folder" : "no file *.url yet in", s->folder);
     else
         snprintf (nobody, sizeof (nobody), "no server has answered yet");
-    if (s->folder || waited < s->setup.options->wait_s)
-        return esp_error_set (why, ESP_EEMPTY, "%s", worst ? worst->trouble : nobody);
-    return esp_error_set (why, ESP_ETIMEOUT, "%s (waited %.0f s for it: %s.wait_s)",
-                          worst ? worst->trouble : nobody, waited, s->setup.section);
+    return wait_more (s, worst ? worst->trouble : nobody, why);
 }
 
 esp_err servers_settled (const servers *s, esp_error *why)

@@ -4,7 +4,8 @@
 
 /* servers.h - the servers of one engine: found, probed, kept full, left alone while they are broken
  *
- * The URLs come from the run file (url, urls, @FOLDER: its files named .url; {host}, {rank}, {local_rank}).  Each server is identified
+ * The URLs come from the run file (url, urls, @FOLDER: its files named .url; {host}, {rank}, {local_rank} in all of them, also in
+ * the folder's name and in its files).  Each server is identified
  * (family, version, model, context length) and then probed by real requests of the engine's own; /health proves
  * nothing.  A server that fails goes out of service and is probed again, with growing pauses, until it answers.
  *
@@ -27,8 +28,9 @@ typedef struct server_options { /* of every engine that speaks HTTP: rows below 
     const char *proxy, *ca_file;
     bool verify_tls;
     bool affinity;
-    int64_t in_flight; /* sequences per server; 0 = what the server says, else 64 */
-    double wait_s;     /* at start, for the first server to answer */
+    int64_t in_flight;  /* sequences per server; 0 = what the server says, else 64 */
+    double wait_s;      /* at start, for the first server to answer */
+    double urls_wait_s; /* the same where a folder brings the servers; 0 = without end */
     double first_byte_s, idle_s, total_s;
     int64_t tries; /* of one request, before its task is handed back */
 } server_options;

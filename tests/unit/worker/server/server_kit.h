@@ -233,6 +233,7 @@ static inline void set_defaults (struct set *k)
                             .verify_tls = true,
                             .affinity = true,
                             .wait_s = 60,
+                            .urls_wait_s = 600,
                             .first_byte_s = 300,
                             .idle_s = 60,
                             .total_s = 1800,

@@ -293,6 +293,56 @@ static void a_folder_that_is_not_there_is_said_and_waited_for (void)
     set_close (&k);
 }
 
+static void placeholders_are_put_into_the_name_of_the_folder (void)
+{
+    static const char *const ends[] = {"", "/*.url"};
+    const char *above = suite_folder ();
+    struct set k;
+    char spec[600], folder[550], host[256] = "";
+    (void)gethostname (host, sizeof (host) - 1);
+    snprintf (folder, sizeof (folder), "%s/%s-3-1", above, host);
+    CHECK (mkdir (folder, 0700) == 0);
+    write_url (folder, "x.url", "http://{host}:{rank}");
+    snprintf (folder, sizeof (folder), "http://%s:3", host);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf (spec, sizeof (spec), "@%s/{host}-{rank}-{local_rank}%s", above, ends[i]);
+        set_defaults (&k);
+        set_add (&k, spec);
+        set_open (&k);
+        CHECK (servers_count (k.s) == 1 && strcmp (server_url (servers_at (k.s, 0)), folder) == 0);
+        set_close (&k);
+    }
+    set_defaults (&k);
+    set_add (&k, "@servers/{hots}");
+    refused (&k, ESP_EINVAL, "generator.urls: there is no {hots}; there are {host}");
+}
+
+static void an_empty_folder_is_waited_for_as_long_as_the_run_says (void)
+{
+    const char *folder = suite_folder ();
+    struct set k;
+    char spec[600];
+    snprintf (spec, sizeof (spec), "@%s", folder);
+    set_defaults (&k);
+    set_add (&k, spec);
+    set_open (&k);
+    skip (&k, 590);
+    FAILS (servers_ready (k.s, &k.error), ESP_EEMPTY);
+    CHECK (has (k.error.text, "generator.urls: no file *.url yet in "));
+    skip (&k, 11);
+    FAILS (servers_ready (k.s, &k.error), ESP_ETIMEOUT);
+    CHECK (has (k.error.text, "no file *.url yet in ") &&
+           has (k.error.text, "s for it: generator.urls_wait_s)"));
+    write_url (folder, "x.url", "http://127.0.0.1:1"); /* it has the whole time again */
+    skip (&k, 10);
+    UNTIL (&k, servers_count (k.s) == 1);
+    FAILS (servers_ready (k.s, &k.error), ESP_EEMPTY);
+    k.o.urls_wait_s = 0;
+    skip (&k, 1e6);
+    FAILS (servers_ready (k.s, &k.error), ESP_EEMPTY);
+    set_close (&k);
+}
+
 static void survives_failure_of_every_allocation (void)
 {
     struct set k;
@@ -334,6 +384,10 @@ int main (void)
         {"what a gone server never answers goes elsewhere",
          what_a_gone_server_never_answers_goes_elsewhere},
         {"one folder, and nothing else", one_folder_and_nothing_else},
+        {"placeholders are put into the name of the folder",
+         placeholders_are_put_into_the_name_of_the_folder},
+        {"an empty folder is waited for as long as the run says",
+         an_empty_folder_is_waited_for_as_long_as_the_run_says},
         {"a folder that is not there is said and waited for",
          a_folder_that_is_not_there_is_said_and_waited_for},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
