@@ -107,6 +107,20 @@ static esp_err no_engine (run_config *c, int k, size_t i)
     return config_mistake (c->yaml, key, "says no %s.%s", run_sections[k], run_name_keys[k]);
 }
 
+/* What no row can say of its options. */
+static esp_err check_engine (run_config *c, int k, size_t i)
+{
+    const run_engine *e = &c->engines[k][i];
+    esp_error why = {0}, whole = {0};
+    char key[64];
+    if (!e->kind || !e->kind->check_options ||
+        e->kind->check_options (e->kind, e->own, &why) == ESP_OK)
+        return ESP_OK;
+    name_key (c, k, i, NULL, key, sizeof (key));
+    (void)esp_error_set (&whole, ESP_EINVAL, "%s.%s", key, why.text);
+    return config_mistake_of (c->yaml, key, &whole);
+}
+
 static esp_err bind_engine (run_config *c, int k, size_t i)
 {
     const char *name = config_peek_at (c->yaml, run_sections[k], i, run_name_keys[k]);
@@ -115,6 +129,7 @@ static esp_err bind_engine (run_config *c, int k, size_t i)
     void *structs[4] = {&e->common};
     bool list = c->engine_count[k] > 1;
     size_t n = 1;
+    esp_err err;
     if (k == TASK_SCORE) {
         tables[n] = step_view_rows;
         structs[n++] = &c->prompt.step_how;
@@ -136,8 +151,9 @@ static esp_err bind_engine (run_config *c, int k, size_t i)
     }
     if (!e->kind && config_accept_section (c->yaml, run_sections[k]) != ESP_OK)
         return ESP_ENOMEM; /* none: what a base says of another engine does no harm */
-    return list ? config_bind_at (c->yaml, run_sections[k], i, tables, structs, n)
-                : config_bind (c->yaml, run_sections[k], tables, structs, n);
+    err = list ? config_bind_at (c->yaml, run_sections[k], i, tables, structs, n)
+               : config_bind (c->yaml, run_sections[k], tables, structs, n);
+    return err == ESP_OK ? check_engine (c, k, i) : err;
 }
 
 static esp_err bind_engines (run_config *c, int k)

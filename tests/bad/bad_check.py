@@ -94,3 +94,33 @@ def the_name_of_a_folder_of_servers_has_placeholders():
         write(f"servers/{socket.gethostname()}/a.url", server.url + "\n")
         said = check("generator.url=", "generator.urls='@servers/{host}/*.url'")
     only(said, "  " + server.url + ": vLLM")
+
+
+# ---- names ----
+
+@case
+def a_name_that_is_none_is_found_without_a_server():
+    folder()
+    with open("run.yaml") as f:
+        base = f.read()
+    prm = "prm: {engine: vllm-pooling, layout: %s, url: 'http://127.0.0.1:1'}\n"
+    for old, new, *words in (
+            ("prm: {engine: arithmetic}\n", prm % "qwen-extra-0", "prm.layout: there is no layout qwen-extra-0; did you mean qwen-extra0?; there are: "),
+            ("prm: {engine: arithmetic}\n", prm % "xyz", "prm.layout: there is no layout xyz; there are: qwen-extra0, math-shepherd, "),
+            ("prm: {engine: arithmetic}\n", prm % "thinkprm", "prm.layout: thinkprm cannot be read through engine vllm-pooling, which takes qwen-extra0"),
+            ("engine: vllm,", "engine: vlm,", "generator.engine: there is no generator 'vlm'; did you mean vllm?; there are: "),
+            ("engine: arithmetic", "engine: aritmetic", "prm.engine: there is no prm 'aritmetic'; did you mean arithmetic?; there are: "),
+            ("verifier: {", "prompt: {preset: gsm8}\nverifier: {", "prompt.preset: unknown choice 'gsm8'; did you mean gsm8k?; there are: "),
+            ("verifier: {", "prompt: {chat: chatlm}\nverifier: {", "prompt.chat: unknown choice 'chatlm'; did you mean chatml?; there are: ")):
+        text = base.replace(old, new)
+        write("run.yaml", text)
+        line = next(i for i, row in enumerate(text.splitlines(), 1) if row not in base.splitlines())
+        said = check("--no-servers", code=2)
+        if not said[-2].startswith(f"run.yaml:{line}: {words[0]}"):
+            raise Wrong(f"{said[-2]} instead of {words[0]}")
+        want(call("run", "run.yaml"), 2, said[-2])
+        if os.path.exists("out"):
+            raise Wrong("something was begun")
+    write("run.yaml", base.replace("prm: {engine: arithmetic}\n", "prm:\n- {name: a, engine: arithmetic}\n- name: b\n  engine: vllm-pooling\n  layout: qwen\n"))
+    if not check("--no-servers", code=2)[-2].startswith("run.yaml:9: prm[1].layout: there is no layout qwen;"):
+        raise Wrong("an item of a list")

@@ -76,7 +76,8 @@ typedef struct engine_model {
     const char *model, *server; /* as it calls itself; URL of one server that has it */
 } engine_model;
 
-typedef struct engine_kind {
+typedef struct engine_kind engine_kind;
+struct engine_kind {
     const char *name;          /* generator.engine, prm.engine or verifier.kind in the run file */
     unsigned roles;            /* the engine_role bits it can play */
     const esp_option *options; /* own rows; may be NULL */
@@ -109,7 +110,9 @@ typedef struct engine_kind {
     bool http; /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);
-} engine_kind;
+    /* What its rows cannot say of the options ("layout: there is no ..."), before anything is opened.  NULL: nothing. */
+    esp_err (*check_options) (const engine_kind *kind, const void *options, esp_error *why);
+};
 
 /* The kind with this name that can play the role, or NULL. */
 const engine_kind *engine_find (const char *name, unsigned role);

@@ -473,12 +473,7 @@ esp_err prm_open (const engine_setup *setup, void **state, esp_error *error)
     p->setup = *setup;
     p->serving = serving;
     p->options = setup->options;
-    err = layout_open (&p->options->layout, serving->name, serving->layout, serving->readings,
-                       &p->plan, &why);
-    if (err == ESP_OK && serving->single && p->options->samples > 1 && p->options->temperature <= 0)
-        err = esp_error_set (&why, ESP_EINVAL,
-                             "samples: %lld critiques at temperature 0 are all the same",
-                             (long long)p->options->samples);
+    err = prm_plan (serving, p->options, &p->plan, &why);
     if (err != ESP_OK)
         (void)esp_error_set (error, err, "prm.%s", why.text);
     if (err == ESP_OK) {

@@ -78,6 +78,12 @@ const prm_serving *prm_serving_find (const char *name); /* NULL if there is none
 
 /* The members of PRM_KIND.  The kind's name is that of its serving. */
 ESP_MUST_CHECK esp_err prm_open (const engine_setup *setup, void **state, esp_error *error);
+/* The plan that the options make for this serving.  Errors: ESP_EUNKNOWN, ESP_EUNSUPPORTED, ESP_EINVAL; a sentence that begins
+ * with its key. */
+ESP_MUST_CHECK esp_err prm_plan (const prm_serving *serving, const prm_options *o, layout_plan *out,
+                                 esp_error *why);
+/* The same, of a kind that PRM_KIND made. */
+esp_err prm_check_options (const engine_kind *kind, const void *options, esp_error *why);
 void prm_start (void *state, const job *const *jobs, size_t n);
 void prm_poll (void *state);
 void prm_cancel (void *state, const job *j);
@@ -95,7 +101,7 @@ size_t prm_models (const void *state, engine_model *out, size_t max);
         .option_bytes = sizeof (prm_options), .open = prm_open, .start = prm_start,                \
         .poll = prm_poll, .cancel = prm_cancel, .fds = prm_fds, .close = prm_close,                \
         .slots = prm_slots, .ready = prm_ready, .settled = prm_settled, .describe = prm_describe,  \
-        .models = prm_models, .http = true                                                         \
+        .models = prm_models, .http = true, .check_options = prm_check_options                     \
     }
 
 #endif

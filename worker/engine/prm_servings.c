@@ -84,3 +84,24 @@ const esp_option prm_option_rows[] = {
     {"route", ESP_OPT_CHOICE, AT (route), "classify", 0, 0, "classify|score", "",
      "vllm-classify: which of its routes.", ESP_OPT_FIXED, false},
     ESP_OPTION_END};
+
+/* ---- what rows cannot say ---- */
+
+esp_err
+prm_plan (const prm_serving *serving, const prm_options *o, layout_plan *out, esp_error *why)
+{
+    esp_err err =
+        layout_open (&o->layout, serving->name, serving->layout, serving->readings, out, why);
+    if (err == ESP_OK && serving->single && o->samples > 1 && o->temperature <= 0)
+        err = esp_error_set (why, ESP_EINVAL,
+                             "samples: %lld critiques at temperature 0 are all the same",
+                             (long long)o->samples);
+    return err;
+}
+
+esp_err prm_check_options (const engine_kind *kind, const void *options, esp_error *why)
+{
+    const prm_serving *serving = prm_serving_find (kind->name);
+    layout_plan plan;
+    return serving ? prm_plan (serving, options, &plan, why) : ESP_OK;
+}

@@ -78,17 +78,27 @@ static esp_err check_texts (const layout_options *o, const layout_plan *plan, es
     return ESP_OK;
 }
 
+static esp_err unknown_layout (const char *name, esp_error *why)
+{
+    enum { MOST = 32 };
+    const char *all[MOST] = {NULL}, *near;
+    char names[256];
+    for (size_t i = 0; i + 1 < MOST && layout_at (i); i++)
+        all[i] = layout_at (i)->name;
+    near = esp_nearest (name, all);
+    list_names (names, sizeof (names), NULL);
+    return esp_error_set (why, ESP_EUNKNOWN,
+                          "layout: there is no layout %.60s%s%s%s; there are: %s", name,
+                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "", names);
+}
+
 esp_err layout_open (const layout_options *o, const char *serving, const char *fallback,
                      const unsigned *readings, layout_plan *out, esp_error *why)
 {
     layout_plan plan = {.row = layout_find (o->name ? o->name : fallback)};
-    char names[256];
     esp_err err;
-    if (!plan.row) {
-        list_names (names, sizeof (names), NULL);
-        return esp_error_set (why, ESP_EUNKNOWN, "layout: there is no layout %s; there are: %s",
-                              o->name ? o->name : fallback, names);
-    }
+    if (!plan.row)
+        return unknown_layout (o->name ? o->name : fallback, why);
     if ((err = choose_reading (serving, readings, &plan, why)) != ESP_OK)
         return err;
     plan.chat =
