@@ -265,16 +265,31 @@ static bool is_replaced (const config *c, const config_entry *old, size_t start)
     return false;
 }
 
+static bool is_null (const yaml_tree *node)
+{
+    return node->kind == YAML_TREE_TEXT && node->null;
+}
+
+/* "keep: ~" where an older file says keep: then neither is left, so that no table needs to know the key. */
+static bool only_takes_away (const config *c, const config_entry *made, size_t start)
+{
+    for (size_t i = 0; i < start && is_null (made->node); i++)
+        if (c->entries[i].section == made->section && is_inside (c->entries[i].key, made->key))
+            return true;
+    return false;
+}
+
 /* Entries from `start` on are new: they replace the older ones of their keys. */
 static void replace_older (config *c, size_t start)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < start; i++)
-        if (!is_replaced (c, &c->entries[i], start))
+    for (size_t i = 0; i < c->entry_count; i++)
+        c->entries[i].gone = i < start ? is_replaced (c, &c->entries[i], start)
+                                       : only_takes_away (c, &c->entries[i], start);
+    for (size_t i = 0; i < c->entry_count; i++)
+        if (!c->entries[i].gone)
             c->entries[kept++] = c->entries[i];
-    memmove (c->entries + kept, c->entries + start,
-             (c->entry_count - start) * sizeof (*c->entries));
-    c->entry_count -= start - kept;
+    c->entry_count = kept;
 }
 
 esp_err config_flatten (config *c, const yaml_tree *root, const char *file, yaml_fault *fault)
@@ -318,15 +333,15 @@ static bool find_target (span name, struct target *out)
     return open > 0 && i > open + 1 && i + 1 == name.len && name.ptr[i] == ']';
 }
 
-/* An override replaces its key and all inside it, whatever its value has inside. */
-static void replace_key (config *c, const struct source *s, const char *key)
+/* An override replaces its key and all inside it, whatever its value has inside; without a value it takes them away. */
+static void replace_key (config *c, const struct source *s, const char *key, const yaml_tree *value)
 {
-    size_t kept = 0;
+    size_t kept = 0, count = c->entry_count;
     for (size_t i = 0; i < c->entry_count; i++)
         if (i >= s->start || c->entries[i].section != s->section ||
             c->entries[i].index != s->index || !is_inside (c->entries[i].key, key))
             c->entries[kept++] = c->entries[i];
-    c->entry_count = kept;
+    c->entry_count = kept < count && is_null (value) ? kept - 1 : kept;
 }
 
 /* An item of a list section is named by its number; other lists are replaced whole. */
@@ -380,7 +395,7 @@ static esp_err apply (config *c, const char *label, span path, span value, esp_e
     if (!s.section->present)
         s.section->label = label;
     s.section->present = true;
-    replace_key (c, &s, key);
+    replace_key (c, &s, key, node);
     return ESP_OK;
 }
 

@@ -24,8 +24,8 @@
  * its fallback; "" is the empty text.  A section without a value is an empty map.
  *
  * A file may extend others: `extends: base.yaml`, or a list of names, each relative to the file that says it.  They
- * are read before it, in that order; what comes later wins, key by key.  A section that is a list, in either file, is
- * replaced whole; a section without a value changes nothing.  At most 8 files above each other, 64 in all; no circles.
+ * are read before it, in that order; what comes later wins, key by key.  A key without a value takes the base's key, and all inside
+ * it, away, whatever it is.  A section that is a list, in either file, is replaced whole; a section without a value changes nothing.  At most 8 files above each other, 64 in all; no circles.
  *
  * Ownership: strings in bound structs are borrowed from the config object; option tables must outlive it.
  * A row's fallback must itself be valid for the row (assert); for text and lists it is read as YAML, or
@@ -47,7 +47,7 @@ ESP_MUST_CHECK esp_err config_parse (span yaml, const char *name, config **out, 
 void config_destroy (config *c); /* accepts NULL */
 
 /* "section.key=value" or "section.a.b=value", "section[1].key=value" for an item of a list; the value is YAML (numbers, true, [a, b], {a: 1}, text).
- * Replaces what the file says about that key and all inside it.  Call before binding.  Sentences begin
+ * Replaces what the file says about that key and all inside it; without a value it takes that away.  Call before binding.  Sentences begin
  * "override 3 'search.keep=8':", counted from the first call.  Errors: ESP_EFORMAT (no '=', no section, bad
  * value, no such item); names that nobody knows are found by config_check_unknown. */
 ESP_MUST_CHECK esp_err config_override (config *c, const char *assignment, esp_error *error);

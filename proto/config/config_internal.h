@@ -44,6 +44,7 @@ typedef struct config_entry {
     const char *file;  /* where the node stands; NULL = an override */
     const char *label; /* "override 3 'search.keep=8'"; NULL = the file */
     bool claimed;      /* by a row, or reported already */
+    bool gone;         /* a later file replaces it, or it only took others away: not for long */
 } config_entry;
 
 typedef struct config_value {

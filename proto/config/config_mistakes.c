@@ -219,14 +219,55 @@ static bool is_empty_group (const config_entry *entry, const struct names *names
     return false;
 }
 
+/* The key that decides which others there are, where it stands in another place than `entry`. */
+static const config_entry *decides (const config *c, const config_entry *entry)
+{
+    static const char *const keys[] = {"strategy", "engine", "kind"};
+    for (size_t i = 0; i < sizeof (keys) / sizeof (*keys); i++) {
+        const config_entry *e = config_entry_find (c, entry->section, entry->index, keys[i]);
+        if (e && e->node->kind == YAML_TREE_TEXT && (e->label || e->file != entry->file))
+            return e;
+    }
+    return NULL;
+}
+
+/* A key of a file that the run file extends, or of the run file when an override changes what decides: how to be rid of it. */
+static void explain_origin (const config *c, const config_entry *entry, const char *name, char *out,
+                            size_t size)
+{
+    const config_entry *e = decides (c, entry);
+    out[0] = 0;
+    if (entry->label || (!e && (!entry->file || strcmp (entry->file, c->name) == 0)))
+        return;
+    if (e && e->label)
+        (void)snprintf (out, size,
+                        "; %s.%s is %.60s by an override: another override, %s=, takes "
+                        "this key away",
+                        entry->section->name, e->key, e->node->text, name);
+    else if (e)
+        (void)snprintf (out, size,
+                        "; %s.%s is %.60s by %s:%u: there '%s: ~' in section %s takes "
+                        "this key away",
+                        entry->section->name, e->key, e->node->text, e->file, e->node->line,
+                        entry->key, entry->section->name);
+    else
+        (void)snprintf (out, size,
+                        "; it comes to %s by extends: there '%s: ~' in section %s takes "
+                        "it away",
+                        c->name, entry->key, entry->section->name);
+}
+
 static esp_err check_entry (config *c, config_entry *entry)
 {
     char name[CONFIG_NAME_BYTES], sentence[SENTENCE_BYTES];
     struct names names = {0};
+    size_t len;
     esp_err err = known_keys (c, entry, &names);
     if (err == ESP_OK && !is_empty_group (entry, &names)) {
         config_entry_name (entry->section, entry->index, entry->key, name, sizeof (name));
         explain (entry, &names, sentence, sizeof (sentence));
+        len = strlen (sentence);
+        explain_origin (c, entry, name, sentence + len, sizeof (sentence) - len);
         err = config_note (c, config_entry_place (entry), name, sentence);
     }
     entry->claimed = err == ESP_OK;

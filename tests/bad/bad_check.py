@@ -124,3 +124,28 @@ def a_name_that_is_none_is_found_without_a_server():
     write("run.yaml", base.replace("prm: {engine: arithmetic}\n", "prm:\n- {name: a, engine: arithmetic}\n- name: b\n  engine: vllm-pooling\n  layout: qwen\n"))
     if not check("--no-servers", code=2)[-2].startswith("run.yaml:9: prm[1].layout: there is no layout qwen;"):
         raise Wrong("an item of a list")
+
+
+# ---- extends ----
+
+@case
+def a_key_of_a_base_can_be_taken_away():
+    folder()
+    with open("run.yaml") as f:
+        write("base.yaml", f.read().replace("max_steps: 8", "max_steps: 8, budget: {generations: 64}"))
+    write("run.yaml", "extends: base.yaml\nsearch:\n  strategy: best_of_n\n  n: 4\n")
+    said = check("--no-servers", code=2)
+    for key in ("keep", "expand"):
+        line = only(said, f"base.yaml:3: search.{key}: unknown key")
+        if f"search.strategy is best_of_n by run.yaml:3: there '{key}: ~' in section search takes this key away" not in line:
+            raise Wrong(line)
+    want(call("run", "run.yaml"), 2, "takes this key away")
+    write("run.yaml", "extends: base.yaml\nsearch:\n  strategy: best_of_n\n  n: 4\n  keep: ~\n  expand: null\n  budget: ~\n")
+    _, out, _ = call("check", "run.yaml", "--no-servers")
+    if "strategy: best_of_n" not in out or "expand" in out or "budget" in out:
+        raise Wrong(out)
+    check("--no-servers")
+    write("run.yaml", "extends: base.yaml\n")
+    said = check("--no-servers", "search.strategy=best_of_n", "search.n=4", code=2)
+    only(said, "search.strategy is best_of_n by an override: another override, search.keep=, takes this key away")
+    check("--no-servers", "search.strategy=best_of_n", "search.n=4", "search.keep=", "search.expand=")

@@ -86,6 +86,59 @@ static void a_key_without_a_value_takes_its_default_again (void)
     config_destroy (c);
 }
 
+static void a_key_without_a_value_takes_away_what_no_table_knows (void)
+{
+    static const char *const ways[] = {"~", "null", ""};
+    char text[200];
+    const char *mistakes;
+    config *c;
+    given_file ("base.yaml", "search: {keep: 2, other: 1, odd: {one: 1, two: [2]}}\n");
+    for (size_t i = 0; i < 3; i++) {
+        snprintf (text, sizeof (text), "extends: base.yaml\nsearch: {other: %s, odd: %s}\n",
+                  ways[i], ways[i]);
+        given_file ("run.yaml", text);
+        c = given_config ("run.yaml");
+        bind_search (c);
+        PASS (config_check_unknown (c));
+        CHECK (config_mistakes (c, &mistakes) == 0);
+        says (c, "search.keep", "2");
+        config_destroy (c);
+    }
+    given_file ("run.yaml", "extends: base.yaml\nsearch: {other: ~, odd: ~, ohter: ~}\n");
+    c = given_config ("run.yaml"); /* a slip is none the less one */
+    bind_search (c);
+    PASS (config_check_unknown (c));
+    CHECK (config_mistakes (c, &mistakes) == 1);
+    CHECK (strstr (mistakes, "run.yaml:2: search.ohter: unknown key"));
+    config_destroy (c);
+}
+
+static void what_is_left_of_a_base_is_told_with_its_way_out (void)
+{
+    const char *mistakes;
+    char sentence[700];
+    config *c;
+    esp_error error = {0};
+    given_file ("base.yaml", "search:\n  keep: 2\n  other: 1\n");
+    given_file ("run.yaml", "extends: base.yaml\nsearch: {keep: 3}\n");
+    c = given_config ("run.yaml");
+    bind_search (c);
+    PASS (config_check_unknown (c));
+    CHECK (config_mistakes (c, &mistakes) == 1);
+    snprintf (sentence, sizeof (sentence),
+              "base.yaml:3: search.other: unknown key; it comes to %s by extends: there 'other: ~' "
+              "in section search takes it away\n",
+              path_of ("run.yaml"));
+    CHECK (strstr (mistakes, sentence));
+    config_destroy (c);
+    c = given_config ("run.yaml");
+    PASS (config_override (c, "search.other=", &error));
+    bind_search (c);
+    PASS (config_check_unknown (c));
+    CHECK (config_mistakes (c, &mistakes) == 0);
+    config_destroy (c);
+}
+
 static void a_list_replaces_the_section_and_is_replaced_whole (void)
 {
     config *c;
@@ -294,6 +347,10 @@ int main (void)
         {"what comes later wins, key by key", what_comes_later_wins_key_by_key},
         {"a key without a value takes its default again",
          a_key_without_a_value_takes_its_default_again},
+        {"a key without a value takes away what no table knows",
+         a_key_without_a_value_takes_away_what_no_table_knows},
+        {"what is left of a base is told with its way out",
+         what_is_left_of_a_base_is_told_with_its_way_out},
         {"a list replaces the section and is replaced whole",
          a_list_replaces_the_section_and_is_replaced_whole},
         {"items of lists are overridden by number", items_of_lists_are_overridden_by_number},
