@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.c - files and overrides, flattened into entries
+/* config.c - files, flattened into entries
  *
  * Invariants:
  *   I1  no two entries have the same section, index and key
@@ -13,8 +13,7 @@
 #include "proto/config/config_internal.h"
 
 enum {
-    ARENA_BYTES = 16 * 1024, /* first chunk: a usual run file fits */
-    LABEL_BYTES = 80         /* of an assignment in messages; longer ones are cut */
+    ARENA_BYTES = 16 * 1024 /* first chunk: a usual run file fits */
 };
 
 esp_err config_create (const char *name, config **out)
@@ -251,7 +250,7 @@ static esp_err flatten_section (struct source *s, const yaml_tree *node)
 }
 
 /* Does key stand for `above` itself or for something inside it? */
-static bool is_inside (const char *key, const char *above)
+bool config_is_inside (const char *key, const char *above)
 {
     size_t len = strlen (above);
     return strncmp (key, above, len) == 0 && (key[len] == 0 || key[len] == '.');
@@ -260,12 +259,12 @@ static bool is_inside (const char *key, const char *above)
 static bool is_replaced (const config *c, const config_entry *old, size_t start)
 {
     for (size_t i = start; i < c->entry_count; i++)
-        if (c->entries[i].section == old->section && is_inside (old->key, c->entries[i].key))
+        if (c->entries[i].section == old->section && config_is_inside (old->key, c->entries[i].key))
             return true;
     return false;
 }
 
-static bool is_null (const yaml_tree *node)
+bool config_is_null (const yaml_tree *node)
 {
     return node->kind == YAML_TREE_TEXT && node->null;
 }
@@ -273,8 +272,9 @@ static bool is_null (const yaml_tree *node)
 /* "keep: ~" where an older file says keep: then neither is left, so that no table needs to know the key. */
 static bool only_takes_away (const config *c, const config_entry *made, size_t start)
 {
-    for (size_t i = 0; i < start && is_null (made->node); i++)
-        if (c->entries[i].section == made->section && is_inside (c->entries[i].key, made->key))
+    for (size_t i = 0; i < start && config_is_null (made->node); i++)
+        if (c->entries[i].section == made->section &&
+            config_is_inside (c->entries[i].key, made->key))
             return true;
     return false;
 }
@@ -311,144 +311,19 @@ esp_err config_flatten (config *c, const yaml_tree *root, const char *file, yaml
     return err;
 }
 
-/* --- overrides --- */
-
-/* What an override is about: "generator[1].url". */
-struct target {
-    span section;
-    size_t index;
-    bool indexed; /* says which item */
-};
-
-/* False: "generator[x]", "generator[1]x". */
-static bool find_target (span name, struct target *out)
+esp_err
+config_flatten_key (config *c, const config_entry *like, const yaml_tree *node, yaml_fault *fault)
 {
-    size_t open = span_find (name, span_of ("[")), i = open + 1;
-    *out = (struct target){name, 0, open < name.len};
-    if (!out->indexed)
-        return true;
-    out->section.len = open;
-    for (; i < name.len && name.ptr[i] >= '0' && name.ptr[i] <= '9' && out->index < 100000; i++)
-        out->index = 10 * out->index + (size_t)(name.ptr[i] - '0');
-    return open > 0 && i > open + 1 && i + 1 == name.len && name.ptr[i] == ']';
-}
-
-/* An override replaces its key and all inside it, whatever its value has inside; without a value it takes them away. */
-static void replace_key (config *c, const struct source *s, const char *key, const yaml_tree *value)
-{
-    size_t kept = 0, count = c->entry_count;
-    for (size_t i = 0; i < c->entry_count; i++)
-        if (i >= s->start || c->entries[i].section != s->section ||
-            c->entries[i].index != s->index || !is_inside (c->entries[i].key, key))
-            c->entries[kept++] = c->entries[i];
-    c->entry_count = kept < count && is_null (value) ? kept - 1 : kept;
-}
-
-/* An item of a list section is named by its number; other lists are replaced whole. */
-static esp_err refuse_items (const config *c, const char *label, const struct target *t,
-                             const char *key, esp_error *error)
-{
-    const config_section *section = config_section_find (c, t->section);
-    bool list = section && config_section_is_list (section);
-    if (list && !t->indexed)
-        return esp_error_set (
-            error, ESP_EFORMAT,
-            "%s: %s is a list in %s (line %u); say which of its items: %s[0].%s=...", label,
-            section->name, section->file, section->line, section->name, key);
-    if (t->indexed && t->index >= (list ? section->tree->count : 1))
-        return esp_error_set (error, ESP_EFORMAT, "%s: there is no item %zu", label, t->index);
-    for (size_t i = 0; section && i < c->entry_count; i++) {
-        const config_entry *e = &c->entries[i];
-        if (e->section == section && e->index == t->index && e->node->kind == YAML_TREE_LIST &&
-            is_inside (key, e->key) && strcmp (key, e->key) != 0)
-            return esp_error_set (error, ESP_EFORMAT,
-                                  "%s: %s.%s is a list; give it whole: %s.%s=[first, second]",
-                                  label, section->name, e->key, section->name, e->key);
-    }
-    return ESP_OK;
-}
-
-static esp_err apply (config *c, const char *label, span path, span value, esp_error *error)
-{
-    size_t dot = span_find (path, span_of ("."));
-    struct source s = {.c = c, .label = label, .start = c->entry_count};
-    struct target t;
-    yaml_fault fault = {0};
-    yaml_tree *node = NULL;
-    char *key = esp_arena_string (c->arena, span_make (path.ptr + dot + 1, path.len - dot - 1));
-    esp_err err = key ? ESP_OK : ESP_ENOMEM;
-    if (err == ESP_OK && !find_target (span_make (path.ptr, dot), &t))
-        err = esp_error_set (error, ESP_EFORMAT,
-                             "%s: an item of a list is written section[number].key=value", label);
-    if (err != ESP_OK || (err = refuse_items (c, label, &t, key, error)) != ESP_OK)
-        return err;
-    s.fault = &fault;
-    s.index = t.index;
-    if (!(s.section = config_section_make (c, t.section)))
-        return ESP_ENOMEM;
-    if ((err = yaml_tree_parse (c->arena, value, &node, &fault)) == ESP_OK)
-        err = flatten (&s, key, node);
-    if (err != ESP_OK) {
+    struct source s = {.c = c,
+                       .section = like->section,
+                       .index = like->index,
+                       .label = like->label,
+                       .start = c->entry_count,
+                       .fault = fault};
+    esp_err err = flatten (&s, like->key, node);
+    if (err != ESP_OK)
         c->entry_count = s.start;
-        return esp_error_set (error, err, "%s: %s", label, fault.why.text);
-    }
-    if (!s.section->present)
-        s.section->label = label;
-    s.section->present = true;
-    replace_key (c, &s, key, node);
-    return ESP_OK;
-}
-
-static esp_err check_assignment (const char *label, span all, span path, esp_error *error)
-{
-    if (!esp_utf8_valid (all))
-        return esp_error_set (error, ESP_EFORMAT, "%s: not UTF-8", label);
-    if (path.len == all.len)
-        return esp_error_set (error, ESP_EFORMAT, "%s: no '='; write section.key=value", label);
-    if (path.len == 0)
-        return esp_error_set (error, ESP_EFORMAT,
-                              "%s: no key before the '='; write section.key=value", label);
-    if (span_find (path, span_of (".")) == path.len)
-        return esp_error_set (error, ESP_EFORMAT,
-                              "%s: no section before the key; write section.key=value", label);
-    if (span_starts (path, ".") || span_ends (path, ".") ||
-        span_find (path, span_of ("..")) < path.len)
-        return esp_error_set (error, ESP_EFORMAT, "%s: a name is missing beside a '.'", label);
-    if (path.len > 2 * YAML_TREE_MAX_KEY_BYTES)
-        return esp_error_set (error, ESP_EFORMAT, "%s: the key is too long", label);
-    return ESP_OK;
-}
-
-static const char *make_label (config *c, span assignment)
-{
-    esp_buf text = {0};
-    span shown = esp_utf8_cut (assignment, LABEL_BYTES);
-    const char *label = NULL;
-    if (esp_buf_printf (&text, "override %u '%.*s%s'", c->overrides, (int)shown.len, shown.ptr,
-                        shown.len < assignment.len ? "..." : "") == ESP_OK)
-        label = esp_arena_string (c->arena, esp_buf_span (&text));
-    esp_buf_free (&text);
-    return label;
-}
-
-esp_err config_override (config *c, const char *assignment, esp_error *error)
-{
-    span all = span_of (assignment), path;
-    const char *label;
-    esp_err err;
-    if (!c || !assignment)
-        return esp_error_set (error, ESP_EINVAL, "an override is section.key=value");
-    c->overrides++; /* also when it fails: the number is the one of the argument */
-    if (all.len > CONFIG_FILE_BYTES)
-        return esp_error_set (error, ESP_ETOOBIG, "override %u: larger than 1 MiB", c->overrides);
-    if (!(label = make_label (c, all)))
-        return esp_error_set (error, ESP_ENOMEM, "override %u: out of memory", c->overrides);
-    path = span_make (all.ptr, span_find (all, span_of ("=")));
-    if ((err = check_assignment (label, all, path, error)) != ESP_OK)
-        return err;
-    err =
-        apply (c, label, path, span_make (path.ptr + path.len + 1, all.len - path.len - 1), error);
-    return err == ESP_ENOMEM ? esp_error_set (error, err, "%s: out of memory", label) : err;
+    return err;
 }
 
 /* --- looking without binding --- */

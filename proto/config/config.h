@@ -25,7 +25,8 @@
  *
  * A file may extend others: `extends: base.yaml`, or a list of names, each relative to the file that says it.  They
  * are read before it, in that order; what comes later wins, key by key.  A key without a value takes the base's key, and all inside
- * it, away, whatever it is.  A section that is a list, in either file, is replaced whole; a section without a value changes nothing.  At most 8 files above each other, 64 in all; no circles.
+ * it, away, whatever it is.  A section that is a list, in either file, is replaced whole; a section without a value changes
+ * nothing.  At most 8 files above each other, 64 in all; no circles.
  *
  * Ownership: strings in bound structs are borrowed from the config object; option tables must outlive it.
  * A row's fallback must itself be valid for the row (assert); for text and lists it is read as YAML, or

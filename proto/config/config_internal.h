@@ -90,6 +90,13 @@ ESP_MUST_CHECK esp_err config_create (const char *name, config **out);
  * or is in it.  Errors: ESP_EFORMAT, ESP_ENOMEM; *fault says where. */
 ESP_MUST_CHECK esp_err config_flatten (config *c, const yaml_tree *root, const char *file,
                                        yaml_fault *fault);
+/* One more entry, or several where the node is a map: section, index, label and key are those of `like`.  Errors change nothing;
+ * ESP_EFORMAT (*fault), ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err config_flatten_key (config *c, const config_entry *like,
+                                           const yaml_tree *node, yaml_fault *fault);
+bool config_is_inside (const char *key,
+                       const char *above); /* "budget.steps" in "budget", or that itself */
+bool config_is_null (const yaml_tree *node);
 const config_section *config_section_find (const config *c, span name);
 config_section *config_section_make (config *c, span name); /* NULL: out of memory */
 bool config_section_is_list (const config_section *section);

@@ -190,8 +190,13 @@ static void explain (const config_entry *entry, const struct names *names, char 
     for (size_t i = 0; i < names->count; i++) {
         const char *known = names->items[i];
         if (is_under (key, known)) {
-            (void)snprintf (out, size, "unknown key; %s is a single value and has no keys inside",
-                            known);
+            (void)snprintf (out, size,
+                            entry->label
+                                ? "unknown key; %s is a single value and has no keys inside; text "
+                                  "with braces or a colon is quoted for YAML and for the shell: "
+                                  "'%s.%s=\"...\"'"
+                                : "unknown key; %s is a single value and has no keys inside",
+                            known, entry->section->name, known);
             return;
         }
         if (is_under (known, key)) {

@@ -2,8 +2,9 @@
 """bad_check.py - cases: what check and try say, where they say it, and how long they wait"""
 import os
 import socket
+import subprocess
 
-from bad_kit import Wrong, call, case, want, write
+from bad_kit import ESPALIER, Wrong, call, case, want, write
 from bad_servers import PROGRAM, Server, folder
 
 
@@ -149,3 +150,20 @@ def a_key_of_a_base_can_be_taken_away():
     said = check("--no-servers", "search.strategy=best_of_n", "search.n=4", code=2)
     only(said, "search.strategy is best_of_n by an override: another override, search.keep=, takes this key away")
     check("--no-servers", "search.strategy=best_of_n", "search.n=4", "search.keep=", "search.expand=")
+
+
+# ---- overrides ----
+
+@case
+def an_override_that_needs_quotes_says_which():
+    folder()
+    write("p.jsonl", '{"id": "a", "problem": "What is 1 + 1?", "level": "it\'s easy", "answer": "2"}\n')
+    for word in ("{problem} {level}", "{problem}", "Solve: {problem}", "#{problem}", "It's {problem}: {level}"):
+        said = check("--no-servers", f"prompt.template={word}", code=2)[-2]
+        if "override 1 'prompt.template=" not in said or "quoted for YAML and for the shell: 'prompt.template=\"" not in said:
+            raise Wrong(said)
+    said = check("--no-servers", "prompt.template={problem} isn't {level}", code=2)[-2]
+    example = said.partition("for the shell: ")[2]
+    got = subprocess.run(f"{ESPALIER} check run.yaml --no-servers {example}", shell=True, capture_output=True, text=True)
+    if got.returncode != 0 or "isn't {level}" not in got.stdout:
+        raise Wrong(f"{example}: {got.stderr}")

@@ -246,13 +246,13 @@ static void refused_overrides_say_why_and_change_nothing (void)
         {"search..keep=8", "override 6 'search..keep=8': a name is missing beside a '.'"},
         {"search.keep=[",
          "override 7 'search.keep=[': not YAML: while parsing a flow node: did not find expected "
-         "node content"},
+         "node content; text is quoted for YAML and for the shell: 'search.keep=\"[\"'"},
         {"search.keep=*a",
          "override 8 'search.keep=*a': an alias (*a); write the value out, or put it in "
-         "quotes if it is text"},
+         "quotes if it is text; text is quoted for YAML and for the shell: 'search.keep=\"*a\"'"},
         {"search.keep=@",
          "override 9 'search.keep=@': not YAML: a value cannot begin with this character; "
-         "put it in quotes"},
+         "put it in quotes; text is quoted for YAML and for the shell: 'search.keep=\"@\"'"},
         {"samples.format=x",
          "override 10 'samples.format=x': samples is a list in run.yaml (line 2); say "
          "which of its items: samples[0].format=..."},
@@ -267,6 +267,11 @@ static void refused_overrides_say_why_and_change_nothing (void)
         {"search.keep=\xff", "override 14 'search.keep=?': not UTF-8"},
         {"new.a={x: 1, x: 2}",
          "override 15 'new.a={x: 1, x: 2}': x: given twice; it is on line 1 already"},
+        {"search.a={problem} 'x'",
+         "override 16 'search.a={problem} 'x'': not YAML: did not find expected <document start>; "
+         "text is quoted for YAML and for the shell: 'search.a=\"{problem} '\\''x'\\''\"'"},
+        {"search.a=# x", "override 17 'search.a=# x': a '#' begins a comment; text is quoted for "
+                         "YAML and for the shell: 'search.a=\"# x\"'"},
     };
     config *c = given ("search: {keep: 4, stop: [a]}\nsamples: [{format: a}]\n");
     for (size_t i = 0; i < sizeof (cases) / sizeof (*cases); i++) {
