@@ -72,8 +72,11 @@ static int run_sal (const struct import_arguments *a)
     esp_buf recipe = {0}, out = {0}, notes = {0};
     esp_error error = {0};
     int status;
-    esp_err err = esp_file_read (a->inputs[0], RECIPE_BYTES, &recipe, &error);
-    if (err == ESP_OK)
+    esp_error why = {0};
+    esp_err err = esp_file_read (a->inputs[0], RECIPE_BYTES, &recipe, &why);
+    if (err != ESP_OK)
+        esp_error_set (&error, err, "import sal: %s", why.text);
+    else
         err = import_sal (esp_buf_span (&recipe), a->inputs[0], &out, &notes, &error);
     fputs (esp_buf_text (&notes), stderr);
     status = err == ESP_OK ? put (a, &out) : fail (&error);

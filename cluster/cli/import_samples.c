@@ -153,7 +153,11 @@ static esp_err each_line (struct gathering *g, const char *path,
 {
     line_reader *lines = NULL;
     line l;
-    esp_err err = line_reader_open (path, LINE_BYTES, &lines, g->error);
+    esp_error why = {0};
+    esp_err err = line_reader_open (path, LINE_BYTES, &lines, &why);
+    if (err != ESP_OK)
+        return esp_error_set (g->error, err, "import samples: %s%s",
+                              take == take_problem ? "--problems " : "", why.text);
     g->path = path;
     while (err == ESP_OK)
         if ((err = line_reader_next (lines, &l, g->error)) == ESP_OK) {

@@ -123,8 +123,7 @@ static esp_err open_file (byte_stream *s, const char *path, esp_error *error)
     struct stat st;
     s->fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block us here */
     if (s->fd < 0)
-        return esp_error_set (error, esp_err_of_errno (errno), "%s: %s; check problems.file", path,
-                              strerror (errno));
+        return esp_error_set (error, esp_err_of_errno (errno), "%s: %s", path, strerror (errno));
     if (fstat (s->fd, &st) != 0)
         return esp_error_set (error, ESP_EIO, "%s: %s", path, strerror (errno));
     if (!S_ISREG (st.st_mode))

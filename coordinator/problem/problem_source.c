@@ -330,10 +330,11 @@ static esp_err fill (struct scan *c, const char *index_path, uint64_t settings, 
 {
     problem_source *s = c->s;
     index_mark before;
-    esp_err err = line_reader_open (s->file, s->max_line_bytes, &s->reader, error);
-    if (err == ESP_OK)
-        err = get_index (s, index_path, settings, error);
+    esp_error why = {0};
+    esp_err err = line_reader_open (s->file, s->max_line_bytes, &s->reader, &why);
     if (err != ESP_OK)
+        return esp_error_set (error, err, "%s; check problems.file", why.text);
+    if ((err = get_index (s, index_path, settings, error)) != ESP_OK)
         return err;
     before = *problem_index_mark (s->index);
     if ((err = scan_rest (c, error)) != ESP_OK)

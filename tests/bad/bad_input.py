@@ -29,6 +29,17 @@ def import_says_its_usage_once():
 
 
 @case
+def import_names_the_argument_that_cannot_be_read():
+    write("s.jsonl", '{"id": "a", "problem": "x", "completion": "y"}\n')
+    for words, about in ((("samples", "none.jsonl"), "import samples: none.jsonl: No such file"),
+                         (("samples", "s.jsonl", "--problems", "none.jsonl"), "import samples: --problems none.jsonl: No such file"),
+                         (("samples", "."), "import samples: .: is a folder"), (("sal", "none.yaml"), "import sal: none.yaml: ")):
+        err = want(call("import", *words), 2, about)
+        if "problems.file" in err:
+            raise Wrong(err)
+
+
+@case
 def every_command_has_help():
     for name in ("run", "resume", "check", "options", "report", "show", "watch", "steer", "replay", "journal"):
         want(call(name, "--help"), 0, "usage")
@@ -200,7 +211,7 @@ def bad_problems(data, *words, name="p.jsonl", run=RUN % ""):
 @case
 def problems_that_are_missing():
     write("run.yaml", RUN % "")
-    nothing_started(call("run", "run.yaml"), "p.jsonl")
+    nothing_started(call("run", "run.yaml"), "p.jsonl: No such file", "check problems.file")
 
 
 @case
