@@ -13,15 +13,20 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
-enum { STEPS_MOST = 200 };
+enum {
+    STEPS_MOST = 200,
+    SHOWN_BYTES =
+        4096 /* of each end of a text that is longer than two of it; smaller: prompts with examples are cut */
+};
 
 static const char *const try_help =
-    "usage: espalier try RUN.yaml [key=value ...] [--problem ID]\n\n"
+    "usage: espalier try RUN.yaml [key=value ...] [--problem ID] [--whole]\n\n"
     "One problem (the first, or the one named) through the engines of a run file, without ranks "
     "and without a search: "
     "prints\nthe prompt that was sent, each step, what the PRM was shown and its scores, the "
     "verdict, and what it cost.  "
-    "Writes\nno files.  Exit status 0, or 2 when an engine cannot be used.\n";
+    "Writes\nno files.  Texts of more than 8 KB are shown without their middle; --whole: with it.  "
+    "Exit status 0, or 2 when an\nengine cannot be used.\n";
 
 struct attempt {
     run_config *config;
@@ -33,6 +38,7 @@ struct attempt {
     uint32_t tokens_of[STEPS_MOST];
     size_t count;
     bool ended;
+    bool whole; /* texts are shown with their middle */
     bool
         traced; /* the first prompt was shown whole: later ones only add the steps that are printed anyway */
     uint64_t generated, prompt, cached, scored, generations;
@@ -47,9 +53,34 @@ static void rule (const char *title)
     putchar ('\n');
 }
 
-static void show_text (span text)
+static size_t characters (span text)
 {
-    fwrite (text.ptr ? text.ptr : "", 1, text.len, stdout);
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+    return n;
+}
+
+/* Both ends of a long text: a prompt may have megabytes, and what went wrong mostly stands at an end. */
+static void show_ends (span text)
+{
+    span head = esp_utf8_cut (text, SHOWN_BYTES), left;
+    size_t tail = text.len - SHOWN_BYTES;
+    while (tail < text.len && ((unsigned char)text.ptr[tail] & 0xC0) == 0x80)
+        tail++;
+    left = span_make (text.ptr + head.len, tail - head.len);
+    fwrite (head.ptr, 1, head.len, stdout);
+    printf ("\n[... %zu characters left out here; espalier try --whole shows them ...]\n",
+            characters (left));
+    fwrite (text.ptr + tail, 1, text.len - tail, stdout);
+}
+
+static void show_text (const struct attempt *a, span text)
+{
+    if (a->whole || text.len <= 2 * SHOWN_BYTES)
+        fwrite (text.ptr ? text.ptr : "", 1, text.len, stdout);
+    else
+        show_ends (text);
     if (text.len == 0 || text.ptr[text.len - 1] != '\n')
         fputs ("\xe2\x8f\x8e\n", stdout); /* the text does not end its line */
 }
@@ -61,7 +92,7 @@ static void on_trace (void *ctx, const char *what, span text)
         return;
     a->traced = true;
     rule (what);
-    show_text (text);
+    show_text (a, text);
 }
 
 /* ---- stages ---- */
@@ -113,7 +144,7 @@ static int grow (struct attempt *a)
     snprintf (title, sizeof (title), "step %zu: %u tokens, finish %s, %.2f s", a->count, r->tokens,
               node_finish_names[r->finish], got->seconds);
     rule (title);
-    show_text (r->text);
+    show_text (a, r->text);
     return EXIT_DONE;
 }
 
@@ -158,7 +189,7 @@ static int verify (struct attempt *a)
                 (int)got.r.reason.len, got.r.reason.ptr, (int)got.r.answer.len, got.r.answer.ptr,
                 got.seconds);
     if (status == EXIT_DONE && got.r.observation.len > 0)
-        show_text (got.r.observation);
+        show_text (a, got.r.observation);
     lab_result_free (&got);
     return status;
 }
@@ -181,8 +212,8 @@ static int walk (struct attempt *a)
     if (most > STEPS_MOST)
         most = STEPS_MOST;
     rule ("problem");
-    printf ("%.*s: %.*s\n", (int)a->problem.id.len, a->problem.id.ptr, (int)a->problem.json.len,
-            a->problem.json.ptr);
+    printf ("%.*s: ", (int)a->problem.id.len, a->problem.id.ptr);
+    show_text (a, a->problem.json);
     while (status == EXIT_DONE && !a->ended && a->count < most)
         if ((status = grow (a)) == EXIT_DONE)
             status = score (a);
@@ -251,6 +282,8 @@ int try_main (int argc, char **argv)
         }
         if (strcmp (argv[i], "--problem") == 0 && i + 1 < argc)
             id = argv[++i];
+        else if (strcmp (argv[i], "--whole") == 0)
+            a.whole = true;
         else if (!path)
             path = argv[i];
         else

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """bad_check.py - cases: what check and try say, where they say it, and how long they wait"""
+import json
 import os
 import socket
 import subprocess
@@ -167,3 +168,22 @@ def an_override_that_needs_quotes_says_which():
     got = subprocess.run(f"{ESPALIER} check run.yaml --no-servers {example}", shell=True, capture_output=True, text=True)
     if got.returncode != 0 or "isn't {level}" not in got.stdout:
         raise Wrong(f"{example}: {got.stderr}")
+
+
+# ---- try ----
+
+@case
+def try_cuts_the_middle_out_of_a_long_prompt():
+    folder()
+    write("p.jsonl", json.dumps({"id": "a", "problem": "BEGIN" + "\u00e9\u20ac" * 200000 + "END: what is 1 + 1?", "answer": "2"}) + "\n")
+    for more, most in (((), 60000), (("--whole",), None)):
+        with Server(PROGRAM, "--max-model-len", "1000000") as server:
+            got = call("try", "run.yaml", f"generator.url={server.url}", *more)
+        want(got, 0, "BEGIN", "END: what is 1 + 1?", "espalier try --whole shows them" if most else "---- verdict")
+        if most and len(got[1]) > most or not most and ("left out" in got[1] or len(got[1]) < 800000):
+            raise Wrong(f"{len(got[1])} characters")
+    with Server(PROGRAM) as server:
+        write("p.jsonl", json.dumps({"id": "a", "problem": "What is 1 + 1?", "answer": "2"}) + "\n")
+        got = call("try", "run.yaml", f"generator.url={server.url}")
+    if "left out" in got[1]:
+        raise Wrong(got[1])
