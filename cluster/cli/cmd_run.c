@@ -211,12 +211,17 @@ static int say_end (run_parts *p, esp_err err, bool at_once, const run_status *s
         return s->problems_failed > 0 ? EXIT_WITH_ERRORS : EXIT_DONE;
     }
     if (err == ESP_OK && !at_once && coordinator_unstarted (p->coordinator)) {
-        fprintf (
-            stderr,
-            "espalier: no worker can start, nothing was generated: %s\n"
-            "espalier: correct that and go on by: espalier resume %s (with key=value where the "
-            "run file changes), or run again with another run.output\n",
-            coordinator_why (p->coordinator), output);
+        fprintf (stderr, "espalier: no worker can start, nothing was generated: %s\n",
+                 coordinator_why (p->coordinator));
+        if (p->resumed)
+            fprintf (stderr,
+                     "espalier: correct that and go on by: espalier resume %s (with key=value "
+                     "where the run file changes)\n",
+                     output);
+        else
+            fprintf (stderr, "espalier: correct that and run again: nothing is left in %s\n",
+                     output);
+        run_parts_forget (p);
         return EXIT_USAGE;
     }
     if (err == ESP_OK || at_once) {

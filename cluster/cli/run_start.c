@@ -82,7 +82,9 @@ static int load_resolved (run_parts *p, const run_arguments *a)
         overrides[i + 1] = a->overrides[i];
     err = load_kept (p, a->output, overrides, a->override_count + 1, &mistakes, &error);
     esp_buf_free (&output);
-    status = err == ESP_OK ? 0 : mistakes_said (err, &mistakes, &error);
+    status = err == ESP_OK ? 0 : EXIT_USAGE;
+    if (err != ESP_OK && err != ESP_ENOENT)
+        status = mistakes_said (err, &mistakes, &error);
     esp_buf_free (&mistakes);
     if (err == ESP_EFORMAT && a->override_count > 0)
         fprintf (stderr,
@@ -165,7 +167,7 @@ static int look_at_output (run_parts *p, const run_arguments *a, record_header *
     return may_go_on (p, header);
 }
 
-static int open_output (const run_parts *p)
+static int open_output (run_parts *p)
 {
     char path[PATH_MOST];
     esp_error error = {0};
@@ -174,6 +176,7 @@ static int open_output (const run_parts *p)
         fprintf (stderr, "espalier: run.output: the path is too long\n");
         return EXIT_USAGE;
     }
+    run_undo_note (&p->undo, output);
     if (esp_folder_make (path, &error) != ESP_OK)
         return complain (EXIT_USAGE, &error);
     if (esp_path_join (path, sizeof (path), output, "log.txt") == ESP_OK &&
@@ -338,16 +341,29 @@ int run_parts_open (run_parts *p, const run_arguments *a, ranks *r)
         return EXIT_BROKEN;
     if ((status = open_output (p)) != 0 || (status = open_problems (p)) != 0 ||
         (status = open_coordinator (p, r, &old)) != 0 || (status = open_journal (p)) != 0 ||
-        (status = write_run_file (p)) != 0)
+        (status = write_run_file (p)) != 0) {
+        if (status == EXIT_USAGE)
+            run_parts_forget (p);
         return status;
+    }
     open_observers (p, r);
     return 0;
+}
+
+void run_parts_forget (run_parts *p)
+{
+    p->forget = !p->resumed;
 }
 
 void run_parts_close (run_parts *p)
 {
     observe_close (p->observe);
-    journal_close (p->journal);
+    if (p->forget)
+        journal_discard (p->journal, row_file_names, ROW_FILES);
+    else
+        journal_close (p->journal);
+    if (p->forget)
+        run_undo_take (&p->undo);
     coordinator_destroy (p->coordinator);
     problem_source_close (p->source);
     run_config_destroy (p->config);

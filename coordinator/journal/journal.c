@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "coordinator/journal/journal_private.h"
 #include "proto/base/alloc.h"
@@ -177,6 +178,40 @@ void journal_close (journal *j)
     wire_codec_destroy (j->codec);
     journal_ranges_free (&j->finished);
     esp_free (j);
+}
+
+static void remove_segments (const char *folder)
+{
+    static const char *const folders[] = {"00/closed", "00"};
+    char path[JOURNAL_PATH_MAX];
+    uint32_t *segments = NULL;
+    size_t count = 0;
+    if (journal_segment_list (folder, JOURNAL_OPEN, &segments, &count, NULL) == ESP_OK)
+        for (size_t i = 0; i < count; i++)
+            if (journal_segment_path (folder, segments[i], JOURNAL_OPEN, path, NULL) == ESP_OK)
+                (void)unlink (path);
+    esp_free (segments);
+    for (size_t i = 0; i < 2; i++)
+        if (journal_path (folder, folders[i], path, NULL) == ESP_OK)
+            (void)rmdir (path);
+}
+
+void journal_discard (journal *j, const char *const *row_files, size_t row_file_count)
+{
+    char path[JOURNAL_PATH_MAX];
+    struct stat info;
+    if (!j)
+        return;
+    journal_writer_destroy (j->writer);
+    j->writer = NULL;
+    for (size_t i = 0; i < row_file_count; i++)
+        if (esp_path_join (path, sizeof (path), j->folder, row_files[i]) == ESP_OK &&
+            stat (path, &info) == 0 && info.st_size == 0)
+            (void)unlink (path);
+    remove_segments (j->folder);
+    if (journal_path (j->folder, "lock", path, NULL) == ESP_OK)
+        (void)unlink (path);
+    journal_close (j);
 }
 
 /* ---- queueing ---- */

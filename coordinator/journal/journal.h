@@ -113,5 +113,8 @@ uint32_t journal_epoch (const journal *j);         /* 1, and one more at each re
 
 /* Accepts NULL.  Flushes, writes the footer, ends the thread, drops the lock. */
 void journal_close (journal *j);
+/* Accepts NULL.  As journal_close, of a run in which nothing was done: what journal_create made in the folder is removed, under
+ * its lock.  row_files: as there; one that holds a row stays. */
+void journal_discard (journal *j, const char *const *row_files, size_t row_file_count);
 
 #endif

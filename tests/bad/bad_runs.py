@@ -184,8 +184,8 @@ def mpi(n, *words):
 def engines_that_cannot_be_opened_end_the_run_at_once():
     folder()
     wrong = "generator.rule=fakethought-1", "generator.value_levels=[high]"
-    want(call("run", "run.yaml", *wrong, timeout=30), 2, "no worker can start", "rank 1: value_levels", "espalier resume")
-    want(call("resume", "out", timeout=30), 2, "no worker can start")
+    want(call("run", "run.yaml", *wrong, timeout=30), 2, "no worker can start", "rank 1: value_levels", "run again: nothing is left in out")
+    want(call("resume", "out", timeout=30), 2, "out holds no run; start one")
     want(mpi(3, "run", "run.yaml", "run.output=out3", *wrong), (0, 2), "no worker can start")  # mpirun's own status may be 0
 
 

@@ -180,6 +180,37 @@ def not_begun(url, *words, kind="vllm", more=(), env=None):
 
 
 @case
+def a_start_that_came_to_nothing_leaves_nothing():
+    folder()
+    dead = ["generator.url=http://127.0.0.1:1", "generator.wait_s=0.5", "observe.enabled=true"]
+    want(call("run", "run.yaml", "run.output=a/b/out", *dead), 2, "nothing was generated", "run again: nothing is left in a/b/out")
+    if os.path.exists("a"):
+        raise Wrong(f"left: {list(os.walk('a'))}")
+    os.makedirs("a/out")
+    write("a/out/mine.txt", "x")
+    write("a/out/log.txt", "older\n")
+    want(call("run", "run.yaml", "run.output=a/out", *dead), 2, "run again")
+    if sorted(os.listdir("a/out")) != ["log.txt", "mine.txt"]:
+        raise Wrong(str(sorted(os.listdir("a/out"))))
+    write("bad.jsonl", "[1]\n")
+    want(call("run", "run.yaml", "problems.file=bad.jsonl", "run.output=c"), 2, "bad.jsonl:1")
+    if os.path.exists("c"):
+        raise Wrong(f"left: {list(os.walk('c'))}")
+    with Server(PROGRAM) as server:
+        want(run_at(server, "vllm", "a/out"), 0)
+        stopped = run_at(server, "vllm", "half", "run.limits.generations=4")
+        want(stopped, 3)
+    before = sorted(os.listdir("half"))
+    want(call("resume", "half", *dead[:2], "run.limits.generations="), 2, "nothing was generated", "espalier resume half")
+    if sorted(os.listdir("half")) != before:
+        raise Wrong(f"{before} became {sorted(os.listdir('half'))}")
+    with Server(PROGRAM) as server:
+        want(call("resume", "half", f"generator.url={server.url}", "run.limits.generations="), 0)
+    if answers("half") != answers("a/out"):
+        raise Wrong("rows differ")
+
+
+@case
 def no_server_at_the_url():
     folder()
     for kind in PATHS:

@@ -125,6 +125,25 @@ static void a_folder_holds_one_run (void)
     CHECK (strstr (error.text, folder) != NULL);
 }
 
+static void a_run_that_did_nothing_can_be_taken_back (void)
+{
+    const char *folder = suite_folder ();
+    journal_options options = kit_options ();
+    journal *j = kit_create (folder, &options);
+    PASS (kit_drive (j, 1, 2, 1));
+    journal_discard (j, kit_files, KIT_FILES);
+    journal_discard (NULL, kit_files, KIT_FILES);
+    CHECK (!kit_exists (kit_path (folder, "answers.jsonl")) &&
+           !kit_exists (kit_path (folder, "journal/00")) &&
+           !kit_exists (kit_path (folder, "journal/lock")));
+    j = kit_create (folder, &options); /* and begun again */
+    PASS (kit_drive (j, 1, KIT_BLOCK * KIT_STEPS, 1));
+    PASS (journal_sync (j));
+    journal_discard (j, kit_files, KIT_FILES);
+    CHECK (kit_exists (kit_path (folder, "answers.jsonl"))); /* rows are never removed */
+    CHECK (esp_alloc_live () == 0);
+}
+
 static void rows_of_an_earlier_run_are_not_touched (void)
 {
     const char *folder = suite_folder ();
@@ -355,6 +374,7 @@ int main (void)
         {"replay ends with the error of the visitor and changes nothing",
          replay_ends_with_the_error_of_the_visitor_and_changes_nothing},
         {"a folder holds one run", a_folder_holds_one_run},
+        {"a run that did nothing can be taken back", a_run_that_did_nothing_can_be_taken_back},
         {"rows of an earlier run are not touched", rows_of_an_earlier_run_are_not_touched},
         {"a second process is refused by host and pid",
          a_second_process_is_refused_by_host_and_pid},
