@@ -126,9 +126,12 @@ static esp_err try_longest (lab *l, const run_config *c, const problem *p, check
     if ((err = lab_do (l, TASK_GENERATE, &j, 1, &got)) != ESP_OK)
         return err;
     prompt = got.r.prompt_tokens;
-    if (got.r.error == ESP_OK && got.r.tokens == 0 && got.r.finish == FINISH_LENGTH)
-        check_warn (r, "the longest problem, '%.*s', does not fit into the context", (int)p->id.len,
-                    p->id.ptr);
+    if (got.r.error == ESP_ECONTEXT)
+        check_warn (r,
+                    "the longest problem, '%.*s', does not fit into the context%s%.*s: it would "
+                    "end in an error",
+                    (int)p->id.len, p->id.ptr, got.r.reason.len ? ": " : "", (int)got.r.reason.len,
+                    got.r.reason.ptr);
     else if (context > 0 && prompt > 0 && prompt + (uint64_t)c->search.max_tokens > context)
         check_warn (r,
                     "the prompt of '%.*s' has %u tokens; with %u more (generator.max_tokens) the "

@@ -118,8 +118,8 @@ static job job_of (const struct attempt *a)
 
 static int failed (const char *what, const result *r)
 {
-    fprintf (stderr, "espalier: the %s failed: %s (the log lines above say more)\n", what,
-             esp_err_text (r->error));
+    fprintf (stderr, "espalier: the %s failed: %s%s%.*s (the log lines above say more)\n", what,
+             esp_err_text (r->error), r->reason.len ? ": " : "", (int)r->reason.len, r->reason.ptr);
     return EXIT_USAGE;
 }
 

@@ -42,7 +42,8 @@
     X (EENGINE, 23, "engine failed")                                                               \
     X (EMISSING, 24, "prefix text is missing")                                                     \
     X (EPOISONED, 25, "task kills its workers")                                                    \
-    X (EPERMISSION, 26, "not permitted")
+    X (EPERMISSION, 26, "not permitted")                                                           \
+    X (ECONTEXT, 27, "the prompt is longer than the model's context")
 
 #define ESP_ERR_ENUM(name, number, text) ESP_##name = number,
 typedef enum esp_err { ESP_ERRORS (ESP_ERR_ENUM) } esp_err;

@@ -2,11 +2,12 @@
 """bad_check.py - cases: what check and try say, where they say it, and how long they wait"""
 import json
 import os
+import re
 import socket
 import subprocess
 
 from bad_kit import ESPALIER, Wrong, call, case, want, write
-from bad_servers import PROGRAM, Server, folder
+from bad_servers import PATHS, PROGRAM, Server, folder
 
 
 def check(*words, code=0, **more):
@@ -187,3 +188,31 @@ def try_cuts_the_middle_out_of_a_long_prompt():
         got = call("try", "run.yaml", f"generator.url={server.url}")
     if "left out" in got[1]:
         raise Wrong(got[1])
+
+
+# ---- contexts ----
+
+@case
+def a_prompt_longer_than_the_context_is_an_error_of_its_problem():
+    folder()
+    with open("p.jsonl") as f:
+        write("p.jsonl", f.read() + json.dumps({"id": "long", "problem": "What is " + "1 + " * 400 + "1?", "answer": "401"}) + "\n")
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind, "--max-model-len", "300") as server:
+            change = [f"generator.engine={kind}", f"generator.url={server.url}", "generator.max_tokens=100", "generator.max_step_tokens=100", f"run.output={kind}"]
+            err = want(call("run", "run.yaml", *change), 1, "GENERATOR-CONTEXT", "cannot be asked: ")
+            said = check(*change[:4])
+            want(call("try", "run.yaml", "--problem", "long", *change[:4]), 2, "the prompt is longer than the model's context")
+        with open(f"{kind}/answers.jsonl") as f:
+            row = next(row for row in map(json.loads, f) if row["id"] == "long")
+        if (row["finish_reason"], row["error"], row["answer"]) != ("error", "context", None):
+            raise Wrong(f"{kind}: {row}")
+        with open(f"{kind}/summary.json") as f:
+            if json.load(f)["rows"]["errors"] != 1:
+                raise Wrong(f"{kind}: not counted")
+        warning = only(said[:-1], "WARNING: the longest problem, 'long', does not fit into the context")
+        if said[-1] != "espalier: check: 0 mistakes, 1 warning; exit status 0":
+            raise Wrong(str(said[-2:]))
+        for line in (warning, only(err.splitlines(), "cannot be asked")) if kind == "vllm" else ():
+            if not re.search(r"prompt of \d+ tokens, context of 300", line):
+                raise Wrong(line)

@@ -67,8 +67,9 @@ struct root {
     esp_buf ids;      /* JSON array of token ids, between two requests */
     uint32_t tokens;  /* 0 = not counted */
     bool ready, failed, thinking;
-    bool chat;    /* sent as messages: `text` stays empty */
-    esp_err code; /* failed */
+    bool said_context; /* that it is too long */
+    bool chat;         /* sent as messages: `text` stays empty */
+    esp_err code;      /* failed */
     char why[300];
     exchange *exchange; /* rendering */
     int step;

@@ -2,6 +2,7 @@
 /* generator_judge.c - a piece joined to its sample: is the step complete, and what is delivered */
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
@@ -246,9 +247,31 @@ void generator_take (const struct request *r, struct sample *s, gen_sample *got,
         deliver (s, how == GO_ON ? DONE_LENGTH : how);
 }
 
+/* Not even the problem fits: there is no branch that could end here. */
+static void prompt_too_long (struct sample *s, const char *text)
+{
+    const root *at = s->root;
+    uint32_t context = generator_context (s->owner);
+    char says[96] = "";
+    result r = {.error = ESP_ECONTEXT, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+    if (at->tokens > 0 && context > 0)
+        snprintf (says, sizeof (says), "prompt of %u tokens, context of %u", at->tokens, context);
+    if (!at->said_context)
+        esp_log (LOG_WARN, "GENERATOR-CONTEXT", "generator: problem %u cannot be asked: %s%s%s",
+                 problem_number (s->job->task.id.problem), says, says[0] ? ": " : "", text);
+    s->root->said_context = true;
+    r.reason = span_of (says);
+    generator_finish (s, &r);
+}
+
 void generator_end (struct sample *s, esp_err code, const char *text)
 {
+    const job *j = s->job;
     s->request = NULL;
+    if (code == ESP_ETOOBIG && j->step_count == 0 && j->task.extra.len == 0 && s->text.len == 0) {
+        prompt_too_long (s, text);
+        return;
+    }
     if (code == ESP_ETOOBIG) { /* the branch is as long as the context: it ends here */
         if (!s->owner->said_context)
             esp_log (LOG_WARN, "GENERATOR-CONTEXT", "generator: %s; such branches end there", text);
@@ -258,6 +281,6 @@ void generator_end (struct sample *s, esp_err code, const char *text)
     }
     if (code != ESP_ECANCELED)
         esp_log (LOG_WARN, "GENERATOR-FAILED", "generator: task %u of problem %u: %s",
-                 s->job->task.id.number, problem_number (s->job->task.id.problem), text);
+                 j->task.id.number, problem_number (j->task.id.problem), text);
     generator_fail (s, code);
 }

@@ -105,7 +105,7 @@ static inline result some_result (struct given *g)
         list[i] = some_finite (g);
     return (result){
         .id = {some_u64 (g), some_u32 (g)},
-        .error = (esp_err)below (g, ESP_EPERMISSION + 1),
+        .error = (esp_err)below (g, ESP_ECONTEXT + 1),
         .text = some_text (g),
         .tokens = some_u32 (g),
         .steps = some_u32 (g),

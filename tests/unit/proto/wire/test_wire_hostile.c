@@ -99,7 +99,7 @@ static void results_are_checked (void)
     REFUSED (e, r.finish, (Espalier__NodeFinish)INT32_MIN);
     REFUSED (e, r.verdict, 0);
     REFUSED (e, r.verdict, VERDICT_UNKNOWN + 2);
-    REFUSED (e, r.error, ESP_EPERMISSION + 1);
+    REFUSED (e, r.error, ESP_ECONTEXT + 1);
     REFUSED (e, r.error, UINT32_MAX);
     REFUSED (e, r.own_scores, 3);
     REFUSED (e, r.share, 1.01);

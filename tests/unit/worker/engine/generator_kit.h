@@ -26,7 +26,7 @@ enum { KIT_KINDS = 4 };
 struct got {
     unsigned calls;
     result r;
-    char text[KIT_TEXT], server[200];
+    char text[KIT_TEXT], server[200], reason[100];
     token_data tokens;
     char token_bytes[1 << 16];
 };
@@ -73,6 +73,7 @@ static inline void kit_done (void *ctx, const job *j, const result *r)
     at->r = *r;
     kit_copy (at->text, sizeof (at->text), r->text);
     kit_copy (at->server, sizeof (at->server), r->server);
+    kit_copy (at->reason, sizeof (at->reason), r->reason);
     if (r->token_data.len > 0 && r->token_data.len <= sizeof (at->token_bytes)) {
         memcpy (at->token_bytes, r->token_data.ptr, r->token_data.len);
         CHECK (token_data_decode (span_make (at->token_bytes, r->token_data.len), &at->tokens) ==

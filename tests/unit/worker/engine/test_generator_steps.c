@@ -236,6 +236,30 @@ static void a_full_context_ends_the_branch (void)
     }
 }
 
+static void a_prompt_longer_than_the_context_is_an_error (void)
+{
+    static const char *const short_one[] = {"--max-model-len", "70", NULL};
+    static char lengthy[2000];
+    int len = snprintf (lengthy, sizeof (lengthy), "{\"problem\": \"What is");
+    while (len < 1800)
+        len += snprintf (lengthy + len, sizeof (lengthy) - (size_t)len, " 1 +");
+    snprintf (lengthy + len, sizeof (lengthy) - (size_t)len, " 1?\"}");
+    for (int i = 0; i < KIT_KINDS; i++) {
+        unsigned tokens = 0, context = 0;
+        kit_serve (&g, kit_kinds[i], "step: {whole: true}\n", short_one);
+        kit_job (&g, 0, lengthy, NULL, 0);
+        kit_job (&g, 1, lengthy, NULL, 0);
+        kit_do (&g, 2);
+        CHECK (g.got[0].r.error == ESP_ECONTEXT && g.got[1].r.error == ESP_ECONTEXT);
+        CHECK (g.got[0].r.tokens == 0 && g.got[0].r.prompt_tokens == 0);
+        if (strcmp (kit_kinds[i], "vllm") == 0) /* it counted them */
+            CHECK (sscanf (g.got[0].reason, "prompt of %u tokens, context of %u", &tokens,
+                           &context) == 2 &&
+                   tokens > 70 && context == 70);
+        kit_end (&g);
+    }
+}
+
 /* ---- texts that end an answer ---- */
 
 static void a_final_stop_text_ends_the_sample_and_is_left_out (void)
@@ -295,6 +319,8 @@ int main (void)
         {"max_tokens ends a step by length", max_tokens_ends_a_step_by_length},
         {"max_tokens holds over all pieces", max_tokens_holds_over_all_pieces},
         {"a full context ends the branch", a_full_context_ends_the_branch},
+        {"a prompt longer than the context is an error",
+         a_prompt_longer_than_the_context_is_an_error},
         {"a final stop text ends the sample and is left out",
          a_final_stop_text_ends_the_sample_and_is_left_out},
         {"a final stop text is seen across two steps", a_final_stop_text_is_seen_across_two_steps},
