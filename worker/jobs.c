@@ -174,7 +174,7 @@ static void drop_work (jobs *j, struct work **at)
     esp_free (gone);
 }
 
-static esp_err copy_result (jobs *j, const result *r, wire_result *out)
+static esp_err copy_result (jobs *j, const result *r, span server, wire_result *out)
 {
     double *scores = NULL;
     out->result = *r;
@@ -183,7 +183,7 @@ static esp_err copy_result (jobs *j, const result *r, wire_result *out)
         esp_arena_copy (j->kept, r->observation, &out->result.observation) != ESP_OK ||
         esp_arena_copy (j->kept, r->reason, &out->result.reason) != ESP_OK ||
         esp_arena_copy (j->kept, r->token_data, &out->result.token_data) != ESP_OK ||
-        esp_arena_copy (j->kept, r->server, &out->result.server) != ESP_OK)
+        esp_arena_copy (j->kept, server, &out->result.server) != ESP_OK)
         return ESP_ENOMEM;
     if (r->score_count > 0) {
         if (!(scores = esp_arena_alloc (j->kept, r->score_count * sizeof (*scores))))
@@ -199,13 +199,17 @@ void jobs_done (void *ctx, const job *ended, const result *r)
     jobs *j = ctx;
     const task *t = &ended->task;
     struct work **at = find_work (j, t->id), *done = *at;
+    const engine_kind *kind = j->engines->of[t->kind].kind;
+    span server = r->server;
     wire_result made = {0};
     assert (done && &done->job == ended);
     made.lease = done->lease;
     made.busy_us = (uint32_t)((esp_clock_ns (j->clock) - done->got_ns) / 1000);
     j->moved = true;
+    if (server.len == 0 && kind) /* no server but the engine itself: "embedded", "answer" */
+        server = span_of (kind->name);
     if (esp_grow (&j->ready, &j->ready_cap, j->ready_count + 1, sizeof (*j->ready)) != 0 ||
-        copy_result (j, r, &made) != ESP_OK) {
+        copy_result (j, r, server, &made) != ESP_OK) {
         j->no_memory = true;
     } else {
         made.result.id = t->id;

@@ -4,7 +4,7 @@ import json
 import os
 import time
 
-from bad_kit import RUN, SLOW, Wrong, call, case, folder, rows, same, start, stopped_run, undisturbed, want, whose, write
+from bad_kit import ESPALIER, RUN, SLOW, Skip, Wrong, call, case, folder, rows, same, start, stopped_run, undisturbed, want, whose, write
 
 COSTS = ", costs: true"
 COUNTS = ("generations", "generated_tokens", "prompt_tokens", "cached_tokens", "scored_tokens", "read_tokens", "verdicts")
@@ -116,6 +116,19 @@ def a_list_of_generators_is_paid_by_generator():
         raise Wrong(f"{tokens}: {told}")
     if {s.get("generator") for s in told["this_start"]["servers"] if s["kind"] == "generate"} != {"small", "large"}:
         raise Wrong(f"{told['this_start']['servers']}")
+
+
+@case
+def who_did_it_is_always_named():
+    peer = os.path.join(os.path.dirname(ESPALIER), "cluster", "external_prm_c")
+    folder((RUN % "").replace("generator: {engine: fake, slots: 4}", "generator: {engine: embedded}").replace(
+        "prm: {engine: fake, slots: 4}", f"prm: {{engine: external, command: {peer}}}").replace("kind: fake", "kind: puzzle"))
+    if not os.path.exists(peer):
+        raise Skip(f"no {peer}")
+    want(call("run", "run.yaml"), (0, 1))
+    named = {(s["kind"], s["server"]) for s in summary("out")["this_start"]["servers"]}
+    if named != {("generate", "embedded"), ("score", peer[:200]), ("verify", "puzzle")}:
+        raise Wrong(str(named))
 
 
 @case

@@ -15,8 +15,11 @@
 
 #include "worker/engine/engine_external.h"
 #include <math.h>
+#include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+
+enum { NAME_BYTES = 200 /* of a command that names the peer in summary.json */ };
 
 #define ROW(name, option_type, field, may_change, ...)                                             \
     {                                                                                              \
@@ -68,12 +71,22 @@ void external_link_behind (external_queue *q, external_item *before, external_it
 
 /* ---- ends ---- */
 
+/* For summary.json: the command as the run file says it, or the URL, which stands behind the key in the peer's name. */
+static span who (const external *e)
+{
+    const external_options *o = e->setup.options;
+    const char *name = external_peer_name (e->peer), *blank = strchr (name, ' ');
+    return esp_utf8_cut (span_of (o->command ? o->command : blank ? blank + 1 : name), NAME_BYTES);
+}
+
 void external_finish (external *e, external_item *i, const result *r)
 {
     const job *j = i->job;
+    result named = *r;
+    named.server = who (e);
     e->held--;
     esp_free (i);
-    e->setup.done (e->setup.ctx, j, r);
+    e->setup.done (e->setup.ctx, j, &named);
 }
 
 void external_fail (external *e, external_item *i, esp_err err)
