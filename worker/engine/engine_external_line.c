@@ -361,3 +361,9 @@ void external_line_drop (external_line *l)
     down (l);
     nng_pipe_close (old);
 }
+
+void external_line_forget (external_line *l)
+{
+    if (l->pipe)
+        down (l);
+}

@@ -36,6 +36,9 @@ bool external_line_next (external_line *l, line_event *out);
 ESP_MUST_CHECK esp_err external_line_send (external_line *l, span bytes);
 /* End this connection; LINE_DOWN is not said for it.  A dialled peer is dialled again. */
 void external_line_drop (external_line *l);
+/* The same for a peer whose process is gone: its connection ends by itself.  Better than drop where both can be: nng 1.5 may never finish
+ * a connection that is closed here while a message is being read (closer.h), and then takes no other one. */
+void external_line_forget (external_line *l);
 int external_line_fd (const external_line *l); /* readable when external_line_next has something */
 
 #endif

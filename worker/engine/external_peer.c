@@ -63,16 +63,6 @@ static void hear_line (void *ctx, const char *text)
     esp_log (LOG_INFO, "EXTERNAL-SAYS", "%s: %s", external_role_name (p->setup.role), text);
 }
 
-static void show_last_words (const external_peer *p)
-{
-    unsigned n = 0;
-    while (external_process_said (p->process, n))
-        n++;
-    while (n-- > 0)
-        esp_log (LOG_WARN, "EXTERNAL-SAID", "%s: %s", external_role_name (p->setup.role),
-                 external_process_said (p->process, n));
-}
-
 /* ---- lost ---- */
 
 static bool to_be_logged (const external_peer *p)
@@ -106,15 +96,24 @@ static void end_process (external_peer *p, int grace_ms)
     p->start_ns = now_of (p) + pause_ns (p);
 }
 
+/* A process of ours is ended first: then nobody is cut off in the middle of a message. */
+static void end_connection (external_peer *p, int grace_ms)
+{
+    if (p->process) {
+        end_process (p, grace_ms);
+        external_line_forget (p->line);
+    } else {
+        external_line_drop (p->line);
+    }
+}
+
 static void drop (external_peer *p, bool counts, const char *why)
 {
     p->attempts += p->state == GREETED && p->setup.url;
     if (to_be_logged (p))
         esp_log (LOG_WARN, "EXTERNAL-DROPPED", "%s: %s; it is %s", p->name, why,
                  p->process ? "ended and started again" : "let go and waited for");
-    external_line_drop (p->line);
-    if (p->process)
-        end_process (p, GRACE_MS);
+    end_connection (p, GRACE_MS);
     is_lost (p, counts);
 }
 
@@ -289,10 +288,9 @@ static void has_ended (external_peer *p)
     else if (to_be_logged (p)) {
         esp_log (LOG_WARN, "EXTERNAL-ENDED", "%s ended with %s; it is started again (start %lld)",
                  p->name, external_process_end (p->process), (long long)p->attempts + 1);
-        show_last_words (p);
+        external_process_show_said (p->process, external_role_name (p->setup.role));
     }
-    external_line_drop (p->line);
-    end_process (p, 0);
+    end_connection (p, 0);
     is_lost (p, true);
 }
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "proto/base/alloc.h"
+#include "proto/base/log.h"
 #include "proto/base/file.h"
 #include "proto/base/text.h"
 
@@ -317,6 +318,15 @@ const char *external_process_said (const external_process *p, unsigned back)
     return back < p->line_count && back < LINES_KEPT - 1
                ? p->lines[(p->line_count - 1 - back) % LINES_KEPT]
                : NULL;
+}
+
+void external_process_show_said (const external_process *p, const char *name)
+{
+    unsigned n = 0;
+    while (external_process_said (p, n))
+        n++;
+    while (n-- > 0)
+        esp_log (LOG_WARN, "EXTERNAL-SAID", "%s: %s", name, external_process_said (p, n));
 }
 
 int external_process_fd (const external_process *p)

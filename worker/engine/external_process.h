@@ -30,6 +30,8 @@ bool external_process_poll (external_process *p, void (*line) (void *ctx, const 
 const char *external_process_end (const external_process *p);
 /* Its last lines, the last one first; NULL behind the oldest that is kept (8). */
 const char *external_process_said (const external_process *p, unsigned back);
+/* To the log, the oldest first. */
+void external_process_show_said (const external_process *p, const char *name);
 int external_process_fd (const external_process *p); /* to sleep on; -1: nothing comes any more */
 long external_process_id (const external_process *p);
 
