@@ -11,7 +11,7 @@
 
 static const char *const help = "usage: espalier journal dump OUTPUT\n\n"
                                 "Prints every record of the run's journal as one JSON line: "
-                                "header, synced, input, commit, hash, footer.  Works while\n"
+                                "header, synced, input, commit, hash, footer, death.  Works while\n"
                                 "the run goes on.  docs/journal.md explains the fields.\n";
 
 /* The first error is kept, so that a record is written as one expression. */
@@ -121,6 +121,20 @@ static void problems_line (struct line *l, const problem_key *keys, size_t count
     raw (l, "]");
 }
 
+/* The tasks as [repeat, number, task] triples. */
+static void death_line (struct line *l, const record *r)
+{
+    const task_id *ids = r->u.death.tasks;
+    number (l, "rank", r->u.death.rank);
+    raw (l, r->u.death.alone ? ",\"alone\":true" : ",\"alone\":false");
+    raw (l, ",\"tasks\":[");
+    for (size_t i = 0; i < r->u.death.task_count && l->err == ESP_OK; i++)
+        l->err =
+            esp_buf_printf (&l->text, "%s[%u,%u,%u]", i ? "," : "", problem_repeat (ids[i].problem),
+                            problem_number (ids[i].problem), ids[i].number);
+    raw (l, "]");
+}
+
 static void header_line (struct line *l, const record_header *h)
 {
     number (l, "format", h->format);
@@ -167,6 +181,9 @@ static esp_err dump_one (void *ctx, const record *r)
         break;
     case RECORD_FOOTER:
         problems_line (&l, r->u.footer.problems, r->u.footer.problem_count);
+        break;
+    case RECORD_DEATH:
+        death_line (&l, r);
         break;
     case RECORD_KINDS:
         break;

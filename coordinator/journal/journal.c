@@ -216,35 +216,43 @@ void journal_discard (journal *j, const char *const *row_files, size_t row_file_
 
 /* ---- queueing ---- */
 
+/* There is room. */
+static void note_problem (journal_batch *b, problem_key key)
+{
+    if (b->problem_count == 0 || b->problems[b->problem_count - 1] != key)
+        b->problems[b->problem_count++] = key;
+}
+
 /* Under the mutex. */
-static esp_err add_record (journal *j, const record *r, problem_key key)
+static esp_err add_record (journal *j, const record *r)
 {
     journal_batch *b = &j->writer->filling;
     size_t before = b->frames.len;
-    bool known = b->problem_count > 0 && b->problems[b->problem_count - 1] == key;
+    size_t deaths = r->kind == RECORD_DEATH ? r->u.death.task_count : 0;
     esp_err err;
     if (j->writer->failed)
         return j->writer->failure.code;
-    if (esp_grow (&b->problems, &b->problem_capacity, b->problem_count + 1,
+    if (esp_grow (&b->problems, &b->problem_capacity, b->problem_count + 1 + deaths,
                   sizeof (*b->problems)) != 0)
         return ESP_ENOMEM;
     if ((err = journal_frame_add (j->codec, r, &b->frames)) != ESP_OK)
         return err;
     if (r->kind == RECORD_INPUT) {
         b->last = r->number;
-        if (!known)
-            b->problems[b->problem_count++] = key;
+        note_problem (b, r->u.input.problem);
     }
+    for (size_t i = 0; i < deaths; i++)
+        note_problem (b, r->u.death.tasks[i].problem);
     b->bytes += b->frames.len - before;
     atomic_fetch_add_explicit (&j->writer->backlog, b->frames.len - before, memory_order_relaxed);
     return ESP_OK;
 }
 
-static esp_err queue_record (journal *j, const record *r, problem_key key)
+static esp_err queue_record (journal *j, const record *r)
 {
     esp_err err;
     pthread_mutex_lock (&j->writer->mutex);
-    err = add_record (j, r, key);
+    err = add_record (j, r);
     pthread_mutex_unlock (&j->writer->mutex);
     return err;
 }
@@ -258,7 +266,7 @@ esp_err journal_input (journal *j, const input *in, uint64_t *number)
     r.number = j->next;
     r.u.input = *in;
     if (j->enabled)
-        err = queue_record (j, &r, in->problem);
+        err = queue_record (j, &r);
     else
         atomic_store_explicit (&j->writer->durable, j->next, memory_order_relaxed);
     if (err != ESP_OK)
@@ -277,7 +285,20 @@ esp_err journal_hash (journal *j, problem_key key, uint64_t digest)
     r.number = j->next - 1;
     r.u.hash.problem = key;
     r.u.hash.digest = digest;
-    return j->enabled ? queue_record (j, &r, key) : ESP_OK;
+    return j->enabled ? queue_record (j, &r) : ESP_OK;
+}
+
+esp_err journal_death (journal *j, int rank, bool alone, const task_id *tasks, size_t count)
+{
+    record r = {.kind = RECORD_DEATH};
+    if (!j || rank < 0 || !tasks)
+        return ESP_EINVAL;
+    r.number = j->next - 1;
+    r.u.death.rank = (uint32_t)rank;
+    r.u.death.alone = alone;
+    r.u.death.tasks = tasks;
+    r.u.death.task_count = count;
+    return j->enabled ? queue_record (j, &r) : ESP_OK;
 }
 
 /* Under the mutex.  Reserve everything first: then nothing can fail half way. */

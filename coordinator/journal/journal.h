@@ -62,7 +62,7 @@ ESP_MUST_CHECK esp_err journal_peek (const char *folder, record_header *out, esp
 typedef esp_err (*journal_visit) (void *ctx, const record *r);
 
 /* Go on with a run: take the lock, cut torn tails (said in the log), replay the open segments into
- * visit (HEADER, INPUT, HASH and COMMIT records; only inputs of problems that are not committed), truncate row files to the committed lengths, open a new segment with epoch + 1.
+ * visit (HEADER, INPUT, HASH, COMMIT and DEATH records; only inputs of problems that are not committed), truncate row files to the committed lengths, open a new segment with epoch + 1.
  * Inputs are numbered on from the last durable one.  *finished (owned by the journal, valid until destroy): the committed problems.
  * Until visit has seen everything nothing is changed.  Errors: as create, ESP_ENOENT, ESP_EDAMAGE (sentence names file and offset; exit 4), ESP_EVERSION,
  * ESP_ECONFLICT (a row file of the start is not among row_files), and visit's.  A row file that the run was begun without starts empty. */
@@ -83,6 +83,9 @@ ESP_MUST_CHECK esp_err journal_walk (const char *folder, problem_key only, journ
 ESP_MUST_CHECK esp_err journal_input (journal *j, const input *in, uint64_t *number);
 /* Queue a digest record (every 4,096 inputs; the loop decides). */
 ESP_MUST_CHECK esp_err journal_hash (journal *j, problem_key problem, uint64_t digest);
+/* Queue what a worker had when it died.  Copies.  Errors: as journal_input; no task, several alone (ESP_EINVAL), over 65,536. */
+ESP_MUST_CHECK esp_err journal_death (journal *j, int rank, bool alone, const task_id *tasks,
+                                      size_t count);
 
 /* `problem` ended with input `number` (queued before); its rows (whole lines, one span per row file, may be empty) are appended to the row files after that input is durable, in the order of
  * these calls; the problem then counts as finished.  Copies.  Errors: as journal_input. */

@@ -89,8 +89,8 @@ ESP_MUST_CHECK esp_err journal_file_append (const char *folder, journal_file *f,
 
 typedef struct journal_left { /* a segment that was left and is still open */
     uint32_t segment;
-    problem_key
-        *problems; /* owned; those with inputs in it that had not finished when last looked */
+    problem_key *
+        problems; /* owned; those with inputs or deaths in it that had not finished when last looked */
     size_t count;
 } journal_left;
 
@@ -105,7 +105,7 @@ typedef struct journal_state {
     journal_ranges closed;    /* segments */
     journal_left *left;       /* owned */
     size_t left_count, left_capacity;
-    journal_keys problems; /* with inputs in the present segment */
+    journal_keys problems; /* with inputs or deaths in the present segment */
     journal_file *files;   /* owned */
     size_t file_count;
 } journal_state;
@@ -269,7 +269,7 @@ void journal_closer_destroy (journal_closer *c); /* accepts NULL */
 typedef struct journal_batch {
     esp_buf frames;
     uint64_t last;         /* number of the last input queued */
-    problem_key *problems; /* with inputs in it, in order; neighbours differ */
+    problem_key *problems; /* with inputs or tasks at a death in it, in order; neighbours differ */
     size_t problem_count, problem_capacity;
     esp_buf *rows;      /* one for each row file */
     problem_key *ended; /* whose rows they are */

@@ -45,6 +45,9 @@ learn (struct replay *p, const journal_reader *r, const record *found, uint64_t 
     esp_err err = ESP_OK;
     if (found->kind == RECORD_INPUT)
         err = journal_keys_add (&p->s->problems, found->u.input.problem);
+    else if (found->kind == RECORD_DEATH)
+        for (size_t i = 0; i < found->u.death.task_count && err == ESP_OK; i++)
+            err = journal_keys_add (&p->s->problems, found->u.death.tasks[i].problem);
     else if (found->kind == RECORD_COMMIT)
         err = journal_state_commit (p->s, found);
     if (err == ESP_EDAMAGE || err == ESP_EINVAL)
@@ -116,7 +119,7 @@ static esp_err check_chain (struct replay *p, const journal_reader *r, const rec
 static esp_err deliver (struct replay *p, const record *found)
 {
     uint64_t key = found->kind == RECORD_HASH ? found->u.hash.problem : found->u.input.problem;
-    if (found->kind == RECORD_COMMIT)
+    if (found->kind == RECORD_COMMIT || found->kind == RECORD_DEATH)
         return p->visit (p->ctx, found);
     if (found->kind != RECORD_INPUT && found->kind != RECORD_HASH)
         return ESP_OK;

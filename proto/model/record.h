@@ -9,7 +9,10 @@
 
 #include "proto/model/input.h"
 
-enum { RECORD_FORMAT = 1 }; /* journal format; raise when an old program would misread a new one */
+enum {
+    RECORD_FORMAT = 2,       /* journal format; raise when an old program would misread a new one */
+    RECORD_FORMAT_OLDEST = 1 /* what is still read: 1 has no DEATH, all else is the same */
+};
 
 enum record_kind {
     RECORD_HEADER, /* first of every segment */
@@ -18,6 +21,7 @@ enum record_kind {
     RECORD_COMMIT, /* rows of every problem that finished up to `up_to` are in the files, up to these offsets, on disk */
     RECORD_HASH,   /* digest of the search that took the input before */
     RECORD_FOOTER, /* last of a segment that was left in order: the problems with inputs in it */
+    RECORD_DEATH,  /* a worker died, or fell silent, while these tasks were with it */
     RECORD_KINDS
 };
 extern const char *const record_kind_names[RECORD_KINDS];
@@ -79,6 +83,12 @@ typedef struct record {
             const problem_key *problems;
             size_t problem_count;
         } footer;
+        struct {
+            uint32_t rank;
+            bool alone; /* its only task, which ran alone as a suspect */
+            const task_id *tasks;
+            size_t task_count;
+        } death;
     } u;
 } record;
 

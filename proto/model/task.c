@@ -16,5 +16,5 @@ const char *const event_kind_names[EVENT_KINDS] = {"opened",   "planned", "text"
 const char *const node_mark_names[NODE_MARKS] = {"open", "kept", "pruned", "answer", "failed"};
 const char *const finish_reason_names[FINISH_REASONS] = {"running",   "answered", "budget",
                                                          "no_answer", "stopped",  "error"};
-const char *const record_kind_names[RECORD_KINDS] = {"header", "synced", "input",
-                                                     "commit", "hash",   "footer"};
+const char *const record_kind_names[RECORD_KINDS] = {"header", "synced", "input", "commit",
+                                                     "hash",   "footer", "death"};

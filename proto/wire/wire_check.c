@@ -224,6 +224,18 @@ static esp_err check_input (const input *in)
     return in->u.result.id.problem == in->problem ? check_result (&in->u.result) : ESP_EINVAL;
 }
 
+static esp_err check_death (bool alone, const task_id *tasks, size_t count)
+{
+    if (count > WIRE_ITEMS_MAX)
+        return ESP_ETOOBIG;
+    if (count == 0 || (alone && count != 1))
+        return ESP_EINVAL;
+    for (size_t i = 0; i < count; i++)
+        if (tasks[i].problem == UINT64_MAX) /* "all problems", never one */
+            return ESP_EINVAL;
+    return ESP_OK;
+}
+
 esp_err wire_check_record (const record *r)
 {
     switch ((enum record_kind)r->kind) {
@@ -237,6 +249,8 @@ esp_err wire_check_record (const record *r)
         return check_files (r->u.commit.files, r->u.commit.file_count);
     case RECORD_FOOTER:
         return r->u.footer.problem_count > WIRE_KEYS_MAX ? ESP_ETOOBIG : ESP_OK;
+    case RECORD_DEATH:
+        return check_death (r->u.death.alone, r->u.death.tasks, r->u.death.task_count);
     case RECORD_SYNCED:
     case RECORD_HASH:
         return ESP_OK;

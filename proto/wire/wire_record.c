@@ -12,7 +12,7 @@ enum {
 
 _Static_assert(ESPALIER__RECORD__BODY_HEADER == FIRST_BODY + RECORD_HEADER &&
                    ESPALIER__RECORD__BODY_INPUT == FIRST_BODY + RECORD_INPUT &&
-                   ESPALIER__RECORD__BODY_FOOTER == FIRST_BODY + RECORD_KINDS - 1 &&
+                   ESPALIER__RECORD__BODY_DEATH == FIRST_BODY + RECORD_KINDS - 1 &&
                    ESPALIER__INPUT_KIND__INPUT_KIND_OPEN == INPUT_OPEN + 1 &&
                    (int)ESPALIER__INPUT_KIND__INPUT_KIND_COMMAND == INPUT_KINDS,
                "the schema stands in the order of our enums");
@@ -32,6 +32,7 @@ union body { /* room for the outer object of any kind, on the stack of wire_reco
     Espalier__Commit commit;
     Espalier__Hash hash;
     Espalier__Footer footer;
+    Espalier__Death death;
 };
 
 /* ---- lists ---- */
@@ -127,7 +128,7 @@ static esp_err get_header (wire_codec *codec, const void *body, record *out)
     const Espalier__Header *h = body;
     record_header *to = &out->u.header;
     esp_err err;
-    if (h->format != RECORD_FORMAT)
+    if (h->format < RECORD_FORMAT_OLDEST || h->format > RECORD_FORMAT)
         return ESP_EVERSION;
     if (!wire_known (&h->base) || h->n_finished_first != h->n_finished_count ||
         h->n_closed_first != h->n_closed_count)
@@ -267,6 +268,42 @@ static esp_err get_footer (wire_codec *codec, const void *body, record *out)
     return wire_known (&f->base) ? ESP_OK : ESP_EFORMAT;
 }
 
+static esp_err put_death (wire_codec *codec, const record *r, void *body)
+{
+    size_t count = r->u.death.task_count;
+    Espalier__Death *d = body;
+    *d = (Espalier__Death)ESPALIER__DEATH__INIT;
+    d->rank = r->u.death.rank;
+    d->alone = r->u.death.alone;
+    d->n_problems = d->n_tasks = count;
+    d->problems = wire_out (codec, count, sizeof (*d->problems));
+    d->tasks = wire_out (codec, count, sizeof (*d->tasks));
+    if (!d->problems || !d->tasks)
+        return ESP_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        d->problems[i] = r->u.death.tasks[i].problem;
+        d->tasks[i] = r->u.death.tasks[i].number;
+    }
+    return ESP_OK;
+}
+
+static esp_err get_death (wire_codec *codec, const void *body, record *out)
+{
+    const Espalier__Death *d = body;
+    task_id *list;
+    if (!wire_known (&d->base) || d->n_problems != d->n_tasks)
+        return ESP_EFORMAT;
+    if (!(list = wire_in (codec, d->n_tasks, sizeof (*list))))
+        return codec->failure;
+    for (size_t i = 0; i < d->n_tasks; i++)
+        list[i] = (task_id){d->problems[i], d->tasks[i]};
+    out->u.death.rank = d->rank;
+    out->u.death.alone = d->alone;
+    out->u.death.tasks = list;
+    out->u.death.task_count = d->n_tasks;
+    return ESP_OK;
+}
+
 static const struct {
     esp_err (*put) (wire_codec *, const record *, void *body); /* body: one of union body */
     esp_err (*get) (wire_codec *, const void *body, record *);
@@ -274,6 +311,7 @@ static const struct {
     [RECORD_HEADER] = {put_header, get_header}, [RECORD_SYNCED] = {put_synced, get_synced},
     [RECORD_INPUT] = {put_input, get_input},    [RECORD_COMMIT] = {put_commit, get_commit},
     [RECORD_HASH] = {put_hash, get_hash},       [RECORD_FOOTER] = {put_footer, get_footer},
+    [RECORD_DEATH] = {put_death, get_death},
 };
 
 esp_err wire_record_encode (wire_codec *codec, const record *r, esp_buf *out)

@@ -207,12 +207,12 @@ def a_journal_of_a_newer_program():
     whole = open(segment, "rb").read()
     size = int.from_bytes(whole[:4], "little")
     body = whole[8:8 + size]
-    if crc32c(body) != int.from_bytes(whole[4:8], "little") or body.count(b"\x08\x01\x11") != 1:
+    if crc32c(body) != int.from_bytes(whole[4:8], "little") or body.count(b"\x08\x02\x11") != 1:
         raise Wrong("the header is not where docs/journal.md says")
-    body = body.replace(b"\x08\x01\x11", b"\x08\x02\x11")  # Header.format, then the tag of run_id
+    body = body.replace(b"\x08\x02\x11", b"\x08\x03\x11")  # Header.format, then the tag of run_id
     body = body.replace(b"\x0eespalier 0.1.0", b"\x0eespalier 9.1.0")  # Header.program behind its length
     write(segment, whole[:4] + crc32c(body).to_bytes(4, "little") + body + whole[8 + size:])
-    want(call("resume", "out"), 2, "000001.log: written by espalier 9.1.0 (journal format 2); this is espalier 0.1.0 (format 1): "
+    want(call("resume", "out"), 2, "000001.log: written by espalier 9.1.0 (journal format 3); this is espalier 0.1.0 (format 2): "
          "use that version or newer to resume")
     write(segment, whole)
     want(call("resume", "out"), 0)

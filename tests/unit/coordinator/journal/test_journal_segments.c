@@ -350,17 +350,119 @@ static void another_format_is_refused_and_its_writer_named (void)
     journal *j = kit_create (folder, &options);
     PASS (kit_drive (j, 1, 4, 0));
     journal_close (j);
-    change_header (folder, "\x08\x01\x11", "\x08\x02\x11"); /* Header.format, tag of run_id */
+    change_header (folder, "\x08\x02\x11", "\x08\x03\x11"); /* Header.format, tag of run_id */
     FAILS (kit_resume (folder, &options, &seen, &j, &error), ESP_EVERSION);
-    CHECK (strstr (error.text, "000001.log: written by espalier test (journal format 2); this is "
+    CHECK (strstr (error.text, "000001.log: written by espalier test (journal format 3); this is "
                                "espalier " ESP_VERSION
-                               " (format 1): use that version or newer to resume") != NULL);
+                               " (format 2): use that version or newer to resume") != NULL);
     FAILS (journal_peek (folder, &header, &memory, &error), ESP_EVERSION);
     FAILS (journal_walk (folder, UINT64_MAX, kit_visit, &seen, &error), ESP_EVERSION);
     change_header (folder, "espalier test", "espalier\x1b[2Jt");
     FAILS (journal_peek (folder, &header, &memory, &error), ESP_EVERSION);
-    CHECK (strstr (error.text, "written by another version (journal format 2)") != NULL);
+    CHECK (strstr (error.text, "written by another version (journal format 3)") != NULL);
     esp_buf_free (&memory);
+}
+
+static void a_journal_of_the_first_format_goes_on (void)
+{
+    const char *folder = suite_folder ();
+    journal_options options = kit_options ();
+    kit_seen seen = {0};
+    journal *j = kit_create (folder, &options);
+    PASS (kit_drive (j, 1, 16, 0));
+    journal_close (j);
+    change_header (folder, "\x08\x02\x11", "\x08\x01\x11");
+    PASS (kit_resume (folder, &options, &seen, &j, NULL));
+    CHECK (seen.wrong == 0 && seen.last == 16);
+    PASS (kit_go_on (j, &seen, 24, 0));
+    journal_close (j);
+    kit_check_rows (folder, 24);
+    CHECK (walk_all (folder, &seen) == 24);
+}
+
+/* ---- deaths ---- */
+
+struct deaths {
+    size_t count, tasks, alone;
+    uint64_t number; /* of the last */
+    task_id last;
+};
+
+static esp_err count_deaths (void *ctx, const record *r)
+{
+    struct deaths *d = ctx;
+    if (r->kind != RECORD_DEATH)
+        return ESP_OK;
+    d->count++;
+    d->tasks += r->u.death.task_count;
+    d->alone += r->u.death.alone;
+    d->number = r->number;
+    d->last = r->u.death.tasks[r->u.death.task_count - 1];
+    return ESP_OK;
+}
+
+static struct deaths
+deaths_of_resume (const char *folder, const journal_options *options, journal **j)
+{
+    journal_run run = kit_run ();
+    struct deaths d = {0};
+    const key_range *finished;
+    size_t count;
+    PASS (journal_resume (folder, options, &run, kit_files, KIT_FILES, count_deaths, &d, &finished,
+                          &count, j, NULL));
+    return d;
+}
+
+static void deaths_come_back_in_every_later_start (void)
+{
+    static const task_id both[] = {{0, 1}, {2, 7}}, one = {2, 7};
+    const char *folder = suite_folder ();
+    journal_options options = kit_options ();
+    journal *j = kit_create (folder, &options);
+    struct deaths d;
+    FAILS (journal_death (j, 1, false, both, 0), ESP_EINVAL);
+    FAILS (journal_death (j, 1, true, both, 2), ESP_EINVAL);
+    FAILS (journal_death (NULL, 1, true, &one, 1), ESP_EINVAL);
+    PASS (kit_drive (j, 1, 3, 0)); /* three problems were opened */
+    PASS (journal_death (j, 1, false, both, 2));
+    journal_close (j);
+    d = deaths_of_resume (folder, &options, &j);
+    CHECK (d.count == 1 && d.tasks == 2 && d.alone == 0 && d.number == 3);
+    PASS (journal_sync (j));
+    PASS (journal_death (j, 2, true, &one, 1)); /* the only record of its batch */
+    PASS (journal_sync (j));
+    journal_close (j);
+    d = deaths_of_resume (folder, &options, &j);
+    CHECK (d.count == 2 && d.tasks == 3 && d.alone == 1);
+    CHECK (d.last.problem == 2 && d.last.number == 7 && journal_durable (j) == 3);
+    journal_close (j);
+}
+
+/* Problem 2 stays open; of the segments it has no input in, the one with its task at a death stays too. */
+static void a_segment_with_a_death_of_an_open_problem_stays (void)
+{
+    static const task_id lost = {2, 7};
+    const char *folder = suite_folder ();
+    journal_options options = tiny_segments (1);
+    journal *j = kit_create (folder, &options);
+    char text[64];
+    struct deaths d;
+    for (uint64_t n = 1; n <= MANY; n++) {
+        input in = kit_input (n, text);
+        PASS (journal_input (j, &in, NULL));
+        if (kit_ends (n) && kit_problem (n) != 2)
+            PASS (kit_rows (j, n));
+        if (n == MANY / 2)
+            PASS (journal_death (j, 1, true, &lost, 1));
+        if (n % 8 == 0)
+            PASS (journal_sync (j));
+    }
+    journal_close (j);
+    for (int start = 0; start < 3; start++) {
+        d = deaths_of_resume (folder, &options, &j);
+        CHECK (d.count == 1 && d.last.problem == 2 && d.number == MANY / 2);
+        journal_close (j);
+    }
 }
 
 int main (void)
@@ -386,6 +488,10 @@ int main (void)
         {"other files in the folder do no harm", other_files_in_the_folder_do_no_harm},
         {"another format is refused, and its writer named",
          another_format_is_refused_and_its_writer_named},
+        {"a journal of the first format goes on", a_journal_of_the_first_format_goes_on},
+        {"deaths come back in every later start", deaths_come_back_in_every_later_start},
+        {"a segment with a death of an open problem stays",
+         a_segment_with_a_death_of_an_open_problem_stays},
         {NULL, NULL},
     };
     (void)!freopen ("/dev/null", "w", stderr);

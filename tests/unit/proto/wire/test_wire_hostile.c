@@ -285,6 +285,27 @@ static void headers_are_checked (void)
     REFUSED (r, h.program, bytes_of ("\xff", 1));
 }
 
+static void deaths_are_checked (void)
+{
+    uint64_t problems[2] = {5, 6};
+    uint32_t tasks[2] = {1, 2};
+    Espalier__Death d = ESPALIER__DEATH__INIT;
+    Espalier__Record r = ESPALIER__RECORD__INIT;
+    r.body_case = ESPALIER__RECORD__BODY_DEATH;
+    r.death = &d;
+    d.problems = problems;
+    d.tasks = tasks;
+    d.n_problems = d.n_tasks = 2;
+    REFUSED (r, d.n_tasks, 1);
+    REFUSED (r, d.n_problems, 0);
+    REFUSED (r, d.alone, 1);
+    REFUSED (r, problems[1], UINT64_MAX);
+    d.n_problems = d.n_tasks = 1;
+    d.alone = 1;
+    REFUSED (r, d.n_tasks, 0);
+    REFUSED (r, d.n_problems, 2);
+}
+
 static void control_and_events_are_checked (void)
 {
     Espalier__Event v = ESPALIER__EVENT__INIT, *list[1] = {&v};
@@ -421,6 +442,7 @@ int main (void)
         {"small messages are checked", small_messages_are_checked},
         {"records are checked", records_are_checked},
         {"headers are checked", headers_are_checked},
+        {"deaths are checked", deaths_are_checked},
         {"control and events are checked", control_and_events_are_checked},
         {"counts over the limit are refused", counts_over_the_limit_are_refused},
         {"what would fill the memory is refused", what_would_fill_the_memory_is_refused},

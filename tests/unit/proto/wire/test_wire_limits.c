@@ -195,6 +195,9 @@ static void long_lists_and_texts_of_records (void)
     r = (record){.kind = RECORD_FOOTER};
     r.u.footer.problem_count = WIRE_KEYS_MAX + 1;
     TOO_BIG_RECORD (g, r);
+    r = (record){.kind = RECORD_DEATH};
+    r.u.death.task_count = WIRE_ITEMS_MAX + 1;
+    TOO_BIG_RECORD (g, r);
     r = (record){.kind = RECORD_INPUT};
     r.u.input.kind = INPUT_COMMAND;
     r.u.input.u.command.text = g.too_long;

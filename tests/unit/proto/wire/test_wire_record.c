@@ -65,6 +65,17 @@ static input some_input (struct given *g)
     return in;
 }
 
+static const task_id *some_tasks (struct given *g, bool *alone, size_t *count)
+{
+    task_id *ids;
+    *alone = below (g, 2);
+    *count = *alone ? 1 : 1 + below (g, 40);
+    ids = esp_arena_alloc (g->arena, *count * sizeof (*ids));
+    for (size_t i = 0; i < *count; i++)
+        ids[i] = (task_id){some_u64 (g) >> 1, some_u32 (g)};
+    return ids;
+}
+
 static record some_record (struct given *g, enum record_kind kind)
 {
     record r = {.kind = (uint8_t)kind, .number = some_u64 (g)};
@@ -89,6 +100,10 @@ static record some_record (struct given *g, enum record_kind kind)
         break;
     case RECORD_FOOTER:
         r.u.footer.problems = some_keys (g, &r.u.footer.problem_count);
+        break;
+    case RECORD_DEATH:
+        r.u.death.rank = some_u32 (g);
+        r.u.death.tasks = some_tasks (g, &r.u.death.alone, &r.u.death.task_count);
         break;
     case RECORD_KINDS:
         break;
@@ -134,6 +149,14 @@ static bool same_input (const input *a, const input *b)
     return a->kind != INPUT_COMMAND || same_command (&a->u.command, &b->u.command);
 }
 
+static bool same_tasks (const task_id *a, size_t n, const task_id *b, size_t m)
+{
+    bool same = n == m;
+    for (size_t i = 0; same && i < n; i++)
+        same = a[i].problem == b[i].problem && a[i].number == b[i].number;
+    return same;
+}
+
 static bool same_record (const record *a, const record *b)
 {
     if (a->kind != b->kind || a->number != b->number)
@@ -156,6 +179,10 @@ static bool same_record (const record *a, const record *b)
     case RECORD_FOOTER:
         return same_keys (a->u.footer.problems, a->u.footer.problem_count, b->u.footer.problems,
                           b->u.footer.problem_count);
+    case RECORD_DEATH:
+        return a->u.death.rank == b->u.death.rank && a->u.death.alone == b->u.death.alone &&
+               same_tasks (a->u.death.tasks, a->u.death.task_count, b->u.death.tasks,
+                           b->u.death.task_count);
     case RECORD_KINDS:
         break;
     }
@@ -220,6 +247,7 @@ static record golden_record (int which, char name[64])
 {
     static const problem_key keys[] = {0, 300, UINT64_MAX};
     static const file_offset files[] = {{{"answers.jsonl", 13}, 123456789}};
+    static const task_id tasks[] = {{300, 12}, {UINT64_C (1) << 32, 0}};
     record r = {.kind = which < RECORD_KINDS ? (uint8_t)which : RECORD_INPUT, .number = 4096};
     snprintf (name, 64, "record_%s", record_kind_names[r.kind]);
     if (r.kind == RECORD_HEADER)
@@ -230,6 +258,8 @@ static record golden_record (int which, char name[64])
         r.u.hash.problem = 300, r.u.hash.digest = 0xdeadbeef12345678;
     else if (r.kind == RECORD_FOOTER)
         r.u.footer.problems = keys, r.u.footer.problem_count = 3;
+    else if (r.kind == RECORD_DEATH)
+        r.u.death.rank = 2, r.u.death.tasks = tasks, r.u.death.task_count = 2;
     else if (r.kind == RECORD_COMMIT) {
         r.u.commit.up_to = 4000;
         r.u.commit.problems = keys, r.u.commit.problem_count = 3;
@@ -369,6 +399,49 @@ static void another_format_is_refused_and_its_writer_known (void)
     wire_codec_destroy (codec);
 }
 
+/* It has no DEATH, and is else the same: a run that an older program began goes on. */
+static void the_first_format_is_read (void)
+{
+    wire_codec *codec = NULL;
+    record r = {.kind = RECORD_HEADER}, out = {.kind = 77};
+    esp_buf buf = {0};
+    PASS (wire_codec_create (&codec));
+    r.u.header = golden_header ();
+    for (uint32_t format = 0; format < RECORD_FORMAT; format++) {
+        r.u.header.format = format;
+        esp_buf_clear (&buf);
+        PASS (wire_record_encode (codec, &r, &buf));
+        CHECK (wire_record_decode (codec, esp_buf_span (&buf), &out) ==
+               (format == 0 ? ESP_EVERSION : ESP_OK));
+    }
+    CHECK (same_record (&r, &out) && out.u.header.format == 1);
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
+static void a_death_has_tasks_and_alone_only_one (void)
+{
+    static const task_id tasks[] = {{5, 1}, {UINT64_MAX, 2}};
+    wire_codec *codec = NULL;
+    esp_buf buf = {0};
+    record r = {.kind = RECORD_DEATH};
+    PASS (wire_codec_create (&codec));
+    r.u.death.tasks = tasks;
+    FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    r.u.death.task_count = 2;
+    FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL); /* no such problem */
+    r.u.death.task_count = 1;
+    r.u.death.alone = true;
+    PASS (wire_record_encode (codec, &r, &buf));
+    esp_buf_clear (&buf);
+    r.u.death.tasks = (const task_id[]){{5, 1}, {5, 2}};
+    r.u.death.task_count = 2;
+    FAILS (wire_record_encode (codec, &r, &buf), ESP_EINVAL);
+    CHECK (buf.len == 0);
+    esp_buf_free (&buf);
+    wire_codec_destroy (codec);
+}
+
 static void files_outside_the_output_folder_are_refused (void)
 {
     static const span names[] = {{"", 0},     {"/etc/passwd", 11}, {"..", 2},
@@ -478,6 +551,8 @@ int main (int argc, char **argv)
          cut_and_flipped_bytes_are_refused_or_read_never_worse},
         {"another format is refused, and its writer known",
          another_format_is_refused_and_its_writer_known},
+        {"the first format is read", the_first_format_is_read},
+        {"a death has tasks, and alone only one", a_death_has_tasks_and_alone_only_one},
         {"files outside the output folder are refused",
          files_outside_the_output_folder_are_refused},
         {"ranges that wrap or are empty are refused", ranges_that_wrap_or_are_empty_are_refused},
