@@ -208,6 +208,19 @@ static void world_again (void *ctx, const task *t)
         keep_error (c, frontier_push (c->frontier, t, p->priority));
 }
 
+/* While the run stops, workers are ended by whoever ends it: that says nothing of their tasks. */
+static void world_death (void *ctx, int rank, bool alone, const task_id *ids, size_t count)
+{
+    coordinator *c = ctx;
+    if (!c->stopping && c->pass_error == ESP_OK)
+        keep_error (c, journal_death (c->journal, rank, alone, ids, count));
+}
+
+static bool world_waiting (void *ctx)
+{
+    return frontier_size (((const coordinator *)ctx)->frontier) > 0;
+}
+
 static void world_progress (void *ctx, task_id id, span text)
 {
     const coordinator *c = ctx;
@@ -222,9 +235,9 @@ static void world_progress (void *ctx, task_id id, span text)
 esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, esp_error *error)
 {
     coordinator *c = esp_calloc (1, sizeof (*c));
-    dispatch_world world = {c,           world_wants,    world_find,
-                            world_path,  world_text,     world_result,
-                            world_again, world_progress, world_expect};
+    dispatch_world world = {
+        c,           world_wants,    world_find,   world_path,  world_text,   world_result,
+        world_again, world_progress, world_expect, world_death, world_waiting};
     esp_err err = ESP_ENOMEM;
     if (!c)
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
@@ -250,6 +263,7 @@ void coordinator_destroy (coordinator *c)
     esp_free (c->late_rows);
     esp_free (c->admitted);
     esp_free (c->passed_over);
+    esp_free (c->deaths);
     frontier_destroy (c->frontier);
     dispatch_destroy (c->dispatch);
     effects_free (&c->effects);

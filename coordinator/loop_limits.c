@@ -34,7 +34,7 @@ void limits_begin (coordinator *c, uint64_t waiting)
 bool limits_take (coordinator *c, const task *t)
 {
     const run_options *run = c->setup.run;
-    if (t->kind != TASK_GENERATE || dispatch_was_given (c->dispatch, t->id))
+    if (t->kind != TASK_GENERATE || dispatch_was_sent (c->dispatch, t->id))
         return true; /* what goes out again is charged already: the late answer may come first */
     if (run->limit_generations > 0 && c->limits.asked >= (uint64_t)run->limit_generations)
         c->limits.held_back = generations_reached;

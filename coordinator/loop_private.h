@@ -38,6 +38,11 @@ struct coordinator {
     problem_key
         *passed_over; /* owned; resume only: opened under a run file that does not fit any more */
     size_t passed_count, passed_cap;
+    struct death { /* of a worker in an earlier start, with this task */
+        task_id id;
+        bool alone;
+    } * deaths; /* owned; resume only */
+    size_t death_count, death_cap;
     bool passing_over; /* the segment that is being read was written under such a run file */
     uint32_t next_repeat, next_number; /* first problem that was not looked at yet */
     bool all_admitted, stopping;

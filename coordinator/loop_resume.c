@@ -69,6 +69,21 @@ static void say_passed_over (const coordinator *c)
                  again);
 }
 
+/* Of tasks that nobody had answered then. */
+static esp_err note_deaths (coordinator *c, const record *r)
+{
+    for (size_t i = 0; i < r->u.death.task_count; i++) {
+        task_id id = r->u.death.tasks[i];
+        const open_problem *p = find_open (c, id.problem);
+        if (!p || !search_wants (p->search, id.number))
+            continue;
+        if (esp_grow (&c->deaths, &c->death_cap, c->death_count + 1, sizeof (*c->deaths)) != 0)
+            return esp_error_set (&c->error, ESP_ENOMEM, "out of memory");
+        c->deaths[c->death_count++] = (struct death){id, r->u.death.alone};
+    }
+    return ESP_OK;
+}
+
 esp_err coordinator_visit (void *ctx, const record *r)
 {
     coordinator *c = ctx;
@@ -77,6 +92,8 @@ esp_err coordinator_visit (void *ctx, const record *r)
         look_at_run_file (c, r->u.header.run_file);
     if (r->kind == RECORD_INPUT)
         return c->passing_over ? pass_over (c, r) : replay_input (c, r);
+    if (r->kind == RECORD_DEATH)
+        return c->passing_over ? ESP_OK : note_deaths (c, r);
     if (r->kind != RECORD_HASH || !(p = find_open (c, r->u.hash.problem)))
         return ESP_OK;
     if (search_digest (p->search) != r->u.hash.digest)
@@ -117,6 +134,39 @@ static esp_err keep_admitted (coordinator *c, const key_range *finished, size_t 
     return ESP_OK;
 }
 
+static int by_task (const void *a, const void *b)
+{
+    task_id x = ((const struct death *)a)->id, y = ((const struct death *)b)->id;
+    if (x.problem != y.problem)
+        return x.problem < y.problem ? -1 : 1;
+    return (x.number > y.number) - (x.number < y.number);
+}
+
+/* What earlier starts saw of tasks that are pending: dispatch goes on counting there. */
+static esp_err recall_deaths (coordinator *c)
+{
+    esp_err err = ESP_OK;
+    size_t tasks = 0;
+    if (c->death_count > 0)
+        qsort (c->deaths, c->death_count, sizeof (*c->deaths), by_task);
+    for (size_t i = 0, end; i < c->death_count && err == ESP_OK; i = end) {
+        const open_problem *p = find_open (c, c->deaths[i].id.problem);
+        const task *t = p ? search_task (p->search, c->deaths[i].id.number) : NULL;
+        uint32_t alone = 0;
+        for (end = i; end < c->death_count && by_task (&c->deaths[i], &c->deaths[end]) == 0; end++)
+            alone += c->deaths[end].alone;
+        tasks += t != NULL;
+        if (t) /* not answered since */
+            err = dispatch_recall (c->dispatch, t, (uint32_t)(end - i), alone);
+    }
+    if (tasks > 0)
+        esp_log (LOG_INFO, "RESUME-DEATHS",
+                 "%zu tasks were with workers that died in earlier starts; those that were at two "
+                 "deaths run alone",
+                 tasks);
+    return err;
+}
+
 /* Tasks that were planned and not answered go out again. */
 static esp_err queue_pending (coordinator *c)
 {
@@ -144,8 +194,8 @@ esp_err coordinator_attach (coordinator *c, journal *j, const key_range *finishe
     for (size_t i = 0; i < c->late_count && err == ESP_OK; i++)
         err = finish_problem (c, c->late_rows[i], c->late_rows[i]->finished_by);
     c->late_count = 0;
-    if (err == ESP_OK)
-        err = queue_pending (c);
+    if (err == ESP_OK && (err = queue_pending (c)) == ESP_OK)
+        err = recall_deaths (c);
     return err == ESP_OK
                ? ESP_OK
                : esp_error_set (error, err, "cannot go on with the run: %s", esp_err_text (err));

@@ -80,6 +80,7 @@ void dispatch_destroy (dispatch *d)
     esp_free (d->boxes);
     esp_free (d->dirty);
     esp_free (d->suspects);
+    esp_free (d->lost);
     esp_free (d->scratch.problems);
     esp_free (d->scratch.prefixes);
     esp_free (d->scratch.steps);
@@ -150,7 +151,8 @@ esp_err dispatch_give (dispatch *d, const task *t)
     if ((err = lease_flight (d->leases, t, &handle)) != ESP_OK)
         return err;
     f = lease_flight_at (d->leases, handle);
-    if (dispatch_is_suspect (f)) /* the second died while it waited in the frontier */
+    if (dispatch_is_suspect (
+            f)) /* the second died while it waited in the frontier, or in an earlier start */
         return dispatch_suspect (d, handle);
     if ((err = dispatch_lease_to (d, handle, w, false)) != ESP_OK && f->attempts == 0)
         lease_flight_end (d->leases, handle);
@@ -245,9 +247,10 @@ void dispatch_watched (dispatch *d, bool watched)
 
 /* ---- counts ---- */
 
-bool dispatch_was_given (const dispatch *d, task_id id)
+bool dispatch_was_sent (const dispatch *d, task_id id)
 {
-    return lease_find_flight (d->leases, id) != 0;
+    uint32_t handle = lease_find_flight (d->leases, id);
+    return handle && lease_flight_at (d->leases, handle)->attempts > 0;
 }
 
 uint64_t dispatch_in_flight (const dispatch *d)

@@ -46,6 +46,9 @@ typedef struct dispatch_world { /* the loop's side */
     void (*progress) (void *ctx, task_id id, span text); /* partial text, for observers */
     /* A result of this task is about to be handed in: what it will touch may be fetched; changes nothing.  May be NULL. */
     void (*expect) (void *ctx, task_id id);
+    /* A worker died with these tasks, none of which it ended (dispatch_recall tells a later start); borrowed.  May be NULL. */
+    void (*death) (void *ctx, int rank, bool alone, const task_id *ids, size_t count);
+    bool (*waiting) (void *ctx); /* is there work that could be given?  NULL: never */
 } dispatch_world;
 
 typedef struct dispatch_stats { /* times, ranks and faults: summary.json only */
@@ -67,6 +70,10 @@ void dispatch_destroy (dispatch *d); /* accepts NULL */
 bool dispatch_room (const dispatch *d, enum task_kind kind);
 /* Give one (dispatch_room said yes).  Errors: ESP_EFULL (nobody after all: keep it), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err dispatch_give (dispatch *d, const task *t);
+/* Before it is given: earlier starts saw so many deaths at which the task was in flight, `alone` of them with nothing else.
+ * Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err dispatch_recall (dispatch *d, const task *t, uint32_t deaths,
+                                        uint32_t alone);
 /* Send what was given, one batch per worker. */
 ESP_MUST_CHECK esp_err dispatch_flush (dispatch *d);
 
@@ -85,8 +92,8 @@ void dispatch_watched (dispatch *d, bool watched);
 void dispatch_stop (dispatch *d, bool drain);
 
 uint64_t dispatch_in_flight (const dispatch *d); /* tasks out */
-/* Was it given before, and is neither answered nor cancelled?  True also while it waits to be given again. */
-bool dispatch_was_given (const dispatch *d, task_id id);
+/* Was it sent before, by this start, and is neither answered nor cancelled?  True also while it waits to be given again. */
+bool dispatch_was_sent (const dispatch *d, task_id id);
 uint64_t dispatch_suspects (const dispatch *d); /* at two deaths; waiting to run alone */
 uint64_t dispatch_slots (const dispatch *d);    /* over all ready workers and kinds */
 uint64_t dispatch_kind_slots (const dispatch *d, enum task_kind kind);

@@ -4,7 +4,9 @@
  * One death says nothing about the hundred tasks that were there: they go out again like any others.  A task that was at two
  * is a suspect: it runs next alone on an idle worker.  Only a death while alone counts against it; after two (one, if that
  * was the last able worker) it is poisoned (docs/architecture.md, "Workers fail").  The counts live with the flight: an
- * answer forgets them, and so does a new start.
+ * answer forgets them.  The loop journals every death, and recalls the counts in a new start: else one task could end every start.
+ *
+ * The last able worker runs suspects when nothing else is left to do: what it does until then stays, whatever they do to it.
  */
 
 #include <stdio.h>
@@ -18,7 +20,7 @@ enum {
     DEATHS_SUSPECT = 2,
     /* fewer: a node failure ends problems; more: a poisonous task eats more workers */
     DEATHS_ALONE = 2,
-    NAMED = 4 /* suspects in one line of the log */
+    NAMED = 16 /* suspects in one line of the log; all are in the journal */
 };
 
 bool dispatch_is_suspect (const flight *f)
@@ -37,6 +39,20 @@ static void poison (dispatch *d, uint32_t handle)
     dispatch_end_flight (d, handle);
     if (d->world.wants (d->world.ctx, id))
         d->world.result (d->world.ctx, &r, 0);
+}
+
+esp_err dispatch_recall (dispatch *d, const task *t, uint32_t deaths, uint32_t alone)
+{
+    uint32_t handle;
+    flight *f;
+    esp_err err = lease_flight (d->leases, t, &handle);
+    if (err != ESP_OK)
+        return err;
+    f = lease_flight_at (d->leases, handle);
+    f->deaths += deaths;
+    f->alone += alone;
+    f->waiting = true;
+    return ESP_OK;
 }
 
 esp_err dispatch_suspect (dispatch *d, uint32_t handle)
@@ -69,11 +85,25 @@ static void lose_lease (dispatch *d, uint32_t lease_handle)
     f = lease_flight_at (d->leases, handle);
     f->deaths++;
     f->alone += alone;
-    if (alone &&
-        (f->alone >= DEATHS_ALONE || roster_hopeful (d->roster, (enum task_kind)f->task.kind) == 0))
+    if (alone && (f->alone >= DEATHS_ALONE ||
+                  roster_hopeful (d->roster, (enum task_kind)f->task.kind) == 0)) {
         poison (d, handle);
-    else if (f->leases == 0 && !f->waiting)
+        return;
+    }
+    if (esp_grow (&d->lost, &d->lost_cap, d->lost_count + 1, sizeof (*d->lost)) == 0)
+        d->lost[d->lost_count++] = f->task.id; /* else only this start knows */
+    if (f->leases == 0 && !f->waiting)
         dispatch_retry (d, handle);
+}
+
+static void lose_leases (dispatch *d, worker *w)
+{
+    bool alone = w->first_lease && lease_at (d->leases, w->first_lease)->alone;
+    d->lost_count = 0;
+    while (w->first_lease)
+        lose_lease (d, w->first_lease);
+    if (d->lost_count > 0 && d->world.death)
+        d->world.death (d->world.ctx, w->rank, alone, d->lost, d->lost_count);
 }
 
 /* Nobody is left to try them alone: a person reads here what may have done it. */
@@ -92,8 +122,8 @@ static void name_suspects (const dispatch *d, enum task_kind kind)
     if (count > 0)
         esp_log (
             LOG_WARN, "DISPATCH-SUSPECTS",
-            "no worker is left that can %s; %zu tasks were there when two workers died (%s%s): if "
-            "one of them does it, more workers would find out which",
+            "no worker is left that can %s; %zu tasks were there when two workers died (%s%s): "
+            "resume runs them alone and finds out whether one of them does it",
             task_kind_names[kind], count, names, count > NAMED ? ", ..." : "");
 }
 
@@ -122,8 +152,7 @@ void dispatch_worker_down (dispatch *d, int rank, const char *why)
     d->stats.deaths++;
     drop_box (&d->boxes[rank]);
     roster_update (d->roster, w);
-    while (w->first_lease)
-        lose_lease (d, w->first_lease);
+    lose_leases (d, w);
     for (int k = 0; k < TASK_KINDS; k++)
         if (w->can[k] && roster_hopeful (d->roster, (enum task_kind)k) == 0)
             name_suspects (d, (enum task_kind)k);
@@ -207,26 +236,34 @@ static worker *alone_worker (dispatch *d, enum task_kind kind)
     return roster_idle (d->roster, kind);
 }
 
+/* One that may take the last able worker with it waits for all that is out, and keeps nobody free of work that is there. */
 static esp_err place_suspects (dispatch *d)
 {
     size_t kept = 0;
+    bool waits = d->world.waiting && d->world.waiting (d->world.ctx), reserve = false;
+    bool last[TASK_KINDS];
     esp_err err = ESP_OK;
+    for (int k = 0; k < TASK_KINDS; k++)
+        last[k] = roster_hopeful (d->roster, (enum task_kind)k) <= 1;
     for (size_t i = 0; i < d->suspect_count; i++) {
         uint32_t handle = d->suspects[i];
         enum task_kind kind;
         worker *w;
         if (!handle)
             continue; /* cancelled */
-        kind = (enum task_kind)lease_flight_at (d->leases, handle)->task.kind;
-        w = err == ESP_OK && !d->stopping ? alone_worker (d, kind) : NULL;
-        if (w && (err = dispatch_lease_to (d, handle, w, true)) == ESP_OK)
-            continue;
-        if (!w && !d->stopping)
-            reserve_one (d, kind);
         d->suspects[kept++] = handle;
+        kind = (enum task_kind)lease_flight_at (d->leases, handle)->task.kind;
+        if (d->stopping || err != ESP_OK || (last[kind] && waits))
+            continue;
+        reserve = true;
+        w = last[kind] && dispatch_in_flight (d) > 0 ? NULL : alone_worker (d, kind);
+        if (!w)
+            reserve_one (d, kind);
+        else if ((err = dispatch_lease_to (d, handle, w, true)) == ESP_OK)
+            kept--;
     }
     d->suspect_count = kept;
-    if (kept == 0)
+    if (kept == 0 || !reserve)
         release_reserved (d);
     return err;
 }

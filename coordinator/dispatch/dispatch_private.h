@@ -46,6 +46,8 @@ struct dispatch {
     size_t dirty_count;
     uint32_t *suspects; /* owned; flight handles waiting to run alone, in order */
     size_t suspect_count, suspect_cap;
+    task_id *lost; /* owned; of the worker that just died */
+    size_t lost_count, lost_cap;
     esp_buf bytes;   /* message being built */
     struct scratch { /* arrays of the batch being built; owned, reused */
         problem *problems;

@@ -20,7 +20,7 @@ typedef struct flight { /* what every result looks at comes first */
     bool waiting; /* not out: in the frontier, or in the queue of suspects */
     task task;
     uint32_t attempts; /* sendings so far */
-    uint32_t deaths;   /* workers that died with it, alone or in company; not journaled */
+    uint32_t deaths;   /* workers that died with it, alone or in company; of earlier starts too */
     uint32_t alone;    /* of them, those that had nothing else */
     uint32_t errors;   /* retryable errors */
 } flight;

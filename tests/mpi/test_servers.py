@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """test_servers.py - three ranks in front of model servers that are killed: same rows, exit status 0; or that have different
-models: refused; or that are slow when Ctrl-C comes
+models: refused; or that are slow when Ctrl-C comes; or with a problem that kills every rank that asks about it
 
     test_servers.py ESPALIER [MPIRUN]       ESPALIER: in a build folder, beside tests/support/model_server
 
 Servers are killed by SIGKILL, in the middle of answers, and started again on their port.  Processes are ended by their ids only.
 """
 import argparse
+import http.client
+import http.server
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from test_runs import HERE, Test, journal_bytes
@@ -160,6 +163,77 @@ def one_model_per_run(test, program):
     test.check(finished(test, "split"), f"and where only one of them generates (status {status}: {err[-400:]!r})")
 
 
+class Deadly(http.server.ThreadingHTTPServer):
+    """In front of a server: passes on what comes, at /RANK/...; a rank that says `words` is killed."""
+
+    def __init__(self, url, words):
+        super().__init__(("127.0.0.1", 0), Passing)
+        self.behind, self.words, self.ranks, self.killed = url.rpartition("/")[2], words.encode(), dict, []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/{{rank}}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, *_):
+        pass  # the rank is dead
+
+
+class Passing(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        _, rank, path = self.path.split("/", 2)
+        if self.server.words in body:
+            self.server.killed.append(int(rank))
+            os.kill(self.server.ranks()[int(rank)], signal.SIGKILL)
+        line = http.client.HTTPConnection(self.server.behind, timeout=60)
+        line.request(self.command, "/" + path, body, {"Content-Type": "application/json"})
+        reply = line.getresponse()
+        got = reply.read()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.getheader("Content-Type", "text/plain"))
+        self.send_header("Content-Length", str(len(got)))
+        self.end_headers()
+        self.wfile.write(got)
+        line.close()
+
+    do_GET = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
+def poison(test, program):
+    """Two ranks die over one task and nobody is left; resume goes on and ends its problem, though two ranks die over it again."""
+    keys = ["search.keep=1", "search.expand=1", "generator.engine=vllm", "dispatch.silence_s=5", "dispatch.no_worker_s=2"]
+    name, status_file = "poison", test.out("poison.status")
+    with Server(program, "--kind", "vllm", *SLOW) as server:
+        status, err = test.run(3, ["run", test.run_file, f"run.output={test.out('calm-poison')}", f"generator.url={server.url}"] + keys)
+        test.check(status == 0, f"one branch: an undisturbed run (status {status}{tail(status, err)})")
+        for words, left in ((["run", test.run_file, f"run.output={test.out(name)}"] + keys, "3"), (["resume", test.out(name)], "1")):
+            with Deadly(server.url, "8 + 10 + 35") as front:  # p5
+                p = test.start(3, words + [f"generator.url={front.url}"], ESP_STATUS_FILE=status_file)
+                front.ranks = lambda: test.family(p)
+                try:
+                    err = p.communicate(timeout=120)[1].decode(errors="replace")
+                except subprocess.TimeoutExpired:
+                    test.end(p)
+                    err = "timed out"
+            status = open(status_file).read().strip() if os.path.exists(status_file) else "none"
+            test.check(sorted(set(front.killed)) == [1, 2] and status == left,
+                       f"a problem that kills ranks {front.killed}: {words[0]} ends with {status} ({'' if status == left else err[-800:]})")
+            if left == "3":
+                named = [line for line in err.splitlines() if "DISPATCH-SUSPECTS" in line and " of problem 5" in line]
+                test.check(len(named) == 1, f"the log names what was at both deaths ({named or err[-400:]!r})")
+    rows = [{row["id"]: row for row in map(json.loads, test.rows(of)[0].splitlines())} for of in ("calm-poison", name)]
+    bad = rows[1].pop("p5", {})
+    test.check(bad.get("error") == "poisoned" and rows[0].pop("p5")["error"] is None and rows[0] == rows[1] and len(rows[1]) == PROBLEMS - 1,
+               f"its row is {bad.get('error')}; the other {len(rows[1])} are those of an undisturbed run")
+
+
 def interrupted(test, program, to_group):
     """Ctrl-C while requests of seconds are out: mpirun kills its ranks soon, but what a stopped run leaves is all there."""
     name = f"interrupted-{to_group}"
@@ -205,7 +279,7 @@ def main():
             out.write(RUN.replace("PROBLEMS", os.path.join(folder, "sums.jsonl")))
         kinds = ("vllm", "llamacpp")  # plain answers, and streams
         test.side_by_side([(f"{kind}, undisturbed", calm, program, kind) for kind in kinds])
-        test.side_by_side([("models", one_model_per_run, program)])
+        test.side_by_side([("models", one_model_per_run, program), ("poison", poison, program)])
         test.side_by_side([("interrupted", interrupted, program, to_group) for to_group in (True, False)])
         test.side_by_side([(f"{kind}, killed twice", killed_and_restarted, program, kind) for kind in kinds] +
                           [(f"{kind}, one of two", one_of_two_dies, program, kind) for kind in kinds])

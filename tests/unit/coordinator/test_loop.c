@@ -407,6 +407,79 @@ static void a_run_without_workers_stops_after_a_while (void)
     stop (&r);
 }
 
+/* The worker takes its tasks and dies; nobody is left. */
+static void run_until_nobody_is_left (struct run *r, bool resume)
+{
+    start (r, resume);
+    CHECK (drive (r, 5) == COORDINATOR_RUNNING);
+    link_close (r->ends[1], false);
+    r->ends[1] = NULL;
+    CHECK (drive (r, 70) == COORDINATOR_STOPPED);
+}
+
+/* Every task was at the deaths of two starts.  The third runs one after the other, alone. */
+static void deaths_are_remembered_by_later_starts (void)
+{
+    struct run r;
+    prepare (&r, 2);
+    r.mute = true;
+    for (int n = 0; n < 2; n++) {
+        run_until_nobody_is_left (&r, n > 0);
+        CHECK (dispatch_suspects (coordinator_dispatch (r.c)) == (n == 0 ? 0 : 4));
+        stop (&r);
+    }
+    start (&r, true);
+    CHECK (drive (&r, 5) == COORDINATOR_RUNNING);
+    CHECK (dispatch_in_flight (coordinator_dispatch (r.c)) == 1);
+    CHECK (dispatch_suspects (coordinator_dispatch (r.c)) == 3);
+    link_close (r.ends[1], false); /* with the one that ran alone: its problem is at its end */
+    r.ends[1] = NULL;
+    CHECK (drive (&r, 70) == COORDINATOR_STOPPED);
+    CHECK (rows_with (&r, "\"error\":\"poisoned\"") == 1 && rows_with (&r, "\n") == 1);
+    stop (&r);
+    r.mute = false;
+    start (&r, true);
+    CHECK (drive (&r, 5) == COORDINATOR_DONE);
+    CHECK (rows_with (&r, "\n") == 2 && rows_with (&r, "\"error\":\"poisoned\"") == 1);
+    stop (&r);
+}
+
+static void tasks_that_were_at_deaths_are_charged_once (void)
+{
+    struct run r;
+    prepare (&r, 6);
+    r.options.limit_generations = 5;
+    r.mute = true;
+    for (int n = 0; n < 2; n++) {
+        run_until_nobody_is_left (&r, n > 0);
+        stop (&r);
+    }
+    r.mute = false;
+    start (&r, true);
+    CHECK (drive (&r, 30) == COORDINATOR_STOPPED);
+    CHECK (strcmp (coordinator_why (r.c), "run.limits.generations reached") == 0);
+    CHECK (dispatch_statistics (coordinator_dispatch (r.c))->results <= 5);
+    stop (&r);
+}
+
+/* Who ends a run ends its workers too: that says nothing of what they had. */
+static void deaths_while_the_run_stops_are_not_remembered (void)
+{
+    struct run r;
+    prepare (&r, 2);
+    r.mute = true;
+    for (int n = 0; n < 3; n++) {
+        start (&r, n > 0);
+        CHECK (drive (&r, 5) == COORDINATOR_RUNNING);
+        CHECK (dispatch_in_flight (coordinator_dispatch (r.c)) == 4);
+        coordinator_stop (r.c, 2.0, "asked");
+        link_close (r.ends[1], false);
+        r.ends[1] = NULL;
+        CHECK (drive (&r, 10) == COORDINATOR_STOPPED);
+        stop (&r);
+    }
+}
+
 static void a_deadline_ends_the_problem_with_what_it_has (void)
 {
     struct run r;
@@ -485,6 +558,10 @@ int main (void)
         {"a limit of tokens counts what is out", a_limit_of_tokens_counts_what_is_out},
         {"late answers are settled once", late_answers_are_settled_once},
         {"a run without workers stops after a while", a_run_without_workers_stops_after_a_while},
+        {"deaths are remembered by later starts", deaths_are_remembered_by_later_starts},
+        {"tasks that were at deaths are charged once", tasks_that_were_at_deaths_are_charged_once},
+        {"deaths while the run stops are not remembered",
+         deaths_while_the_run_stops_are_not_remembered},
         {"a deadline ends the problem with what it has",
          a_deadline_ends_the_problem_with_what_it_has},
         {"a command reaches open problems only", a_command_reaches_open_problems_only},

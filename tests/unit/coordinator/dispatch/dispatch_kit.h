@@ -54,6 +54,13 @@ struct kit {
         int rank;
     } results[KIT_MOST];
     size_t result_count, progress_count;
+    struct { /* the last death that was told */
+        int rank;
+        bool alone;
+        uint32_t numbers[KIT_MOST];
+        size_t count, told;
+    } death;
+    bool waiting; /* what the loop says: there is other work */
     struct heard heard;
 };
 
@@ -113,10 +120,26 @@ static inline void kit_progress (void *ctx, task_id id, span text)
     ((struct kit *)ctx)->progress_count++;
 }
 
+static inline void kit_death (void *ctx, int rank, bool alone, const task_id *ids, size_t count)
+{
+    struct kit *k = ctx;
+    k->death.rank = rank;
+    k->death.alone = alone;
+    k->death.count = count;
+    for (size_t i = 0; i < count; i++)
+        k->death.numbers[i] = ids[i].number;
+    k->death.told++;
+}
+
+static inline bool kit_waiting (void *ctx)
+{
+    return ((const struct kit *)ctx)->waiting;
+}
+
 static inline esp_err kit_open (struct kit *k, int workers)
 {
-    dispatch_world world = {k,          kit_wants, kit_find,     kit_path, kit_text,
-                            kit_result, kit_again, kit_progress, NULL};
+    dispatch_world world = {k,         kit_wants,    kit_find, kit_path,  kit_text,   kit_result,
+                            kit_again, kit_progress, NULL,     kit_death, kit_waiting};
     esp_clock clock = {kit_now, k};
     esp_err err;
     memset (k, 0, sizeof (*k));
@@ -322,6 +345,55 @@ static inline struct kit *given_workers (int workers, uint32_t slots)
     kit_pass (k);
     for (int rank = 1; rank <= workers; rank++)
         (void)kit_hear (k, rank);
+    return k;
+}
+
+/* ---- deaths ---- */
+
+static inline void kit_die (struct kit *k, int rank)
+{
+    CU_ASSERT_FATAL (rank > 0);
+    link_close (k->ends[rank], false);
+    k->ends[rank] = NULL;
+    kit_pass (k);
+}
+
+/* The rank that got `number` in this pass, and its lease; 0: nobody did. */
+static inline int kit_who_got (struct kit *k, uint32_t number, uint64_t *lease)
+{
+    for (int rank = 1; rank < k->ranks; rank++) {
+        const struct heard *h = k->ends[rank] ? kit_hear (k, rank) : NULL;
+        for (size_t i = 0; h && i < h->task_count; i++)
+            if (h->tasks[i].number == number) {
+                *lease = h->tasks[i].lease;
+                return rank;
+            }
+    }
+    return 0;
+}
+
+/* The loop gives again what came back. */
+static inline void kit_give_again (struct kit *k)
+{
+    for (size_t i = 0; i < k->again_count; i++)
+        PASS (dispatch_give (k->d, &k->again[i]));
+    k->again_count = 0;
+    kit_pass (k);
+}
+
+/* Tasks 0, 1, ... went to one worker of many, and it died; then to the next, and that died too. */
+static inline struct kit *given_two_deaths_in_company (int workers, uint32_t tasks)
+{
+    struct kit *k = given_workers (workers, 4);
+    uint64_t lease = 0;
+    for (uint32_t i = 0; i < tasks; i++)
+        kit_give (k, i, 5); /* the same home */
+    kit_pass (k);
+    kit_die (k, kit_who_got (k, 0, &lease));
+    CHECK (k->again_count == tasks && dispatch_suspects (k->d) == 0);
+    kit_give_again (k);
+    kit_die (k, kit_who_got (k, 0, &lease));
+    CHECK (k->again_count == 0);
     return k;
 }
 

@@ -351,7 +351,7 @@ static void a_batch_has_at_most_so_many_tasks (void)
     PASS (dispatch_create (&k->options, k->ends[0], &(esp_clock){kit_now, k}, KIT_RUN, 3,
                            KIT_VERSION, span_of (""),
                            &(dispatch_world){k, kit_wants, kit_find, kit_path, kit_text, kit_result,
-                                             kit_again, NULL, NULL},
+                                             kit_again, NULL, NULL, NULL, NULL},
                            &k->d));
     PASS (kit_hello (k, 1, KIT_VERSION));
     PASS (kit_ready (k, 1, 20, 0));

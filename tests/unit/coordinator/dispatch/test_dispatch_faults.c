@@ -3,14 +3,6 @@
 
 #include "tests/unit/coordinator/dispatch/dispatch_kit.h"
 
-static void die (struct kit *k, int rank)
-{
-    CU_ASSERT_FATAL (rank > 0);
-    link_close (k->ends[rank], false);
-    k->ends[rank] = NULL;
-    kit_pass (k);
-}
-
 static void later (struct kit *k, double seconds)
 {
     k->now_ns += (uint64_t)(seconds * 1e9);
@@ -25,45 +17,6 @@ static void others_speak (struct kit *k, int but)
     kit_pass (k);
 }
 
-/* The rank that got `number` in this pass, and its lease; 0: nobody did. */
-static int who_got (struct kit *k, uint32_t number, uint64_t *lease)
-{
-    for (int rank = 1; rank < k->ranks; rank++) {
-        const struct heard *h = k->ends[rank] ? kit_hear (k, rank) : NULL;
-        for (size_t i = 0; h && i < h->task_count; i++)
-            if (h->tasks[i].number == number) {
-                *lease = h->tasks[i].lease;
-                return rank;
-            }
-    }
-    return 0;
-}
-
-/* The loop gives again what came back. */
-static void give_again (struct kit *k)
-{
-    for (size_t i = 0; i < k->again_count; i++)
-        PASS (dispatch_give (k->d, &k->again[i]));
-    k->again_count = 0;
-    kit_pass (k);
-}
-
-/* Tasks 0, 1, ... went to one worker of many, and it died; then to the next, and that died too. */
-static struct kit *given_two_deaths_in_company (int workers, uint32_t tasks)
-{
-    struct kit *k = given_workers (workers, 4);
-    uint64_t lease = 0;
-    for (uint32_t i = 0; i < tasks; i++)
-        kit_give (k, i, 5); /* the same home */
-    kit_pass (k);
-    die (k, who_got (k, 0, &lease));
-    CHECK (k->again_count == tasks && dispatch_suspects (k->d) == 0);
-    give_again (k);
-    die (k, who_got (k, 0, &lease));
-    CHECK (k->again_count == 0);
-    return k;
-}
-
 /* Task 0 went to *first and, when its lease ran out, to *second. */
 static struct kit *
 given_an_expired_lease (int *first, uint64_t *lease, int *second, uint64_t *other)
@@ -71,7 +24,7 @@ given_an_expired_lease (int *first, uint64_t *lease, int *second, uint64_t *othe
     struct kit *k = given_workers (2, 1);
     kit_give (k, 0, 0);
     kit_pass (k);
-    *first = who_got (k, 0, lease);
+    *first = kit_who_got (k, 0, lease);
     for (int i = 0; i < 10; i++) {
         later (k, 9.9);
         others_speak (k, 0);
@@ -83,7 +36,7 @@ given_an_expired_lease (int *first, uint64_t *lease, int *second, uint64_t *othe
     CHECK (kit_out (k, *first) == 1); /* the late one still holds its credit */
     PASS (dispatch_give (k->d, &k->again[0]));
     kit_pass (k);
-    *second = who_got (k, 0, other);
+    *second = kit_who_got (k, 0, other);
     CHECK (*first != *second && *second != 0 && *lease != *other);
     return k;
 }
@@ -126,13 +79,13 @@ static void a_death_that_the_link_reports_moves_the_work (void)
     int first;
     kit_give (k, 0, 0);
     kit_pass (k);
-    first = who_got (k, 0, &lease);
-    die (k, first);
+    first = kit_who_got (k, 0, &lease);
+    kit_die (k, first);
     CHECK (kit_state (k, first) == WORKER_DEAD && dispatch_saw_death (k->d) &&
            kit_stats (k)->deaths == 1);
     CHECK (k->again_count == 1 && dispatch_suspects (k->d) == 0); /* as any other task */
-    give_again (k);
-    CHECK (who_got (k, 0, &lease) == 3 - first);
+    kit_give_again (k);
+    CHECK (kit_who_got (k, 0, &lease) == 3 - first);
     kit_answer (k, 3 - first, 0, lease, ESP_OK);
     kit_pass (k);
     CHECK (k->result_count == 1 && k->results[0].error == ESP_OK);
@@ -159,11 +112,11 @@ static void a_worker_that_speaks_again_is_used_again (void)
     int first;
     kit_give (k, 0, 3);
     kit_pass (k);
-    first = who_got (k, 0, &lease);
+    first = kit_who_got (k, 0, &lease);
     later (k, 31);
     others_speak (k, first);
-    give_again (k);
-    CHECK (kit_state (k, first) == WORKER_DEAD && who_got (k, 0, &other) == 3 - first);
+    kit_give_again (k);
+    CHECK (kit_state (k, first) == WORKER_DEAD && kit_who_got (k, 0, &other) == 3 - first);
     kit_answer (k, first, 0, lease, ESP_OK); /* it was only slow: the first result wins */
     kit_pass (k);
     CHECK (kit_state (k, first) == WORKER_READY && k->result_count == 1 &&
@@ -182,15 +135,15 @@ static void a_worker_that_starts_again_loses_its_leases (void)
     uint64_t lease = 0;
     kit_give (k, 0, 3);
     kit_pass (k);
-    CHECK (who_got (k, 0, &lease) == 1);
+    CHECK (kit_who_got (k, 0, &lease) == 1);
     PASS (kit_hello (k, 1, KIT_VERSION));
     kit_pass (k);
     CHECK (kit_state (k, 1) == WORKER_OPENING && kit_out (k, 1) == 0 &&
            !dispatch_room (k->d, TASK_GENERATE));
     PASS (kit_ready (k, 1, 4, 0));
     kit_pass (k);
-    give_again (k);
-    CHECK (who_got (k, 0, &lease) == 1);
+    kit_give_again (k);
+    CHECK (kit_who_got (k, 0, &lease) == 1);
     kit_close (k);
 }
 
@@ -202,12 +155,12 @@ static void after_one_death_tasks_go_out_in_company (void)
     for (uint32_t i = 0; i < 4; i++)
         kit_give (k, i, 5);
     kit_pass (k);
-    first = who_got (k, 0, &lease);
+    first = kit_who_got (k, 0, &lease);
     CHECK (kit_out (k, first) == 4);
-    die (k, first);
+    kit_die (k, first);
     CHECK (k->again_count == 4 && dispatch_suspects (k->d) == 0);
     CHECK (dispatch_room (k->d, TASK_GENERATE)); /* nobody is kept free */
-    give_again (k);
+    kit_give_again (k);
     CHECK (kit_hear (k, 3 - first)->task_count == 4 && kit_out (k, 3 - first) == 4);
     kit_close (k);
 }
@@ -220,24 +173,24 @@ static void only_those_of_both_deaths_are_suspects (void)
     int first, second;
     kit_give (k, 0, 5);
     kit_pass (k);
-    first = who_got (k, 0, &lease);
+    first = kit_who_got (k, 0, &lease);
     second = first == 1 ? 2 : 1;
     roster_set_home (dispatch_roster (k->d), 1, 7, second);
     for (uint32_t i = 1; i <= 3; i++)
         kit_give (k, i, 7);
     kit_pass (k);
     CHECK (kit_out (k, second) == 3);
-    die (k, first);
+    kit_die (k, first);
     roster_set_home (dispatch_roster (k->d), 1, 5, second);
-    give_again (k);
+    kit_give_again (k);
     CHECK (kit_out (k, second) == 4);
-    die (k, second);
+    kit_die (k, second);
     CHECK (k->again_count == 3 && kit_stats (k)->deaths == 2); /* 1, 2, 3 */
-    CHECK (who_got (k, 0, &lease) == 6 - first - second && dispatch_suspects (k->d) == 0);
+    CHECK (kit_who_got (k, 0, &lease) == 6 - first - second && dispatch_suspects (k->d) == 0);
     CHECK (!dispatch_room (k->d, TASK_GENERATE)); /* they wait for the one that runs alone */
     kit_answer (k, 6 - first - second, 0, lease, ESP_OK);
     kit_pass (k);
-    give_again (k);
+    kit_give_again (k);
     CHECK (kit_out (k, 6 - first - second) == 3 && k->result_count == 1);
     kit_close (k);
 }
@@ -249,15 +202,15 @@ static void an_answer_forgets_the_deaths_of_its_task (void)
     int with;
     kit_give (k, 0, 5);
     kit_pass (k);
-    die (k, who_got (k, 0, &lease));
-    give_again (k);
-    with = who_got (k, 0, &lease);
+    kit_die (k, kit_who_got (k, 0, &lease));
+    kit_give_again (k);
+    with = kit_who_got (k, 0, &lease);
     kit_answer (k, with, 0, lease, ESP_OK);
     kit_pass (k);
     k->unwanted[0] = false; /* a task of the same number in another search */
     kit_give (k, 0, 5);
     kit_pass (k);
-    die (k, who_got (k, 0, &lease));
+    kit_die (k, kit_who_got (k, 0, &lease));
     CHECK (k->again_count == 1 && dispatch_suspects (k->d) == 0 && k->result_count == 1);
     kit_close (k);
 }
@@ -270,17 +223,17 @@ static void suspects_run_alone_on_an_idle_worker (void)
     for (uint32_t i = 0; i < 3; i++)
         kit_give (k, i, 0); /* siblings go to one worker, 3 to another */
     kit_pass (k);
-    first = who_got (k, 0, &lease);
+    first = kit_who_got (k, 0, &lease);
     last = first == 1 ? 2 : 1;
     roster_set_home (dispatch_roster (k->d), 1, 9, last);
     kit_give (k, 3, 9);
     kit_pass (k);
-    CHECK (who_got (k, 3, &busy) == last);
-    die (k, first);
+    CHECK (kit_who_got (k, 3, &busy) == last);
+    kit_die (k, first);
     roster_set_home (dispatch_roster (k->d), 1, 0, 6 - first - last);
-    give_again (k);
+    kit_give_again (k);
     CHECK (kit_out (k, 6 - first - last) == 3);
-    die (k, 6 - first - last);
+    kit_die (k, 6 - first - last);
     CHECK (dispatch_suspects (k->d) == 3 &&
            !dispatch_room (k->d, TASK_GENERATE)); /* kept free of new work */
     kit_answer (k, last, 3, busy, ESP_OK);
@@ -303,14 +256,14 @@ static void two_deaths_alone_are_poison_and_deaths_in_company_are_not (void)
 {
     struct kit *k = given_two_deaths_in_company (5, 2);
     uint64_t lease = 0;
-    int with = who_got (k, 0, &lease);
+    int with = kit_who_got (k, 0, &lease);
     CHECK (with != 0);
-    die (k, with); /* the first death alone */
+    kit_die (k, with); /* the first death alone */
     CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
-    for (int i = 0; i < 3 && (with = who_got (k, 0, &lease)) == 0; i++)
+    for (int i = 0; i < 3 && (with = kit_who_got (k, 0, &lease)) == 0; i++)
         kit_pass (k);
     CHECK (with != 0);
-    die (k, with); /* the second */
+    kit_die (k, with); /* the second */
     CHECK (kit_stats (k)->poisoned == 1 && k->result_count == 1);
     CHECK (k->results[0].number == 0 && k->results[0].error == ESP_EPOISONED);
     kit_close (k);
@@ -325,11 +278,11 @@ static void one_death_alone_is_poison_if_it_took_the_last_able_worker (void)
     kit_pass (k);
     kit_give (k, 0, 0);
     kit_pass (k);
-    die (k, who_got (k, 0, &lease));
-    give_again (k);
-    die (k, who_got (k, 0, &lease));
+    kit_die (k, kit_who_got (k, 0, &lease));
+    kit_give_again (k);
+    kit_die (k, kit_who_got (k, 0, &lease));
     CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
-    die (k, who_got (k, 0, &lease));
+    kit_die (k, kit_who_got (k, 0, &lease));
     CHECK (kit_stats (k)->poisoned == 1 && k->result_count == 1 &&
            k->results[0].error == ESP_EPOISONED);
     CHECK (kit_state (k, 4) == WORKER_READY);
@@ -362,16 +315,16 @@ static void a_suspect_that_waited_in_the_frontier_runs_alone_too (void)
     int first, second;
     kit_give (k, 0, 0);
     kit_pass (k);
-    first = who_got (k, 0, &lease);
-    die (k, first);
-    give_again (k);
-    second = who_got (k, 0, &lease);
+    first = kit_who_got (k, 0, &lease);
+    kit_die (k, first);
+    kit_give_again (k);
+    second = kit_who_got (k, 0, &lease);
     for (int i = 0; i < 11; i++) {
         later (k, 10);
         others_speak (k, 0);
     }
     CHECK (k->again_count == 1); /* it waits in the frontier, and its late lease dies: */
-    die (k, second);
+    kit_die (k, second);
     CHECK (k->again_count == 1 && dispatch_suspects (k->d) == 0);
     PASS (dispatch_give (k->d, &k->again[0]));
     kit_give (k, 1, 0);
@@ -388,7 +341,7 @@ static void time_without_an_able_worker_is_counted (void)
     later (k, 5);
     kit_pass (k);
     CHECK (dispatch_stranded_s (k->d, TASK_GENERATE) == 0.0);
-    die (k, 1);
+    kit_die (k, 1);
     later (k, 7);
     kit_pass (k);
     CHECK (dispatch_stranded_s (k->d, TASK_GENERATE) >= 7.0);
@@ -410,16 +363,16 @@ static void a_death_alone_is_no_poison_while_servers_are_out (void)
     kit_pass (k);
     kit_give (k, 0, 0);
     kit_pass (k);
-    die (k, who_got (k, 0, &lease));
-    give_again (k);
-    die (k, who_got (k, 0, &lease));
-    die (k, who_got (k, 0, &lease));
+    kit_die (k, kit_who_got (k, 0, &lease));
+    kit_give_again (k);
+    kit_die (k, kit_who_got (k, 0, &lease));
+    kit_die (k, kit_who_got (k, 0, &lease));
     kit_pass (k);
     CHECK (kit_stats (k)->poisoned == 0 && k->result_count == 0);
     CHECK (dispatch_suspects_of (k->d, TASK_GENERATE) == 1);
     PASS (kit_ready (k, 4, 1, 0));
     kit_pass (k);
-    CHECK (who_got (k, 0, &lease) == 4);
+    CHECK (kit_who_got (k, 0, &lease) == 4);
     kit_close (k);
 }
 
