@@ -114,7 +114,7 @@ FAULTS = [
     ("a peer that is not there any more is answered", "worker/engine/external_peer.c",
      "if (m->session != p->session)", "if (m->session > p->session)", [unit("worker/engine/engine_external")]),
     ("no task of a peer is ever poisonous", "worker/engine/engine_external_asks.c",
-     "(counts && a->alone)", "(counts && false)", [unit("worker/engine/engine_external")]),
+     "(counts && a->alone)", "(counts && false)", [unit("worker/engine/engine_external_lost")]),
     ("scores are counted from the first step", "worker/engine/external_message.c",
      "count == asked->steps ? asked->from : 0", "count == asked->steps ? 0 : asked->from", [unit("worker/engine/engine_external")]),
     ("a program outlives its worker", "worker/engine/external_process.c",
