@@ -247,7 +247,7 @@ static esp_err go_on (search *s)
         return s->grading == 0 ? finish (s) : ESP_OK;
     if ((err = deliver_joins (s)) != ESP_OK)
         return err;
-    return s->finish_asked || idle (s) ? start_grading (s) : ESP_OK;
+    return s->finish_asked || idle (s) ? start_grading (s) : ask_early (s);
 }
 
 static esp_err cut_grading (search *s)
@@ -313,22 +313,30 @@ static esp_err apply_stop (search *s)
     return start_grading (s);
 }
 
+static void prune_join (search *s, join *j, node_ref top)
+{
+    for (size_t i = 0; i < j->count; i++) {
+        bool was_done = j->asks[i].stage == STAGE_DONE; /* and not delivered yet */
+        node_ref r = j->asks[i].got.node;
+        while (r != top && r != NODE_ROOT && r != NODE_NONE)
+            r = tree_node (s->tree, r)->parent;
+        if (r != top)
+            continue;
+        cancel_ask (s, j, i, true);
+        if (!was_done)
+            ask_done (s, j, i);
+    }
+}
+
 /* The tree part of a prune: mark everything below and cancel what is out there. */
 static void prune_below (search *s, node_ref top)
 {
     for (uint32_t l = 0; l < s->lane_count; l++)
-        for (join *j = s->lanes[l].first; j; j = j->next)
-            for (size_t i = 0; i < j->count; i++) {
-                node_ref r = j->asks[i].got.node;
-                while (r != top && r != NODE_ROOT && r != NODE_NONE)
-                    r = tree_node (s->tree, r)->parent;
-                if (r == top) {
-                    bool was_done = j->asks[i].stage == STAGE_DONE; /* and not delivered yet */
-                    cancel_ask (s, j, i, true);
-                    if (!was_done)
-                        ask_done (s, j, i);
-                }
-            }
+        for (join *j = s->lanes[l].first; j; j = j->next) {
+            prune_join (s, j, top);
+            for (join *e = j->early; e; e = e->next)
+                prune_join (s, e, top);
+        }
     search_mark (s, top, MARK_PRUNED, "pruned by an observer");
 }
 

@@ -134,7 +134,7 @@ size_t search_affordable (const search *s, uint32_t lane_index, const ask *asks,
     return low;
 }
 
-static esp_err plant_child (search *s, ask_state *a)
+esp_err plant_child (search *s, ask_state *a)
 {
     const node *n;
     esp_err err;
@@ -184,6 +184,15 @@ static join *new_join (search *s, uint32_t lane_index, const ask *asks, size_t n
     return j;
 }
 
+join *new_early (search *s, uint32_t lane_index, const ask *asks, size_t n)
+{
+    budget held;
+    join *j = new_join (s, lane_index, asks, n, &held);
+    for (size_t i = 0; j && i < n; i++)
+        j->asks[i].held = (budget){0, 0, 0, 0};
+    return j;
+}
+
 esp_err search_join (search *s, uint32_t lane_index, const ask *asks, size_t n, join_id *out)
 {
     struct lane *l = &s->lanes[lane_index];
@@ -204,9 +213,10 @@ esp_err search_join (search *s, uint32_t lane_index, const ask *asks, size_t n, 
     if (out)
         *out = j->id;
     for (size_t i = 0; i < n && err == ESP_OK; i++)
-        err = plant_child (s, &j->asks[i]);
+        if (!take_early (s, j, i))
+            err = plant_child (s, &j->asks[i]);
     for (size_t i = 0; i < n && err == ESP_OK; i++)
-        if (j->asks[i].stage != STAGE_DONE)
+        if (j->asks[i].task_count == 0 && j->asks[i].stage != STAGE_DONE)
             err = plan_ask (s, j, i);
     return err;
 }
@@ -317,6 +327,7 @@ static esp_err hand_over (search *s, join *j)
         err = s->setup->strategy->joined (s, s->me, j->id, items, j->count);
         s->handing = NULL;
     }
+    drop_early (s, j, true);
     esp_free (items);
     esp_free (j);
     return err;
@@ -378,6 +389,7 @@ void cancel_all (search *s, bool forget)
             for (size_t i = 0; i < j->count; i++)
                 if (forget || j->asks[i].stage != STAGE_DONE)
                     cancel_ask (s, j, i, forget);
+            drop_early (s, j, forget);
             settle_join (s, j);
         }
     free_joins (s);
@@ -388,6 +400,10 @@ void free_joins (search *s)
     for (uint32_t l = 0; l < s->lane_count; l++) {
         for (join *j = s->lanes[l].first, *next; j; j = next) {
             next = j->next;
+            for (join *e = j->early, *after; e; e = after) {
+                after = e->next;
+                esp_free (e);
+            }
             esp_free (j);
         }
         s->lanes[l].first = s->lanes[l].last = NULL;

@@ -226,15 +226,23 @@ budget search_used (const search *s)
     return sum;
 }
 
+static void add_asked (const search *s, const join *j, budget *sum)
+{
+    for (size_t i = 0; i < j->count; i++) {
+        budget asked = charge_of_ask (s, &j->asks[i]);
+        *sum = budget_sum (sum, &asked);
+    }
+}
+
 budget search_asked (const search *s)
 {
     budget sum = search_used (s);
     for (uint32_t l = 0; l < s->lane_count; l++)
-        for (const join *j = s->lanes[l].first; j; j = j->next)
-            for (size_t i = 0; i < j->count; i++) {
-                budget asked = charge_of_ask (s, &j->asks[i]);
-                sum = budget_sum (&sum, &asked);
-            }
+        for (const join *j = s->lanes[l].first; j; j = j->next) {
+            add_asked (s, j, &sum);
+            for (const join *e = j->early; e; e = e->next)
+                add_asked (s, e, &sum);
+        }
     return sum;
 }
 
@@ -309,23 +317,30 @@ enum {
     CHECKED_NODES = 2000
 }; /* larger trees are walked at the end only: the walk is O(nodes) after every input */
 
+static void check_join (const join *j, size_t *tasks, budget *held)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        const ask_state *a = &j->asks[i];
+        *held = budget_sum (held, &a->held);
+        done += a->stage == STAGE_DONE;
+        if (a->stage == STAGE_JUDGE)
+            *tasks += (size_t)a->readings_left + a->verdict_out;
+        else
+            *tasks += a->stage != STAGE_DONE;
+    }
+    assert (done == j->done);
+}
+
 static void check_lane (const struct lane *l, size_t *tasks)
 {
     budget held = {0, 0, 0, 0};
     size_t open = 0;
     for (const join *j = l->first; j; j = j->next) {
-        size_t done = 0;
         open++;
-        for (size_t i = 0; i < j->count; i++) {
-            const ask_state *a = &j->asks[i];
-            held = budget_sum (&held, &a->held);
-            done += a->stage == STAGE_DONE;
-            if (a->stage == STAGE_JUDGE)
-                *tasks += (size_t)a->readings_left + a->verdict_out;
-            else
-                *tasks += a->stage != STAGE_DONE;
-        }
-        assert (done == j->done);
+        check_join (j, tasks, &held);
+        for (const join *e = j->early; e; e = e->next)
+            check_join (e, tasks, &held);
     }
     assert (open == l->open);
     assert (memcmp (&held, &l->account.held, sizeof (held)) == 0);

@@ -6,6 +6,7 @@
  *
  *   search.c         life, inputs, the end of a problem
  *   search_join.c    joins: reserve, complete, deliver in order
+ *   search_early.c   what certainly follows from a join that is not complete
  *   search_plan.c    asks -> tasks
  *   search_take.c    what a result or a cancellation does to its ask
  *   search_look.c    what strategies and others may ask about
@@ -39,7 +40,9 @@ typedef struct join {
     size_t count, done; /* asks; those in STAGE_DONE */
     size_t checked;     /* items that enough() has seen */
     bool dropped;
-    struct join *next; /* in the lane's queue, in the order opened */
+    size_t looked;      /* done when sure() was asked last */
+    struct join *early; /* owned: asks that follow for certain, for the next join; a list */
+    struct join *next;  /* in the lane's queue, in the order opened; in a list of early ones */
     ask_state asks[];
 } join;
 
@@ -138,6 +141,16 @@ void cancel_all (search *s, bool forget);
 esp_err
 settle_error (search *s,
               esp_err err); /* what a strategy handed back: only ESP_ENOMEM goes on upwards */
+
+ESP_MUST_CHECK esp_err plant_child (search *s, ask_state *a);
+/* Asks that belong to no join yet and hold nothing; NULL: out of memory. */
+join *new_early (search *s, uint32_t lane_index, const ask *asks, size_t n);
+
+/* search_early.c */
+ESP_MUST_CHECK esp_err ask_early (search *s); /* call when nothing can be delivered */
+/* Does an early ask of the join that is handed over stand for this one?  Then it is this one now. */
+bool take_early (search *s, join *j, size_t index);
+void drop_early (search *s, join *j, bool forget); /* what nobody took over; as cancel_ask */
 
 /* search.c */
 ESP_MUST_CHECK esp_err emit_event (search *s, event e);

@@ -60,7 +60,7 @@ typedef struct item { /* what became of one ask */
     bool failed; /* a permanent error: no text (or no score); counts as asked */
     bool
         dropped; /* cancelled by enough(), search_drop or prune: holds nothing, is charged in full */
-    bool missing; /* speculation only: not known yet */
+    bool missing; /* sure() and speculation only: not known yet */
 } item;
 
 typedef struct node_value { /* what the strategy thinks of a node: labels, watch, samples */
@@ -103,6 +103,10 @@ typedef struct strategy {
      * items).  NULL = no speculation.  Returns how many asks there are; writes at most max. */
     size_t (*select) (const search *s, void *me_copy, const item *items, size_t n, ask *asks,
                       size_t max);
+    /* Pure: asks that joined() will make for these items whatever the missing ones bring.  *most = as many as it can make at all.  Asked
+     * as items come; NULL = nothing is certain before the last.  Returns how many asks there are; writes at most max. */
+    size_t (*sure) (const search *s, const void *me, const item *items, size_t n, ask *asks,
+                    size_t max, size_t *most);
     /* Candidates in the algorithm's order (a node may stand more than once); returns how many there are, writes at most max. */
     size_t (*answers) (const search *s, const void *me, node_ref *out, size_t max);
     bool (*value) (const search *s, const void *me, node_ref n, node_value *out);

@@ -98,6 +98,19 @@ esp_err path_text_hash (const search *s, node_ref ref, uint64_t *out)
     return err;
 }
 
+size_t path_text_bytes (const search *s, node_ref ref)
+{
+    size_t sum = 0;
+    while (ref != NODE_ROOT && ref != NODE_NONE) {
+        const node *n = search_node (s, ref);
+        sum += n->text_len;
+        if (n->draft)
+            break;
+        ref = n->parent;
+    }
+    return sum;
+}
+
 esp_err array_room (search *s, void *array, uint32_t count, uint32_t *cap, size_t bytes)
 {
     uint32_t more = *cap ? 2 * *cap : 16;

@@ -27,6 +27,9 @@ void order_ascending (const double *values, size_t n, uint32_t *order);
  * Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err path_text_hash (const search *s, node_ref ref, uint64_t *out);
 
+/* Bytes of that text. */
+size_t path_text_bytes (const search *s, node_ref ref);
+
 /* Room for one more record in a growing array in the problem's arena: *array (a pointer) holds count records.  It
  * doubles from 16; old blocks stay in the arena until the problem ends.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err array_room (search *s, void *array, uint32_t count, uint32_t *cap,
