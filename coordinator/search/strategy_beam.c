@@ -16,24 +16,9 @@
 #include <stddef.h>
 #include <string.h>
 #include "coordinator/search/strategies.h"
+#include "coordinator/search/strategy_beam.h"
 #include "coordinator/search/strategy_help.h"
 #include "proto/base/alloc.h"
-
-enum beam_rule { RULE_TILED, RULE_FIXED, RULE_HEAP };
-
-typedef struct beam_options {
-    int64_t keep, expand;
-    int64_t width; /* 0 = keep x expand; search-and-learn allows n that keep does not divide */
-    int rule;
-    bool filter_duplicates, sort_completed;
-} beam_options;
-
-typedef struct beam {
-    node_list done;     /* finished branches in the order they ended */
-    node_list frontier; /* fixed: all candidates; heap: the nodes that were expanded, best first */
-    uint32_t level;
-    uint32_t places; /* heap: beam_size less the finished ones */
-} beam;
 
 static const esp_option beam_rows[] = {
     {"keep", ESP_OPT_INT, offsetof (beam_options, keep), "4", 1, 65536, NULL, "branches",
@@ -73,20 +58,22 @@ static esp_err beam_suits (const void *options, const strategy_means *has, esp_e
     return needs_level (o->rule == RULE_TILED ? o->width : o->keep * o->expand, has, error);
 }
 
-static const beam_options *options_of (const search *s)
+const beam_options *beam_options_of (const search *s)
 {
     return search_strategy_options (s);
 }
 
-static bool last_level (const search *s, const beam *me)
+bool beam_last_level (const search *s, const beam *me)
 {
-    return options_of (s)->rule == RULE_TILED && me->level + 1 >= search_max_steps (s);
+    return beam_options_of (s)->rule == RULE_TILED && me->level + 1 >= search_max_steps (s);
 }
 
-static ask step_from (const search *s, const beam *me, node_ref from, uint64_t tag)
+ask beam_step (const search *s, const beam *me, node_ref from, uint64_t tag)
 {
-    return (ask){
-        .from = from, .mode = last_level (s, me) ? ASK_TO_END : ASK_STEP, .scores = 1, .tag = tag};
+    return (ask){.from = from,
+                 .mode = beam_last_level (s, me) ? ASK_TO_END : ASK_STEP,
+                 .scores = 1,
+                 .tag = tag};
 }
 
 /* ---- tiled ---- */
@@ -94,7 +81,7 @@ static ask step_from (const search *s, const beam *me, node_ref from, uint64_t t
 /* keep_it[i]: item i is expanded next.  Returns how many are. */
 static esp_err cut_tiled (const search *s, const item *items, size_t n, bool *keep_it, size_t *kept)
 {
-    const beam_options *o = options_of (s);
+    const beam_options *o = beam_options_of (s);
     double *scores = esp_reallocarray (NULL, n, sizeof (*scores));
     uint64_t *texts = esp_reallocarray (NULL, n, sizeof (*texts));
     uint32_t *live = esp_reallocarray (NULL, n, sizeof (*live)),
@@ -132,10 +119,10 @@ static esp_err cut_tiled (const search *s, const item *items, size_t n, bool *ke
 static size_t tile_asks (const search *s, const beam *me, const item *items, size_t n,
                          const bool *keep_it, ask *asks, size_t max)
 {
-    size_t wanted = (size_t)options_of (s)->width, count = 0, kept = 0;
+    size_t wanted = (size_t)beam_options_of (s)->width, count = 0, kept = 0;
     for (size_t i = 0; i < n; i++)
         if (keep_it[i] && kept++ < max)
-            asks[count++] = step_from (s, me, items[i].node, i);
+            asks[count++] = beam_step (s, me, items[i].node, i);
     if (kept == 0)
         return 0;
     if (kept > wanted)
@@ -145,78 +132,9 @@ static size_t tile_asks (const search *s, const beam *me, const item *items, siz
     return wanted;
 }
 
-/* What is known of a level that is not complete; blocked: a missing branch before it may have the same text. */
-struct level {
-    double *scores;
-    size_t *bytes; /* of the whole text */
-    uint32_t *live, *order;
-    bool *blocked;
-    size_t count, missing;
-};
-
-/* Texts of different lengths differ: few are hashed. */
-static bool has_twin (const search *s, const item *items, const struct level *k)
-{
-    uint64_t mine, other;
-    for (size_t t = 0; t < k->count; t++)
-        if (k->bytes[t] == k->bytes[k->count] &&
-            (path_text_hash (s, items[k->live[t]].node, &other) != ESP_OK ||
-             path_text_hash (s, items[k->live[k->count]].node, &mine) != ESP_OK || mine == other))
-            return true;
-    return false;
-}
-
-static void know_level (const search *s, const item *items, size_t n, struct level *k)
-{
-    bool filter = options_of (s)->filter_duplicates, unknown = false;
-    for (size_t i = 0; i < n; i++) {
-        k->missing += items[i].missing;
-        unknown = unknown || (items[i].missing && !items[i].generated);
-        if (!item_open (s, &items[i]))
-            continue;
-        k->live[k->count] = (uint32_t)i;
-        k->bytes[k->count] = path_text_bytes (s, items[i].node);
-        if (filter && has_twin (s, items, k))
-            continue;
-        k->scores[k->count] = items[i].missing ? 0.0 / 0.0 : items[i].score;
-        k->blocked[k->count++] = filter && unknown;
-    }
-}
-
-/* A survivor for certain: even if all missing ones came before it. */
-static size_t sure_tiled (const search *s, const beam *me, const item *items, size_t n, ask *asks,
-                          size_t max, size_t *most)
-{
-    const beam_options *o = options_of (s);
-    size_t count = 0, keep = (size_t)o->keep, copies = (size_t)(o->width / o->keep);
-    beam next = {.level = me->level + 1};
-    struct level k = {.scores = esp_reallocarray (NULL, n, sizeof (double)),
-                      .bytes = esp_reallocarray (NULL, n, sizeof (size_t)),
-                      .live = esp_reallocarray (NULL, n, sizeof (uint32_t)),
-                      .order = esp_reallocarray (NULL, n, sizeof (uint32_t)),
-                      .blocked = esp_reallocarray (NULL, n, sizeof (bool))};
-    *most = (size_t)o->width;
-    if (k.scores && k.bytes && k.live && k.order && k.blocked && !last_level (s, me)) {
-        know_level (s, items, n, &k);
-        order_ascending (k.scores, k.count, k.order);
-        for (size_t r = 0; r < k.count && r + k.missing < keep; r++) { /* the best first */
-            uint32_t i = k.order[k.count - 1 - r];
-            for (size_t c = 0; c < copies && !k.blocked[i] && k.scores[i] == k.scores[i]; c++)
-                if (count++ < max)
-                    asks[count - 1] = step_from (s, &next, items[k.live[i]].node, k.live[i]);
-        }
-    }
-    esp_free (k.scores);
-    esp_free (k.bytes);
-    esp_free (k.live);
-    esp_free (k.order);
-    esp_free (k.blocked);
-    return count;
-}
-
 /* ---- fixed ---- */
 
-static bool fixed_ended (const search *s, node_ref ref)
+bool beam_fixed_ended (const search *s, node_ref ref)
 {
     const node *n = search_node (s, ref);
     return node_ended (n) ||
@@ -224,13 +142,13 @@ static bool fixed_ended (const search *s, node_ref ref)
 }
 
 /* The candidates after this level, before the cut: finished ones stay where they are. */
-static size_t fixed_candidates (const search *s, const beam *me, const item *items, size_t n,
-                                node_ref *out, double *scores)
+size_t beam_fixed_candidates (const search *s, const beam *me, const item *items, size_t n,
+                              node_ref *out, double *scores)
 {
     size_t next = 0;
     for (uint32_t i = 0; i < me->frontier.count; i++) {
         node_ref ref = me->frontier.at[i];
-        if (!fixed_ended (s, ref)) {
+        if (!beam_fixed_ended (s, ref)) {
             bool there = next < n && !items[next].dropped && !items[next].failed;
             ref = there ? items[next].node : NODE_NONE; /* NONE: failed or not paid for */
             next++;
@@ -239,52 +157,6 @@ static size_t fixed_candidates (const search *s, const beam *me, const item *ite
         scores[i] = ref == NODE_NONE ? -1.0 / 0.0 : search_node (s, ref)->score;
     }
     return me->frontier.count;
-}
-
-/* The same list before all items came: refs and scores of what is known, NaN else; at[i]: the item at place i.  Returns how many are missing. */
-static size_t fixed_known (const search *s, const beam *me, const item *items, size_t n,
-                           node_ref *refs, double *scores, size_t *at)
-{
-    size_t missing = 0, next = 0;
-    fixed_candidates (s, me, items, n, refs, scores);
-    for (uint32_t i = 0; i < me->frontier.count; i++) {
-        at[i] = next;
-        if (fixed_ended (s, me->frontier.at[i]))
-            continue;
-        if (next < n && items[next].missing) {
-            missing++;
-            scores[i] = 0.0 / 0.0;
-        }
-        next++;
-    }
-    return missing;
-}
-
-/* A known candidate stays when it would even if all missing ones came before it. */
-static size_t sure_fixed (const search *s, const beam *me, const item *items, size_t n, ask *asks,
-                          size_t max, size_t *most)
-{
-    const beam_options *o = options_of (s);
-    size_t have = me->frontier.count, keep = (size_t)o->keep, count = 0, missing;
-    beam next = {.level = me->level + 1};
-    node_ref *refs = esp_reallocarray (NULL, have, sizeof (*refs));
-    double *scores = esp_reallocarray (NULL, have, sizeof (*scores));
-    uint32_t *order = esp_reallocarray (NULL, have, sizeof (*order));
-    size_t *at = esp_reallocarray (NULL, have, sizeof (*at));
-    *most = (have < keep ? have : keep) * (size_t)o->expand;
-    if (refs && scores && order && at &&
-        (missing = fixed_known (s, me, items, n, refs, scores, at)) < keep) {
-        order_descending (scores, have, order);
-        for (size_t r = 0; r < have && r + missing < keep && scores[order[r]] > -1.0 / 0.0; r++)
-            for (int64_t copy = 0; copy < o->expand && !fixed_ended (s, refs[order[r]]); copy++)
-                if (count++ < max)
-                    asks[count - 1] = step_from (s, &next, refs[order[r]], at[order[r]]);
-    }
-    esp_free (refs);
-    esp_free (scores);
-    esp_free (order);
-    esp_free (at);
-    return count;
 }
 
 /* ---- heap ---- */
@@ -358,12 +230,12 @@ static esp_err heap_turn (search *s, beam *me)
 
 static size_t heap_asks (const search *s, const beam *me, ask *asks, size_t max)
 {
-    const beam_options *o = options_of (s);
+    const beam_options *o = beam_options_of (s);
     size_t count = 0;
     for (uint32_t f = 0; f < me->frontier.count; f++)
         for (int64_t c = 0; c < o->expand && !heap_ended (s, me->frontier.at[f]); c++, count++)
             if (count < max)
-                asks[count] = step_from (s, me, me->frontier.at[f], f);
+                asks[count] = beam_step (s, me, me->frontier.at[f], f);
     return count;
 }
 
@@ -376,7 +248,8 @@ beam_select (const search *s, void *me_copy, const item *items, size_t n, ask *a
     beam *me = me_copy;
     bool *keep_it;
     size_t kept, count = 0;
-    if (options_of (s)->rule != RULE_TILED || !(keep_it = esp_calloc (n + 1, sizeof (*keep_it))))
+    if (beam_options_of (s)->rule != RULE_TILED ||
+        !(keep_it = esp_calloc (n + 1, sizeof (*keep_it))))
         return 0;
     if (cut_tiled (s, items, n, keep_it, &kept) == ESP_OK) {
         me->level++;
@@ -384,26 +257,6 @@ beam_select (const search *s, void *me_copy, const item *items, size_t n, ask *a
     }
     esp_free (keep_it);
     return count;
-}
-
-static size_t beam_sure (const search *s, const void *state, const item *items, size_t n, ask *asks,
-                         size_t max, size_t *most)
-{
-    const beam *me = state;
-    size_t missing = 0;
-    for (size_t i = 0; i < n; i++)
-        missing += items[i].missing;
-    if (missing >= (size_t)options_of (s)->keep)
-        return 0;
-    switch ((enum beam_rule)options_of (s)->rule) {
-    case RULE_TILED:
-        return sure_tiled (s, me, items, n, asks, max, most);
-    case RULE_FIXED:
-        return sure_fixed (s, me, items, n, asks, max, most);
-    case RULE_HEAP:
-        break; /* finished ones narrow the beam: nothing is certain before the last */
-    }
-    return 0;
 }
 
 static esp_err ask_level (search *s, beam *me, const ask *asks, size_t count)
@@ -418,14 +271,14 @@ static esp_err ask_level (search *s, beam *me, const ask *asks, size_t count)
 
 static esp_err tiled_joined (search *s, beam *me, const item *items, size_t n)
 {
-    size_t kept = 0, count = 0, width = (size_t)options_of (s)->width;
+    size_t kept = 0, count = 0, width = (size_t)beam_options_of (s)->width;
     bool *keep_it = esp_calloc (n, sizeof (*keep_it));
     ask *asks = esp_calloc (width, sizeof (*asks));
     esp_err err = keep_it && asks ? ESP_OK : ESP_ENOMEM;
     for (size_t i = 0; i < n && err == ESP_OK; i++)
         if (item_ended (s, &items[i]))
             err = node_list_add (s, &me->done, items[i].node);
-    if (err == ESP_OK && !last_level (s, me))
+    if (err == ESP_OK && !beam_last_level (s, me))
         err = cut_tiled (s, items, n, keep_it, &kept);
     if (err == ESP_OK) {
         for (size_t i = 0; i < n; i++)
@@ -449,8 +302,8 @@ static esp_err ask_fixed (search *s, beam *me)
     if (!asks)
         return ESP_ENOMEM;
     for (uint32_t i = 0; i < me->frontier.count; i++)
-        if (!fixed_ended (s, me->frontier.at[i]))
-            asks[count++] = step_from (s, me, me->frontier.at[i], i);
+        if (!beam_fixed_ended (s, me->frontier.at[i]))
+            asks[count++] = beam_step (s, me, me->frontier.at[i], i);
     err = ask_level (s, me, asks, count);
     esp_free (asks);
     return err;
@@ -458,7 +311,7 @@ static esp_err ask_fixed (search *s, beam *me)
 
 static esp_err fixed_joined (search *s, beam *me, const item *items, size_t n)
 {
-    const beam_options *o = options_of (s);
+    const beam_options *o = beam_options_of (s);
     uint32_t have = me->frontier.count;
     node_ref *refs = esp_reallocarray (NULL, have, sizeof (*refs));
     double *scores = esp_reallocarray (NULL, have, sizeof (*scores));
@@ -466,14 +319,14 @@ static esp_err fixed_joined (search *s, beam *me, const item *items, size_t n)
     node_list next = {0};
     esp_err err = refs && scores && order ? ESP_OK : ESP_ENOMEM;
     if (err == ESP_OK) {
-        fixed_candidates (s, me, items, n, refs, scores);
+        beam_fixed_candidates (s, me, items, n, refs, scores);
         order_descending (scores, have, order);
         for (int64_t copy = 0; copy < o->expand && err == ESP_OK; copy++)
             for (uint32_t i = 0; i < have && i < o->keep && err == ESP_OK; i++)
                 if (refs[order[i]] != NODE_NONE)
                     err = node_list_add (s, &next, refs[order[i]]);
         for (uint32_t i = 0; i < have; i++)
-            if (refs[order[i]] != NODE_NONE && !fixed_ended (s, refs[order[i]]))
+            if (refs[order[i]] != NODE_NONE && !beam_fixed_ended (s, refs[order[i]]))
                 search_mark (s, refs[order[i]], i < o->keep ? MARK_KEPT : MARK_PRUNED,
                              i < o->keep ? "among the best" : "below the cut");
         me->frontier = next;
@@ -519,7 +372,7 @@ static esp_err heap_joined (search *s, beam *me, const item *items, size_t n)
 static esp_err beam_open (search *s, void *state)
 {
     beam *me = state;
-    const beam_options *o = options_of (s);
+    const beam_options *o = beam_options_of (s);
     esp_err err = ESP_OK;
     me->places = (uint32_t)o->keep;
     if (o->rule == RULE_HEAP) {
@@ -535,7 +388,7 @@ static esp_err beam_joined (search *s, void *state, join_id id, const item *item
 {
     beam *me = state;
     (void)id;
-    switch ((enum beam_rule)options_of (s)->rule) {
+    switch ((enum beam_rule)beam_options_of (s)->rule) {
     case RULE_TILED:
         return tiled_joined (s, me, items, n);
     case RULE_FIXED:
@@ -548,7 +401,7 @@ static esp_err beam_joined (search *s, void *state, join_id id, const item *item
 
 static size_t tiled_answers (const search *s, const beam *me, node_ref *out, size_t max)
 {
-    const beam_options *o = options_of (s);
+    const beam_options *o = beam_options_of (s);
     size_t all = me->done.count, n = all < (size_t)o->width ? all : (size_t)o->width;
     double *scores;
     uint32_t *order;
@@ -576,12 +429,13 @@ static size_t beam_answers (const search *s, const void *state, node_ref *out, s
 {
     const beam *me = state;
     size_t count = 0;
-    if (options_of (s)->rule == RULE_TILED)
+    if (beam_options_of (s)->rule == RULE_TILED)
         return tiled_answers (s, me, out, max);
-    if (options_of (s)->rule == RULE_HEAP)
+    if (beam_options_of (s)->rule == RULE_HEAP)
         return node_list_copy (&me->done, out, max);
     for (uint32_t i = 0; i < me->frontier.count; i++)
-        if (me->frontier.at[i] != NODE_ROOT && fixed_ended (s, me->frontier.at[i]) && count++ < max)
+        if (me->frontier.at[i] != NODE_ROOT && beam_fixed_ended (s, me->frontier.at[i]) &&
+            count++ < max)
             out[count - 1] = me->frontier.at[i];
     return count;
 }
