@@ -109,8 +109,6 @@ FAULTS = [
      "r + missing < keep", "r + missing < keep + 1", [unit("coordinator/search/search_early")]),
     ("a branch that a missing one may equal goes on", "coordinator/search/strategy_beam_sure.c",
      "= filter && unknown", "= filter && false", [unit("coordinator/search/search_early")]),
-    ("what begins early is forgotten", "coordinator/search/search_early.c",
-     "if (found)\n        move_ask", "if (false)\n        move_ask", [unit("coordinator/search/search_early")]),
     ("virtual loss is kept", "coordinator/search/strategy_mcts.c",
      "add_flying (s, me, parent, -1);", "add_flying (s, me, parent, 0);", [unit("coordinator/search/strategy_mcts"), SIM]),
     ("a wrong chain passes", "worker/verifier/verifier_puzzle.c",
