@@ -19,17 +19,15 @@
 #include "proto/base/alloc.h"
 
 enum {
-    LARGEST =
-        1024, /* asks of a join; larger ones keep all slots busy anyhow, and would cost time here */
-    SMALL =
-        256 /* up to here every item is a reason to look; else when half of the missing ones came */
+    LARGEST = 1024, /* asks of a join; larger ones keep all slots busy anyhow, and would cost time */
+    FEW = 64        /* asks that need no memory of their own */
 };
 
+/* When a quarter of the missing ones came since the last look: a look sorts all that is known. */
 static bool is_worth_a_look (const join *j)
 {
     size_t missing = j->count - j->done, before = j->count - j->looked;
-    return j->count <= LARGEST && j->done > 0 && missing > 0 &&
-           (j->count <= SMALL ? missing < before : 2 * missing <= before);
+    return j->count <= LARGEST && j->done > 0 && missing > 0 && 4 * missing <= 3 * before;
 }
 
 static bool may_be_early (const lane *l)
@@ -72,32 +70,44 @@ static size_t begun (const join *j)
     return n;
 }
 
+/* Plan those of the sure asks that are not begun. */
+static esp_err begin_fresh (search *s, join *j, ask *asks, size_t count)
+{
+    size_t fresh = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!is_begun (j, asks[i].from))
+            asks[fresh++] = asks[i];
+    return fresh > 0 ? begin_early (s, j, asks, fresh) : ESP_OK;
+}
+
 /* items: of the whole join. */
 static esp_err look_at_items (search *s, join *j, const item *items)
 {
     const strategy *how = s->setup->strategy;
-    size_t most = 0, fresh = 0, count = how->sure (s, s->me, items, j->count, NULL, 0, &most);
-    ask *asks;
-    esp_err err = ESP_OK;
+    ask few[FEW] = {{.from = NODE_ROOT}}, *asks = few;
+    size_t most = 0, count = how->sure (s, s->me, items, j->count, few, FEW, &most);
+    esp_err err;
     if (count <= begun (j) || most > account_left (&s->lanes[j->lane].account).generations)
         return ESP_OK;
-    if (!(asks = esp_calloc (count, sizeof (*asks))))
-        return ESP_OK; /* nothing begins early */
-    how->sure (s, s->me, items, j->count, asks, count, &most);
-    for (size_t i = 0; i < count; i++)
-        if (!is_begun (j, asks[i].from))
-            asks[fresh++] = asks[i];
-    if (fresh > 0)
-        err = begin_early (s, j, asks, fresh);
-    esp_free (asks);
+    if (count > FEW) {
+        if (!(asks = esp_calloc (count, sizeof (*asks))))
+            return ESP_OK; /* nothing begins early */
+        how->sure (s, s->me, items, j->count, asks, count, &most);
+    }
+    err = begin_fresh (s, j, asks, count);
+    if (asks != few)
+        esp_free (asks);
     return err;
 }
 
 static esp_err look_at_join (search *s, join *j)
 {
-    item *items = esp_reallocarray (NULL, j->count, sizeof (*items));
+    item *items;
     esp_err err = ESP_OK;
     j->looked = j->done;
+    if (s->setup->strategy->sure (s, s->me, NULL, j->count - j->done, NULL, 0, NULL) == 0)
+        return ESP_OK;
+    items = esp_reallocarray (NULL, j->count, sizeof (*items));
     for (size_t i = 0; items && i < j->count; i++) {
         items[i] = j->asks[i].got;
         items[i].missing = j->asks[i].stage != STAGE_DONE;

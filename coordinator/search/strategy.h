@@ -104,7 +104,8 @@ typedef struct strategy {
     size_t (*select) (const search *s, void *me_copy, const item *items, size_t n, ask *asks,
                       size_t max);
     /* Pure: asks that joined() will make for these items whatever the missing ones bring.  *most = as many as it can make at all.  Asked
-     * as items come; NULL = nothing is certain before the last.  Returns how many asks there are; writes at most max. */
+     * as items come; NULL = nothing is certain before the last.  Returns how many asks there are; writes at most max.
+     * items == NULL: n items are missing; 0 = then nothing is certain, whatever the others are. */
     size_t (*sure) (const search *s, const void *me, const item *items, size_t n, ask *asks,
                     size_t max, size_t *most);
     /* Candidates in the algorithm's order (a node may stand more than once); returns how many there are, writes at most max. */

@@ -129,11 +129,8 @@ size_t beam_sure (const search *s, const void *state, const item *items, size_t 
                   size_t max, size_t *most)
 {
     const beam *me = state;
-    size_t missing = 0;
-    for (size_t i = 0; i < n; i++)
-        missing += items[i].missing;
-    if (missing >= (size_t)beam_options_of (s)->keep)
-        return 0;
+    if (!items)
+        return n < (size_t)beam_options_of (s)->keep;
     switch ((enum beam_rule)beam_options_of (s)->rule) {
     case RULE_TILED:
         return sure_tiled (s, me, items, n, asks, max, most);

@@ -445,11 +445,19 @@ void generator_send (generator *g, struct sample **samples, uint32_t n)
 {
     step_plan plan = {.most_tokens = UINT32_MAX};
     struct request *r;
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < n;
-         i++) { /* siblings stand at the same place, so they have the same plan */
-        if (samples[i]->piece == 0)
-            look_back (samples[i]);
+    uint32_t left = 0, think_tokens;
+    bool thinking;
+    if (samples[0]->piece == 0)
+        look_back (samples[0]);
+    thinking =
+        samples[0]
+            ->began_thinking; /* siblings stand at the same place, so they have the same plan */
+    think_tokens = samples[0]->think_tokens;
+    for (uint32_t i = 0; i < n; i++) {
+        if (samples[i]->piece == 0) {
+            samples[i]->thinking = samples[i]->began_thinking = thinking;
+            samples[i]->think_tokens = think_tokens;
+        }
         if (plan_piece (samples[i], &plan))
             samples[left++] = samples[i];
     }

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "proto/base/alloc.h"
@@ -37,7 +38,9 @@ struct http {
     http_request *live, *news, *finished, *idle; /* owned; I1 */
     size_t in_flight;
     uint64_t curl_due_ns, next_check_ns, due_ns; /* I3, I4 */
-    esp_buf given;                               /* what a chunk callback looks at */
+    int bell; /* eventfd: readable while there is something to do now */
+    bool rung;
+    esp_buf given; /* what a chunk callback looks at */
     bool polling;
 };
 
@@ -94,17 +97,28 @@ void http_enter_phase (http_request *r, enum http_phase phase)
         r->pool->next_check_ns = at;
 }
 
+/* Make the descriptor readable now: cheaper than a timer that fires at once. */
+static void ring (http *h)
+{
+    uint64_t one = 1;
+    if (!h->rung && write (h->bell, &one, sizeof (one)) == sizeof (one))
+        h->rung = true;
+}
+
 /* Make the descriptor readable at the next moment that matters; a vain wake is cheaper than a timer set often. */
 static void arm (http *h)
 {
     uint64_t due = h->curl_due_ns < h->next_check_ns ? h->curl_due_ns : h->next_check_ns, now, wait;
     struct itimerspec at = {.it_value = {0}};
     if (h->finished || h->news)
-        due = 0;
-    if (due >= h->due_ns)
+        ring (h); /* the timer is set when that is done */
+    if (h->finished || h->news || due >= h->due_ns)
         return;
-    now = esp_clock_ns (&h->clock);
-    wait = due > now ? due - now : 1; /* 0 would switch it off */
+    if (due <= (now = esp_clock_ns (&h->clock))) {
+        ring (h);
+        return;
+    }
+    wait = due - now;
     at.it_value.tv_sec = (time_t)(wait / 1000000000);
     at.it_value.tv_nsec = (long)(wait % 1000000000);
     if (timerfd_settime (h->timer, 0, &at, NULL) == 0)
@@ -163,9 +177,13 @@ static bool open_descriptors (http *h)
     struct epoll_event watch = {.events = EPOLLIN};
     h->epoll = epoll_create1 (EPOLL_CLOEXEC);
     h->timer = timerfd_create (CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    h->bell = eventfd (0, EFD_NONBLOCK | EFD_CLOEXEC);
     watch.data.fd = h->timer;
-    return h->epoll >= 0 && h->timer >= 0 &&
-           epoll_ctl (h->epoll, EPOLL_CTL_ADD, h->timer, &watch) == 0;
+    if (h->epoll < 0 || h->timer < 0 || h->bell < 0 ||
+        epoll_ctl (h->epoll, EPOLL_CTL_ADD, h->timer, &watch) != 0)
+        return false;
+    watch.data.fd = h->bell;
+    return epoll_ctl (h->epoll, EPOLL_CTL_ADD, h->bell, &watch) == 0;
 }
 
 esp_err http_create (const http_setup *setup, http **out)
@@ -180,7 +198,7 @@ esp_err http_create (const http_setup *setup, http **out)
         curl_global_cleanup ();
         return ESP_ENOMEM;
     }
-    h->epoll = h->timer = -1;
+    h->epoll = h->timer = h->bell = -1;
     h->curl_due_ns = h->next_check_ns = h->due_ns = NEVER;
     if (!copy_setup (h, setup) || !(h->multi = curl_multi_init ()) || !set_multi (h))
         goto fail;
@@ -219,6 +237,8 @@ void http_destroy (http *h)
         close (h->epoll);
     if (h->timer >= 0)
         close (h->timer);
+    if (h->bell >= 0)
+        close (h->bell);
     esp_buf_free (&h->given);
     esp_free ((char *)h->setup.ca_file);
     esp_free ((char *)h->setup.proxy);
@@ -287,6 +307,10 @@ static void take_events (http *h)
         int what =
             (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
             (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0); /* 0: libcurl looks itself */
+        if (fd == h->bell) {
+            h->rung = read (fd, &fired, sizeof (fired)) < 0;
+            continue;
+        }
         if (fd != h->timer)
             (void)curl_multi_socket_action (h->multi, fd, what, &running);
         else if (read (h->timer, &fired, sizeof (fired)) == sizeof (fired))

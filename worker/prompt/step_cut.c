@@ -41,10 +41,11 @@ static bool is_content (char c)
     return !is_white (c) && ((unsigned char)c & 0xC0) != 0x80;
 }
 
-static uint64_t count_content (const char *text, size_t len)
+/* At most `most`: more makes no difference. */
+static uint64_t count_content (const char *text, size_t len, uint64_t most)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len && sum < most; i++)
         sum += is_content (text[i]);
     return sum;
 }
@@ -58,15 +59,18 @@ static bool stands_at (span text, size_t at, const char *needle)
 /* The stop text of the phase that begins first in [from, to), or none; it may end behind `to`. */
 static mark find_stop (const step_phase *p, span text, size_t from, size_t to)
 {
-    for (size_t i = from; i < to && p->stop_count > 0; i++) {
-        if (!p->starts[(unsigned char)text.ptr[i]])
-            continue;
-        for (size_t k = 0; k < p->stop_count; k++)
-            if (stands_at (text, i, p->stops[k]))
-                return (mark){k < p->separator_count ? MARK_SEPARATOR : MARK_TAG, i,
-                              i + strlen (p->stops[k])};
-    }
-    return (mark){.kind = MARK_NONE};
+    mark first = {.kind = MARK_NONE};
+    for (size_t k = 0; k < p->stop_count; k++)
+        for (size_t i = from; i < to; i++) {
+            const char *at = memchr (text.ptr + i, p->stops[k][0], to - i);
+            i = at ? (size_t)(at - text.ptr) : to;
+            if (at && stands_at (text, i, p->stops[k])) {
+                first = (mark){k < p->separator_count ? MARK_SEPARATOR : MARK_TAG, i,
+                               i + strlen (p->stops[k])};
+                to = i; /* the others must begin before it */
+            }
+        }
+    return first;
 }
 
 /* ---- patterns ---- */
@@ -163,7 +167,8 @@ static walk walk_from (const step_rule *r, bool thinking, span text)
 
 static void add_content (walk *w, size_t to)
 {
-    uint64_t n = count_content (w->text.ptr + w->at, to - w->at);
+    uint64_t least = w->rule->phase[0].least, other = w->rule->phase[1].least;
+    uint64_t n = count_content (w->text.ptr + w->at, to - w->at, least > other ? least : other);
     w->length += n;
     w->piece += n;
 }

@@ -12,7 +12,6 @@ enum { STOP_BYTES_MOST = 64 }; /* of a separator or tag: what looking for one co
 typedef struct step_phase { /* the answer, or the thinking */
     const char *stops[STEP_STOPS_MOST];
     size_t stop_count, separator_count; /* a tag stands behind the separators */
-    bool starts[256];                   /* first bytes of stops */
     step_regex *regex;                  /* owned; NULL = none */
     uint64_t every, tokens, least; /* least: characters of content, >= 1; tokens 0 = no chunks */
 } step_phase;

@@ -241,8 +241,6 @@ static esp_err compile (step_rule *r, bool thinking, const step_cut *c, const ch
     p->least = c->min_chars > 1 ? (uint64_t)c->min_chars : 1;
     if ((err = check_stops (p, key, error)) != ESP_OK)
         return err;
-    for (size_t i = 0; i < p->stop_count; i++)
-        p->starts[(unsigned char)p->stops[i][0]] = true;
     return c->regex ? compile_regex (p, c, key, error) : ESP_OK;
 }
 
