@@ -30,6 +30,7 @@ static const engine_kind *const table[] = {
     &verifier_puzzle,
     &verifier_answer,
     &verifier_math_verify,
+    &verifier_code,
 };
 /* clang-format on */
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
-#include "worker/verifier/line_process.h"
+#include "worker/sandbox/line_process.h"
 
 enum {
     START_MS = 60 * 1000, /* from start to ready; cold disks take several seconds */
@@ -114,11 +114,12 @@ static esp_err start_server (math_verify_pool *v, struct server *s, esp_error *e
     char parent[32], seconds[32], memory[32];
     const char *const argv[] = {v->setup.python, "-c", math_verify_script, parent, seconds,
                                 memory,          NULL};
+    const line_process_setup setup = {.argv = argv};
     esp_err err;
     snprintf (parent, sizeof (parent), "%ld", (long)getpid ());
     snprintf (seconds, sizeof (seconds), "%.3f", v->setup.timeout_s);
     snprintf (memory, sizeof (memory), "%lld", (long long)v->setup.memory_mb);
-    if ((err = line_process_start (argv, &s->process, error)) != ESP_OK)
+    if ((err = line_process_start (&setup, &s->process, error)) != ESP_OK)
         return err;
     s->state = SERVER_STARTING;
     s->writing = false;
@@ -184,8 +185,8 @@ static void listen_to (math_verify_pool *v, struct server *s)
     enum line_heard heard = LINE_HEARD;
     while (heard == LINE_HEARD && s->state != SERVER_DYING) {
         heard = line_process_hear (s->process, &line);
-        if (heard == LINE_ENDED)
-            crash (v, s, "ended");
+        if (heard == LINE_ENDED || heard == LINE_LONG)
+            crash (v, s, heard == LINE_LONG ? "said a line without end" : "ended");
         else if (heard == LINE_HEARD && s->state == SERVER_STARTING)
             hear_ready (v, s, line);
         else if (heard == LINE_HEARD && s->state == SERVER_BUSY)

@@ -15,6 +15,7 @@
 #include "proto/base/alloc.h"
 #include "worker/engine/fields.h"
 #include "proto/answer/answer.h"
+#include "worker/verifier/job_queue.h"
 #include "worker/verifier/math_verify_pool.h"
 
 enum { JOBS_A_PROCESS = 4 }; /* credits: one works, the others are here when it is done */
@@ -65,8 +66,7 @@ struct math_verify {
     engine_setup setup;
     const struct math_verify_options *o;
     math_verify_pool *pool; /* owned */
-    const job **waiting;    /* owned; in order of arrival */
-    size_t waiting_count, waiting_cap;
+    job_queue waiting;
     esp_buf text, line; /* scratch of one job */
 };
 
@@ -156,31 +156,15 @@ static bool give (struct math_verify *v, const job *j)
     return err != ESP_EFULL;
 }
 
-static const job *take_waiting (struct math_verify *v)
-{
-    const job *first = v->waiting[0];
-    v->waiting_count--;
-    memmove (v->waiting, v->waiting + 1, v->waiting_count * sizeof (*v->waiting));
-    return first;
-}
-
-static void put_back (struct math_verify *v, const job *j)
-{
-    memmove (v->waiting + 1, v->waiting, v->waiting_count * sizeof (*v->waiting));
-    v->waiting[0] = j;
-    v->waiting_count++;
-}
-
 /* Jobs to processes; calls of done may add jobs meanwhile. */
 static void hand_out (struct math_verify *v)
 {
-    while (math_verify_pool_idle (v->pool) && v->waiting_count > 0) {
-        const job *j = take_waiting (v);
+    const job *j;
+    while (math_verify_pool_idle (v->pool) && (j = job_queue_take (&v->waiting)) != NULL)
         if (!give (v, j))
-            put_back (v, j);
-    }
-    while (v->waiting_count > 0 && math_verify_pool_hopeless (v->pool))
-        finish_unknown (v, take_waiting (v), "verifier-crashed");
+            job_queue_put_back (&v->waiting, j);
+    while (math_verify_pool_hopeless (v->pool) && (j = job_queue_take (&v->waiting)) != NULL)
+        finish_unknown (v, j, "verifier-crashed");
     math_verify_pool_set_timer (v->pool);
 }
 
@@ -196,11 +180,8 @@ static void math_verify_start (void *state, const job *const *jobs, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (jobs[i]->task.kind != TASK_VERIFY)
             finish_error (v, jobs[i], ESP_EUNSUPPORTED);
-        else if (esp_grow (&v->waiting, &v->waiting_cap, v->waiting_count + 1,
-                           sizeof (*v->waiting)) != 0)
+        else if (job_queue_add (&v->waiting, jobs[i]) != ESP_OK)
             finish_error (v, jobs[i], ESP_ENOMEM);
-        else
-            v->waiting[v->waiting_count++] = jobs[i];
     }
     hand_out (v);
 }
@@ -215,14 +196,8 @@ static void math_verify_poll (void *state)
 static void math_verify_cancel (void *state, const job *j)
 {
     struct math_verify *v = state;
-    math_verify_pool_cancel (v->pool, j);
-    for (size_t i = 0; i < v->waiting_count; i++)
-        if (v->waiting[i] == j) {
-            v->waiting_count--;
-            memmove (v->waiting + i, v->waiting + i + 1,
-                     (v->waiting_count - i) * sizeof (*v->waiting));
-            return;
-        }
+    if (!job_queue_remove (&v->waiting, j))
+        math_verify_pool_cancel (v->pool, j);
 }
 
 static size_t math_verify_fds (void *state, int *fds, size_t max)
@@ -249,7 +224,7 @@ static void math_verify_close (void *state)
     math_verify_pool_destroy (v->pool);
     esp_buf_free (&v->text);
     esp_buf_free (&v->line);
-    esp_free (v->waiting);
+    job_queue_free (&v->waiting);
     esp_free (v);
 }
 

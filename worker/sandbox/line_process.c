@@ -5,18 +5,19 @@
  * program.
  */
 
-#include "worker/verifier/line_process.h"
+#include "worker/sandbox/line_process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "proto/base/alloc.h"
 
-enum { LINE_MOST = 1 << 16, CHUNK = 4096 }; /* bytes: a longer line is garbage; of one read */
+enum { CHUNK = 4096 }; /* bytes of one read */
 
 extern char **environ;
 
@@ -24,8 +25,11 @@ struct line_process {
     pid_t pid; /* also that of the group */
     int fd;
     bool reaped;
+    int status;       /* of waitpid; -1: not known */
+    size_t line_most; /* bytes: a longer line is garbage */
     esp_buf out, in;
     size_t sent, heard; /* bytes of out that left, of in that were handed out */
+    size_t looked;      /* bytes of in that hold no end of the line that comes next */
 };
 
 /* ---- life ---- */
@@ -48,21 +52,35 @@ static int set_attributes (posix_spawnattr_t *attributes)
                                                               POSIX_SPAWN_SETPGROUP);
 }
 
-static int set_files (posix_spawn_file_actions_t *files, int fd)
+/* Opened anew: copies of a descriptor would share the place that was read up to. */
+static int give_file (posix_spawn_file_actions_t *files, int give)
 {
+    char path[64];
+    snprintf (path, sizeof (path), "/proc/self/fd/%d", give);
+    return posix_spawn_file_actions_addopen (files, LINE_PROCESS_FD, path, O_RDONLY, 0);
+}
+
+static int set_files (posix_spawn_file_actions_t *files, int fd, int give)
+{
+    int first_closed = give > 0 ? LINE_PROCESS_FD + 1 : LINE_PROCESS_FD;
     int failed = posix_spawn_file_actions_adddup2 (files, fd, STDIN_FILENO);
     failed = failed ? failed : posix_spawn_file_actions_adddup2 (files, fd, STDOUT_FILENO);
     failed =
         failed ? failed
                : posix_spawn_file_actions_addopen (files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (give > 0)
+        failed = failed ? failed : give_file (files, give);
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
-    failed = failed ? failed : posix_spawn_file_actions_addclosefrom_np (files, STDERR_FILENO + 1);
+    failed = failed ? failed : posix_spawn_file_actions_addclosefrom_np (files, first_closed);
+#else
+    (void)first_closed;
 #endif
     return failed;
 }
 
-static int spawn (const char *const *argv, int fd, pid_t *pid)
+static int spawn (const line_process_setup *setup, int fd, pid_t *pid)
 {
+    const char *const *argv = setup->argv;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     char **words;
@@ -77,7 +95,7 @@ static int spawn (const char *const *argv, int fd, pid_t *pid)
     posix_spawn_file_actions_init (&files);
     posix_spawnattr_init (&attributes);
     failed = set_attributes (&attributes);
-    failed = failed ? failed : set_files (&files, fd);
+    failed = failed ? failed : set_files (&files, fd, setup->give);
     failed = failed ? failed : posix_spawnp (pid, argv[0], &files, &attributes, words, environ);
     posix_spawn_file_actions_destroy (&files);
     posix_spawnattr_destroy (&attributes);
@@ -85,8 +103,9 @@ static int spawn (const char *const *argv, int fd, pid_t *pid)
     return failed;
 }
 
-esp_err line_process_start (const char *const *argv, line_process **out, esp_error *error)
+esp_err line_process_start (const line_process_setup *setup, line_process **out, esp_error *error)
 {
+    const char *const *argv = setup ? setup->argv : NULL;
     int pair[2], failed;
     line_process *p;
     if (!argv || !argv[0] || !out)
@@ -98,7 +117,9 @@ esp_err line_process_start (const char *const *argv, line_process **out, esp_err
         esp_free (p);
         return esp_error_set (error, ESP_EIO, "%s: no socket: %s", argv[0], strerror (failed));
     }
-    failed = spawn (argv, pair[1], &p->pid);
+    p->status = -1;
+    p->line_most = setup->line_most ? setup->line_most : LINE_PROCESS_LINE;
+    failed = spawn (setup, pair[1], &p->pid);
     close (pair[1]);
     if (failed) {
         close (pair[0]);
@@ -126,9 +147,18 @@ void line_process_kill (line_process *p)
 
 bool line_process_gone (line_process *p)
 {
-    if (!p->reaped && waitpid (p->pid, NULL, WNOHANG) != 0)
+    int status;
+    pid_t got = p->reaped ? 0 : waitpid (p->pid, &status, WNOHANG);
+    if (got != 0)
         p->reaped = true; /* or not our child any more: nothing to wait for */
+    if (got > 0)
+        p->status = status;
     return p->reaped;
+}
+
+int line_process_status (const line_process *p)
+{
+    return p->status;
 }
 
 void line_process_destroy (line_process *p)
@@ -188,12 +218,14 @@ int line_process_fd (const line_process *p)
 /* A whole line that is here already. */
 static bool next_line (line_process *p, span *line)
 {
-    span rest = span_make (p->in.data + p->heard, p->in.len - p->heard);
-    size_t end = rest.len ? span_find (rest, span_of ("\n")) : 0;
-    if (end >= rest.len)
+    size_t from = p->looked > p->heard ? p->looked : p->heard;
+    const char *end = p->in.len > from ? memchr (p->in.data + from, '\n', p->in.len - from) : NULL;
+    p->looked = p->in.len;
+    if (!end)
         return false;
-    *line = span_make (rest.ptr, end);
-    p->heard += end + 1;
+    *line = span_make (p->in.data + p->heard, (size_t)(end - p->in.data) - p->heard);
+    p->heard += line->len + 1;
+    p->looked = p->heard;
     return true;
 }
 
@@ -205,11 +237,12 @@ enum line_heard line_process_hear (line_process *p, span *line)
     if (p->heard > 0) {
         memmove (p->in.data, p->in.data + p->heard, p->in.len - p->heard);
         p->in.len -= p->heard;
+        p->looked = p->looked > p->heard ? p->looked - p->heard : 0;
         p->heard = 0;
     }
-    while (p->in.len < LINE_MOST) {
+    while (p->in.len < p->line_most) {
         if (esp_buf_reserve (&p->in, CHUNK) != ESP_OK)
-            return LINE_ENDED;
+            return LINE_LONG;
         n = recv (p->fd, p->in.data + p->in.len, CHUNK, 0);
         if (n > 0) {
             p->in.len += (size_t)n;
@@ -221,5 +254,5 @@ enum line_heard line_process_hear (line_process *p, span *line)
             return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? LINE_NONE : LINE_ENDED;
         }
     }
-    return LINE_ENDED;
+    return LINE_LONG;
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_WORKER_SANDBOX_SANDBOX_H
+#define ESP_WORKER_SANDBOX_SANDBOX_H
+
+/* sandbox.h - what contains a program that nobody trusts (docs/security.md)
+ *
+ * bubblewrap with namespaces of its own: no network, no other processes to see, a read-only root with /usr and little else, 64 MiB of
+ * /tmp, user 65534 without capabilities; a seccomp filter; limits on time, memory, files and processes.  Killing its first process
+ * ends everything inside.
+ *
+ * Threads: one.  Ownership: the caller owns the object; it outlives nothing that it started.
+ */
+
+#include "worker/sandbox/line_process.h"
+
+typedef struct sandbox sandbox; /* private to sandbox.c */
+
+typedef struct sandbox_setup {
+    const char *section; /* of the run file, for messages: "verifier" */
+    bool bare;           /* no containment at all: the user said so */
+    const char *const
+        *binds; /* folders and files that are seen inside, read-only, at their own place */
+    size_t bind_count;
+} sandbox_setup;
+
+typedef struct sandbox_limits { /* 0: as the host has it */
+    int64_t memory_mb;          /* address space of each process */
+    int64_t cpu_s, processes, file_mb;
+} sandbox_limits;
+
+/* Finds out what this host allows, by running a program.  Errors with a sentence that says what to do: ESP_ENOENT (no bubblewrap),
+ * ESP_EUNSUPPORTED (the host forbids it), ESP_ETIMEOUT, ESP_EIO, ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err sandbox_create (const sandbox_setup *setup, sandbox **out, esp_error *error);
+void sandbox_destroy (sandbox *b); /* accepts NULL */
+
+/* For check and for what a sample says of its verdict: "bwrap+seccomp", "none". */
+const char *sandbox_name (const sandbox *b);
+
+/* Start argv (NULL at the end; argv[0] a whole path) inside.  limits: NULL = the program sets its own.  line_most: as
+ * line_process_setup's.  Errors as line_process_start's. */
+ESP_MUST_CHECK esp_err sandbox_start (const sandbox *b, const char *const *argv,
+                                      const sandbox_limits *limits, size_t line_most,
+                                      line_process **out, esp_error *error);
+
+/* sandbox_filter.c: the seccomp filter as bubblewrap reads it, in a memory file; the caller closes it.  -1: none to be had (errno). */
+int sandbox_filter (void);
+
+#endif
