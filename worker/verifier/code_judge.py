@@ -11,6 +11,7 @@
 # result, or a text in with a text out.  Comparison happens here, on exact built-in types.
 import ast
 import doctest
+import json
 import math
 import os
 import random

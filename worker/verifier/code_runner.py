@@ -7,7 +7,7 @@
 #     in  {"stdin": text}                           out {"stdout": text, "status": n}
 #
 # Arguments: memory in MiB, CPU seconds, processes, MiB of one file, bytes of output.  The expected values are never here.
-import os
+import posix
 import resource
 import sys
 
@@ -22,11 +22,11 @@ def limit():
 
 def own_channel():
     """The channel moves away from 0 and 1, which become nothing."""
-    channel = os.dup(0)
-    os.set_inheritable(channel, False)
-    nothing = os.open("/dev/null", os.O_RDWR)
+    channel = posix.dup(0)
+    posix.set_inheritable(channel, False)
+    nothing = posix.open("/dev/null", posix.O_RDWR)
     for fd in (0, 1, 2):
-        os.dup2(nothing, fd)
+        posix.dup2(nothing, fd)
     return Lines(channel)
 
 
@@ -51,15 +51,15 @@ def call(space, m):
 
 def run_main(code, text):
     """The program as a script of its own, in a child."""
-    reader, writer = os.pipe()
-    given = os.open("/tmp", os.O_TMPFILE | os.O_RDWR)
-    os.write(given, text.encode())
-    os.lseek(given, 0, os.SEEK_SET)
-    child = os.fork()
+    reader, writer = posix.pipe()
+    given = posix.open("/tmp", posix.O_TMPFILE | posix.O_RDWR)
+    posix.write(given, text.encode())
+    posix.lseek(given, 0, 0)
+    child = posix.fork()
     if child == 0:
-        os.dup2(given, 0)
-        os.dup2(writer, 1)
-        os.closerange(3, 64)
+        posix.dup2(given, 0)
+        posix.dup2(writer, 1)
+        posix.closerange(3, 64)
         status = 0
         sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
         try:
@@ -71,15 +71,15 @@ def run_main(code, text):
         try:
             sys.stdout.flush()
         finally:
-            os._exit(status & 255)
-    os.close(writer)
-    os.close(given)
+            posix._exit(status & 255)
+    posix.close(writer)
+    posix.close(given)
     out = b""
-    while len(out) <= most_output and (chunk := os.read(reader, 1 << 16)):
+    while len(out) <= most_output and (chunk := posix.read(reader, 1 << 16)):
         out += chunk
-    os.close(reader)
-    status = os.waitpid(child, 0)[1] if len(out) <= most_output else os.kill(child, 9) or os.waitpid(child, 0)[1]
-    return {"stdout": out[:most_output + 1].decode("utf-8", "replace"), "status": os.waitstatus_to_exitcode(status)}
+    posix.close(reader)
+    status = posix.waitpid(child, 0)[1] if len(out) <= most_output else posix.kill(child, 9) or posix.waitpid(child, 0)[1]
+    return {"stdout": out[:most_output + 1].decode("utf-8", "replace"), "status": posix.waitstatus_to_exitcode(status)}
 
 
 def main():

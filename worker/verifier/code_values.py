@@ -7,8 +7,10 @@
 #
 # Beginning of code_judge.py and of code_runner.py, which know nothing else of each other.  Subclasses (Counter, namedtuple, IntEnum) travel as what they are built on.  Whoever decodes gets exact built-in types and nothing
 # that the other side could have written methods for.
-import json
-import os
+#
+# Every program costs a start of Python, so nothing is imported that is slow to import: _json is the C part of json, posix that of os.
+import posix
+from _json import encode_basestring_ascii, make_encoder, make_scanner
 
 MOST_DEPTH, MOST_PARTS = 60, 200000
 
@@ -64,6 +66,27 @@ def decode(value, other, depth=0):
     return bytes.fromhex(body) if mark == "b" else other(str(body))
 
 
+class Scanning:
+    """What json.JSONDecoder is to its scanner."""
+    strict, object_hook, object_pairs_hook, memo = False, None, None, {}
+    parse_float, parse_int = float, int
+    parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.__getitem__
+
+
+def from_json(text):
+    try:
+        value, end = make_scanner(Scanning)(text, 0)
+    except StopIteration:
+        raise ValueError("no JSON")
+    if end != len(text):
+        raise ValueError("more than one JSON value")
+    return value
+
+
+def to_json(value):
+    return "".join(make_encoder(None, None, encode_basestring_ascii, None, ":", ",", False, False, True)(value, 0))
+
+
 class Lines:
     """Lines of JSON over a descriptor, nothing read ahead that another process should read."""
 
@@ -72,7 +95,7 @@ class Lines:
 
     def line(self):
         while b"\n" not in self.rest:
-            chunk = os.read(self.fd, 1 << 16)
+            chunk = posix.read(self.fd, 1 << 16)
             if not chunk:
                 return None
             self.rest += chunk
@@ -81,9 +104,9 @@ class Lines:
 
     def hear(self):
         line = self.line()
-        return None if line is None else json.loads(line)
+        return None if line is None else from_json(line.decode())
 
     def say(self, message):
-        data = json.dumps(message).encode() + b"\n"
+        data = to_json(message).encode() + b"\n"
         while data:
-            data = data[os.write(self.fd, data):]
+            data = data[posix.write(self.fd, data):]
