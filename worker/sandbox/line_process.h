@@ -28,7 +28,8 @@ enum { LINE_PROCESS_FD = 3, LINE_PROCESS_LINE = 1 << 16 };
 typedef struct line_process_setup {
     const char *const *argv; /* NULL at the end; argv[0] is looked up in PATH */
     size_t line_most;        /* bytes of a line that it says; 0 = LINE_PROCESS_LINE */
-    int give; /* a file that it finds as descriptor LINE_PROCESS_FD, read from its start; <= 0: none */
+    int give; /* a file that it finds as descriptor LINE_PROCESS_FD, read from its start; its own
+                   number is larger; <= 0: none */
 } line_process_setup;
 
 /* Errors with a sentence: ESP_ENOENT (no such program), ESP_EPERMISSION, ESP_EIO, ESP_ENOMEM. */

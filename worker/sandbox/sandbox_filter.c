@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "worker/sandbox/sandbox.h"
+
+/* Not the number that it has in the child: that one is closed before it is opened. */
+enum { FIRST_FD = LINE_PROCESS_FD + 1 };
 
 static const char *const refused[] = {"socket",
                                       "connect",
@@ -119,7 +123,10 @@ static int add_rules (scmp_filter_ctx filter)
 int sandbox_filter (void)
 {
     scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ALLOW);
-    int fd = memfd_create ("espalier-filter", MFD_CLOEXEC), failed;
+    int low = memfd_create ("espalier-filter", MFD_CLOEXEC), failed;
+    int fd = low >= 0 ? fcntl (low, F_DUPFD_CLOEXEC, FIRST_FD) : -1;
+    if (low >= 0)
+        close (low);
     if (!filter || fd < 0) {
         failed = filter ? errno : ENOMEM;
     } else {
