@@ -51,7 +51,8 @@ LAYERS = {
     "worker/http": ["proto/base"],
     "worker/server": ["proto/base", "worker/http", "worker/prompt"],
     "worker/engine": PROTO + ["worker/prompt", "worker/http", "worker/server"],
-    "worker/verifier": PROTO + ["proto/answer", "worker/prompt", "worker/engine"],
+    "worker/sandbox": ["proto/base"],
+    "worker/verifier": PROTO + ["proto/answer", "worker/prompt", "worker/engine", "worker/sandbox"],
     "worker": PROTO + ["worker/*"],
     "cluster": PROTO + ["coordinator", "coordinator/*", "worker", "worker/*", "cluster/*"],
 }
@@ -66,6 +67,7 @@ LIBRARIES = {
     r"nng/.*": ["coordinator/observe/", "proto/client/", "worker/engine/engine_external", "cluster/recipes/external/"],
     r".*\.pb-c\.h|protobuf-c/.*": ["proto/wire/"],
     r"curl/.*": ["worker/http/"],
+    r"seccomp\.h": ["worker/sandbox/sandbox_filter"],
     r"pcre2\.h": ["worker/prompt/step_regex"],
     r"gmp\.h": ["proto/answer/", "worker/engine/puzzle", "worker/engine/equation"],
     r"yaml\.h": ["proto/config/"],

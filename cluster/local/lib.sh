@@ -47,6 +47,8 @@ nettle-dev           | build | p:nettle            | SHA-256
 libncurses-dev       | build | p:ncursesw          | espalier watch
 libcurl4-openssl-dev | build | p:libcurl           | HTTP to model servers
 libpcre2-dev         | build | p:libpcre2-8        | patterns where steps end
+libseccomp-dev       | build | p:libseccomp        | what contained programs may not ask of the kernel
+bubblewrap           | build | c:bwrap             | contains the programs that verifiers run
 libcunit1-dev        | build | p:cunit             | unit tests
 libmicrohttpd-dev    | build | p:libmicrohttpd     | servers of the unit tests
 openssl              | build | c:openssl           | certificates of the unit tests
