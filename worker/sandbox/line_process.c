@@ -53,23 +53,27 @@ static int set_attributes (posix_spawnattr_t *attributes)
 }
 
 /* Opened anew: copies of a descriptor would share the place that was read up to. */
-static int give_file (posix_spawn_file_actions_t *files, int give)
+static int give_files (posix_spawn_file_actions_t *files, const int *give, int *next)
 {
+    int failed = 0;
     char path[64];
-    snprintf (path, sizeof (path), "/proc/self/fd/%d", give);
-    return posix_spawn_file_actions_addopen (files, LINE_PROCESS_FD, path, O_RDONLY, 0);
+    *next = LINE_PROCESS_FD;
+    for (size_t i = 0; i < LINE_PROCESS_GIVE && give[i] > 0 && !failed; i++) {
+        snprintf (path, sizeof (path), "/proc/self/fd/%d", give[i]);
+        failed = posix_spawn_file_actions_addopen (files, (*next)++, path, O_RDONLY, 0);
+    }
+    return failed;
 }
 
-static int set_files (posix_spawn_file_actions_t *files, int fd, int give)
+static int set_files (posix_spawn_file_actions_t *files, int fd, const int *give)
 {
-    int first_closed = give > 0 ? LINE_PROCESS_FD + 1 : LINE_PROCESS_FD;
+    int first_closed;
     int failed = posix_spawn_file_actions_adddup2 (files, fd, STDIN_FILENO);
     failed = failed ? failed : posix_spawn_file_actions_adddup2 (files, fd, STDOUT_FILENO);
     failed =
         failed ? failed
                : posix_spawn_file_actions_addopen (files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    if (give > 0)
-        failed = failed ? failed : give_file (files, give);
+    failed = failed ? failed : give_files (files, give, &first_closed);
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
     failed = failed ? failed : posix_spawn_file_actions_addclosefrom_np (files, first_closed);
 #else

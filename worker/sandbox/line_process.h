@@ -23,13 +23,13 @@ enum line_heard {
     LINE_LONG   /* it said a line that is too long; nothing more is heard of it */
 };
 
-enum { LINE_PROCESS_FD = 3, LINE_PROCESS_LINE = 1 << 16 };
+enum { LINE_PROCESS_FD = 3, LINE_PROCESS_GIVE = 2, LINE_PROCESS_LINE = 1 << 16 };
 
 typedef struct line_process_setup {
     const char *const *argv; /* NULL at the end; argv[0] is looked up in PATH */
     size_t line_most;        /* bytes of a line that it says; 0 = LINE_PROCESS_LINE */
-    int give; /* a file that it finds as descriptor LINE_PROCESS_FD, read from its start; its own
-                   number is larger; <= 0: none */
+    /* Files that it finds as descriptors LINE_PROCESS_FD and on, read from their start; <= 0: none.  Our own numbers are larger than those. */
+    int give[LINE_PROCESS_GIVE];
 } line_process_setup;
 
 /* Errors with a sentence: ESP_ENOENT (no such program), ESP_EPERMISSION, ESP_EIO, ESP_ENOMEM. */

@@ -51,7 +51,7 @@ static const char *const box_end[] = {"--remount-ro", "/", "--chdir", "/tmp", "-
 static const char *const as_nobody[] = {"/usr/bin/setpriv", "--reuid=65534", "--regid=65534",
                                         "--clear-groups", NULL};
 
-static void add_box (const sandbox *b, words *w)
+static void add_box (const sandbox *b, const sandbox_file *file, words *w)
 {
     if (geteuid () == 0)
         add_words (w, as_nobody);
@@ -59,6 +59,8 @@ static void add_box (const sandbox *b, words *w)
     for (size_t i = 0; i < b->setup.bind_count && i < BINDS_MOST; i++)
         add_words (w,
                    (const char *const[]){"--ro-bind", b->setup.binds[i], b->setup.binds[i], NULL});
+    if (file)
+        add_words (w, (const char *const[]){"--ro-bind-data", "4", file->path, NULL});
     add_words (w, box_end);
 }
 
@@ -84,18 +86,25 @@ static void add_limits (words *w, const sandbox_limits *l, struct limit_words *t
     add_limit (w, text->text[3], "fsize", l->file_mb, 1 << 20);
 }
 
-esp_err sandbox_start (const sandbox *b, const char *const *argv, const sandbox_limits *limits,
-                       size_t line_most, line_process **out, esp_error *error)
+esp_err sandbox_start (const sandbox *b, const sandbox_program *program, line_process **out,
+                       esp_error *error)
 {
     words w = {.count = 0};
     struct limit_words text;
-    line_process_setup how = {.argv = w.at, .line_most = line_most, .give = b->filter};
+    const sandbox_file *file = b->setup.bare ? NULL : program->file;
+    line_process_setup how = {
+        .argv = w.at, .line_most = program->line_most, .give = {b->filter, file ? file->fd : -1}};
     if (!b->setup.bare)
-        add_box (b, &w);
-    if (limits)
-        add_limits (&w, limits, &text);
-    add_words (&w, argv);
+        add_box (b, file, &w);
+    if (program->limits)
+        add_limits (&w, program->limits, &text);
+    add_words (&w, program->argv);
     return line_process_start (&how, out, error);
+}
+
+bool sandbox_is_bare (const sandbox *b)
+{
+    return b->setup.bare;
 }
 
 /* ---- what the host allows ---- */
@@ -109,13 +118,13 @@ static const char advice[] = "allow user namespaces (sysctl user.max_user_namesp
 static esp_err probe (const sandbox *b, esp_error *error)
 {
     words w = {.count = 0};
-    line_process_setup how = {.argv = w.at, .give = b->filter};
+    line_process_setup how = {.argv = w.at, .give = {b->filter, -1}};
     line_process *p;
     enum line_heard heard;
     span line = span_of ("it ended without a word");
     esp_err err;
     add_words (&w, (const char *const[]){"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>&1", NULL});
-    add_box (b, &w);
+    add_box (b, NULL, &w);
     add_words (&w, (const char *const[]){"/usr/bin/printf", "contained\\n", NULL});
     if ((err = line_process_start (&how, &p, error)) != ESP_OK)
         return err;

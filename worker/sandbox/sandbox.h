@@ -23,6 +23,11 @@ typedef struct sandbox_setup {
     size_t bind_count;
 } sandbox_setup;
 
+typedef struct sandbox_file { /* one more file, read-only */
+    const char *path;         /* inside, in the root; must outlive the start */
+    int fd;                   /* its content, from the start; a number above 15 (F_DUPFD) */
+} sandbox_file;
+
 typedef struct sandbox_limits { /* 0: as the host has it */
     int64_t memory_mb;          /* address space of each process */
     int64_t cpu_s, processes, file_mb;
@@ -36,11 +41,17 @@ void sandbox_destroy (sandbox *b); /* accepts NULL */
 /* For check and for what a sample says of its verdict: "bwrap+seccomp", "none". */
 const char *sandbox_name (const sandbox *b);
 
-/* Start argv (NULL at the end; argv[0] a whole path) inside.  limits: NULL = the program sets its own.  line_most: as
- * line_process_setup's.  Errors as line_process_start's. */
-ESP_MUST_CHECK esp_err sandbox_start (const sandbox *b, const char *const *argv,
-                                      const sandbox_limits *limits, size_t line_most,
+typedef struct sandbox_program {
+    const char *const *argv;      /* NULL at the end; argv[0] a whole path */
+    const sandbox_limits *limits; /* NULL: it sets its own */
+    const sandbox_file *file;     /* NULL: none; not in a bare sandbox */
+    size_t line_most;             /* as line_process_setup's */
+} sandbox_program;
+
+/* Errors as line_process_start's. */
+ESP_MUST_CHECK esp_err sandbox_start (const sandbox *b, const sandbox_program *program,
                                       line_process **out, esp_error *error);
+bool sandbox_is_bare (const sandbox *b);
 
 /* sandbox_filter.c: the seccomp filter as bubblewrap reads it, in a memory file; the caller closes it.  -1: none to be had (errno). */
 int sandbox_filter (void);

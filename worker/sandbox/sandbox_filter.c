@@ -17,7 +17,7 @@
 #include "worker/sandbox/sandbox.h"
 
 /* Not the number that it has in the child: that one is closed before it is opened. */
-enum { FIRST_FD = LINE_PROCESS_FD + 1 };
+enum { FIRST_FD = 16 };
 
 static const char *const refused[] = {"socket",
                                       "connect",

@@ -13,13 +13,16 @@
  */
 
 #include "worker/verifier/code_pool.h"
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
+#include <nettle/base16.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +38,8 @@ enum {
     LINE_MOST = 16 << 20,
     MS = 1000000 /* ns */
 };
+
+#define RUNNER_FILE "/runner.pyc"
 
 enum judge_state { JUDGE_OFF, JUDGE_STARTING, JUDGE_IDLE, JUDGE_BUSY, JUDGE_DYING };
 
@@ -59,7 +64,8 @@ struct code_pool {
     uint64_t restart_ns; /* no judge is started before */
     unsigned failures;   /* of judges, in a row */
     int epoll, timer;    /* -1: none */
-    esp_buf line;        /* scratch */
+    int runner;   /* code_runner.py as this Python compiles it; -1: it is compiled each time */
+    esp_buf line; /* scratch */
 };
 
 static uint64_t now (const code_pool *c)
@@ -97,13 +103,21 @@ static void watch_writing (code_pool *c, const line_process *p, bool *writing)
     *writing = full;
 }
 
+/* script: after -c; NULL: the file. */
 static esp_err start_python (code_pool *c, const char *script, const char *const *arguments,
                              line_process **out, esp_error *error)
 {
-    const char *argv[16] = {c->setup.python, "-I", c->setup.packages ? "-B" : "-S", "-c", script};
-    for (size_t i = 0; arguments[i] && i < 8; i++)
-        argv[5 + i] = arguments[i];
-    return sandbox_start (c->setup.box, argv, NULL, LINE_MOST, out, error);
+    const char *argv[16] = {c->setup.python, "-I", c->setup.packages ? "-B" : "-S"};
+    const sandbox_file file = {RUNNER_FILE, c->runner};
+    const sandbox_program program = {
+        .argv = argv, .file = script ? NULL : &file, .line_most = LINE_MOST};
+    size_t n = 3;
+    if (script)
+        argv[n++] = "-c";
+    argv[n++] = script ? script : RUNNER_FILE;
+    for (size_t i = 0; arguments[i] && n < 15; i++)
+        argv[n++] = arguments[i];
+    return sandbox_start (c->setup.box, &program, out, error);
 }
 
 static void listen_up (code_pool *c, struct desk *d, bool listen)
@@ -122,7 +136,8 @@ static esp_err start_candidate (code_pool *c, struct desk *d, esp_error *error)
     esp_err err;
     for (size_t i = 0; i < 5; i++)
         snprintf (text[i], sizeof (text[i]), "%lld", (long long)values[i]);
-    err = start_python (c, code_runner_script, arguments, &d->candidate, error);
+    err = start_python (c, c->runner >= 0 ? NULL : code_runner_script, arguments, &d->candidate,
+                        error);
     if (err != ESP_OK)
         return err;
     d->candidate_full = d->listening = d->up = d->asked = d->ended = false;
@@ -177,8 +192,8 @@ static void judge_failed (code_pool *c, struct desk *d, const char *what)
 
 static esp_err start_judge (code_pool *c, struct desk *d, esp_error *error)
 {
-    const char *none[] = {NULL};
-    esp_err err = start_python (c, code_judge_script, none, &d->judge, error);
+    const char *arguments[] = {code_runner_script, NULL};
+    esp_err err = start_python (c, code_judge_script, arguments, &d->judge, error);
     if (err != ESP_OK)
         return err;
     d->state = JUDGE_STARTING;
@@ -511,8 +526,30 @@ void code_pool_destroy (code_pool *c)
         close (c->epoll);
     if (c->timer >= 0)
         close (c->timer);
+    if (c->runner >= 0)
+        close (c->runner);
     esp_buf_free (&c->line);
     esp_free (c);
+}
+
+/* A judge's first line: {"ready": true, "runner": "a .pyc in base 16"}.  Compiling it for every program would take a third of its start. */
+static void keep_runner (code_pool *c, span line)
+{
+    json_t *said = json_loadb (line.ptr, line.len, 0, NULL);
+    const json_t *text = json_object_get (said, "runner");
+    size_t n = json_string_length (text), bytes = BASE16_DECODE_LENGTH (n);
+    uint8_t *file = esp_reallocarray (NULL, bytes + 1, 1);
+    int low = memfd_create ("espalier-runner", MFD_CLOEXEC);
+    struct base16_decode_ctx decoding;
+    base16_decode_init (&decoding);
+    if (file && low >= 0 && n > 0 &&
+        base16_decode_update (&decoding, &bytes, file, n, json_string_value (text)) &&
+        write (low, file, bytes) == (ssize_t)bytes)
+        c->runner = fcntl (low, F_DUPFD_CLOEXEC, 16);
+    if (low >= 0)
+        close (low);
+    esp_free (file);
+    json_decref (said);
 }
 
 /* Wait for the first judge; before the run starts is the time to say what is missing. */
@@ -532,6 +569,8 @@ static esp_err first_ready (code_pool *c, struct desk *d, esp_error *error)
             "verifier.python: %s cannot run the judge inside the sandbox; it must "
             "be a Python 3.9 or newer under /usr, or under a folder of verifier.binds",
             c->setup.python);
+    if (!sandbox_is_bare (c->setup.box))
+        keep_runner (c, line);
     d->state = JUDGE_IDLE;
     return ESP_OK;
 }
@@ -560,7 +599,7 @@ esp_err code_pool_create (const code_pool_setup *setup, code_pool **out, esp_err
     if (!c)
         return esp_error_set (error, ESP_ENOMEM, "code: out of memory");
     c->setup = *setup;
-    c->epoll = c->timer = -1;
+    c->epoll = c->timer = c->runner = -1;
     if ((err = open_inside (c, &told)) != ESP_OK) {
         code_pool_destroy (c);
         return esp_error_set (error, err, "%s", told.text);
