@@ -47,7 +47,10 @@ class Group:
 
     def url(self, name="s-0"):
         path = self.folder / f"{name}.url"
-        return path.read_text().strip() if path.exists() else None
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            return None
 
     def log(self, name="s-0"):
         path = self.folder / f"{name}.log"
