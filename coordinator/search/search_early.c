@@ -19,8 +19,9 @@
 #include "proto/base/alloc.h"
 
 enum {
-    LARGEST = 1024, /* asks of a join; larger ones keep all slots busy anyhow, and would cost time */
-    FEW = 64        /* asks that need no memory of their own */
+    LARGEST =
+        1024, /* asks of a join; larger ones keep all slots busy anyhow, and would cost time */
+    FEW = 64  /* asks that need no memory of their own */
 };
 
 /* When a quarter of the missing ones came since the last look: a look sorts all that is known. */

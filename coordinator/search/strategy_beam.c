@@ -13,11 +13,10 @@
  * branches of it are asked.  search-and-learn's `lookahead` in beam search changes nothing there and is left out.
  */
 
+#include "coordinator/search/strategy_beam.h"
 #include <stddef.h>
 #include <string.h>
 #include "coordinator/search/strategies.h"
-#include "coordinator/search/strategy_beam.h"
-#include "coordinator/search/strategy_help.h"
 #include "proto/base/alloc.h"
 
 static const esp_option beam_rows[] = {
