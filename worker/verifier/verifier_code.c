@@ -195,7 +195,7 @@ static uint32_t code_slots (const void *state)
 static esp_err code_describe (void *state, esp_buf *out)
 {
     const struct code *v = state;
-    return esp_buf_printf (out, "%zu at once, %s, sandbox %s\n", v->desks, v->o->python,
+    return esp_buf_printf (out, "  %zu at once, %s, sandbox %s\n", v->desks, v->o->python,
                            sandbox_name (v->box));
 }
 

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "tests/unit/worker/engine_kit.h"
 
 static const task verify = {.id = {1, 0}, .kind = TASK_VERIFY};
@@ -247,6 +249,31 @@ static void without_a_sandbox_when_told (void)
     kit_close (&b.k);
 }
 
+/* Its Python runs the judge (one argument behind the script) but no candidate (five). */
+static void candidates_that_never_start (void)
+{
+    char folder[] = "/tmp/esp-code-XXXXXX", path[64], yaml[128];
+    FILE *f;
+    CHECK (mkdtemp (folder) != NULL);
+    snprintf (path, sizeof (path), "%s/python", folder);
+    CU_ASSERT_PTR_NOT_NULL_FATAL ((f = fopen (path, "w")));
+    fputs ("#!/bin/sh\n[ $# -gt 6 ] && exit 1\nexec /usr/bin/python3 \"$@\"\n", f);
+    fclose (f);
+    CHECK (chmod (path, 0700) == 0);
+    snprintf (yaml, sizeof (yaml), "{processes: 2, sandbox: none, python: %s}", path);
+    if (opened (yaml)) {
+        ask (CALLS, "def f(x): return [3, 9]");
+        for (int i = 0; b.k.calls == 0 && i < SECONDS_MOST * 20; i++) {
+            b.k.now_ns += 500000000ULL; /* past the pauses between two starts */
+            sleep_and_poll (50);
+        }
+        CHECK (b.k.calls == 1 && b.k.r.verdict == VERDICT_UNKNOWN);
+        CU_ASSERT_STRING_EQUAL (b.k.reason, "verifier-crashed");
+        kit_close (&b.k);
+    }
+    CHECK (unlink (path) == 0 && rmdir (folder) == 0);
+}
+
 static void no_bubblewrap (void)
 {
     char *path = strdup (getenv ("PATH"));
@@ -271,6 +298,7 @@ int main (void)
         {"other kinds of task are refused", other_kinds_of_task_are_refused},
         {"a Python that is none", a_python_that_is_none},
         {"without a sandbox when told", without_a_sandbox_when_told},
+        {"candidates that never start", candidates_that_never_start},
         {"no bubblewrap", no_bubblewrap},
         {NULL, NULL},
     };
