@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "worker/verifier/verifier_job.h"
 
 esp_err job_queue_add (job_queue *q, const job *j)
 {
@@ -39,6 +40,16 @@ bool job_queue_remove (job_queue *q, const job *j)
             return true;
         }
     return false;
+}
+
+void job_queue_fill (job_queue *q, const engine_setup *setup, const job *const *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        esp_err err =
+            jobs[i]->task.kind == TASK_VERIFY ? job_queue_add (q, jobs[i]) : ESP_EUNSUPPORTED;
+        if (err != ESP_OK)
+            verifier_fail (setup, jobs[i], err);
+    }
 }
 
 void job_queue_free (job_queue *q)

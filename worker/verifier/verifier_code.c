@@ -18,6 +18,7 @@
 #include "worker/engine/fields.h"
 #include "worker/verifier/code_pool.h"
 #include "worker/verifier/job_queue.h"
+#include "worker/verifier/verifier_job.h"
 
 enum { JOBS_A_DESK = 3 }; /* credits: one is judged, the others are here when it is done */
 
@@ -89,13 +90,6 @@ static void finish_unknown (struct code *v, const job *j, const char *reason)
     finish (v, j, &r);
 }
 
-static void finish_error (struct code *v, const job *j, esp_err err)
-{
-    const result r = {
-        .id = j->task.id, .error = err, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
-    v->setup.done (v->setup.ctx, j, &r);
-}
-
 static void take_reply (void *ctx, const job *j, const code_reply *r)
 {
     finish (ctx, j, r);
@@ -137,7 +131,7 @@ static bool give (struct code *v, const job *j)
     if (err == ESP_EFULL)
         return false;
     if (err != ESP_OK)
-        finish_error (v, j, err);
+        verifier_fail (&v->setup, j, err);
     return true;
 }
 
@@ -156,12 +150,7 @@ static void hand_out (struct code *v)
 static void code_start (void *state, const job *const *jobs, size_t n)
 {
     struct code *v = state;
-    for (size_t i = 0; i < n; i++) {
-        if (jobs[i]->task.kind != TASK_VERIFY)
-            finish_error (v, jobs[i], ESP_EUNSUPPORTED);
-        else if (job_queue_add (&v->waiting, jobs[i]) != ESP_OK)
-            finish_error (v, jobs[i], ESP_ENOMEM);
-    }
+    job_queue_fill (&v->waiting, &v->setup, jobs, n);
     hand_out (v);
 }
 

@@ -33,10 +33,16 @@ void verifier_job_close (void *state)
     esp_free (v);
 }
 
+void verifier_fail (const engine_setup *setup, const job *j, esp_err err)
+{
+    const result r = {
+        .id = j->task.id, .error = err, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
+    setup->done (setup->ctx, j, &r);
+}
+
 static void judge_job (struct verifier *v, verifier_judge judge, const job *j)
 {
-    const result blank = {.id = j->task.id, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
-    result r = blank;
+    result r = {.id = j->task.id, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
     esp_err err = j->task.kind == TASK_VERIFY ? ESP_OK : ESP_EUNSUPPORTED;
     esp_buf_clear (&v->text);
     esp_buf_clear (&v->scratch);
@@ -45,11 +51,10 @@ static void judge_job (struct verifier *v, verifier_judge judge, const job *j)
         err = fields_join (j, j->step_count, &v->text);
     if (err == ESP_OK)
         err = judge (j->problem, esp_buf_span (&v->text), &v->scratch, &r);
-    if (err != ESP_OK) {
-        r = blank;
-        r.error = err;
-    }
-    v->setup.done (v->setup.ctx, j, &r);
+    if (err != ESP_OK)
+        verifier_fail (&v->setup, j, err);
+    else
+        v->setup.done (v->setup.ctx, j, &r);
 }
 
 void verifier_job_start (void *state, verifier_judge judge, const job *const *jobs, size_t n)

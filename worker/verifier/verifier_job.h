@@ -16,6 +16,9 @@ typedef esp_err (*verifier_judge) (span json, span text, esp_buf *scratch, resul
 ESP_MUST_CHECK esp_err verifier_job_open (const engine_setup *setup, void **state,
                                           esp_error *error);
 void verifier_job_close (void *state); /* accepts NULL */
+/* The job ends with this error; any verifier. */
+void verifier_fail (const engine_setup *setup, const job *j, esp_err err);
+
 void verifier_job_start (void *state, verifier_judge judge, const job *const *jobs, size_t n);
 
 #endif

@@ -16,6 +16,7 @@
 #include "worker/engine/fields.h"
 #include "proto/answer/answer.h"
 #include "worker/verifier/job_queue.h"
+#include "worker/verifier/verifier_job.h"
 #include "worker/verifier/math_verify_pool.h"
 
 enum { JOBS_A_PROCESS = 4 }; /* credits: one works, the others are here when it is done */
@@ -85,13 +86,6 @@ finish (struct math_verify *v, const job *j, enum verdict verdict, const char *r
     v->setup.done (v->setup.ctx, j, &r);
 }
 
-static void finish_error (struct math_verify *v, const job *j, esp_err err)
-{
-    const result r = {
-        .id = j->task.id, .error = err, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
-    v->setup.done (v->setup.ctx, j, &r);
-}
-
 /* What votes count: the form of what math-verify read, or of what we find ourselves.  In v->line. */
 static span canonical (struct math_verify *v, const job *j, span extracted)
 {
@@ -139,7 +133,7 @@ static void finish_unsent (struct math_verify *v, const job *j, esp_err err)
     else if (err == ESP_ETOOBIG)
         finish_unknown (v, j, "cannot-compare");
     else
-        finish_error (v, j, err);
+        verifier_fail (&v->setup, j, err);
 }
 
 /* False: there was no process after all, the job waits on. */
@@ -152,7 +146,7 @@ static bool give (struct math_verify *v, const job *j)
     }
     err = math_verify_pool_give (v->pool, j, esp_buf_span (&v->line));
     if (err != ESP_OK && err != ESP_EFULL)
-        finish_error (v, j, err);
+        verifier_fail (&v->setup, j, err);
     return err != ESP_EFULL;
 }
 
@@ -177,12 +171,7 @@ static void take_reply (void *ctx, const job *j, const math_verify_reply *r, spa
 static void math_verify_start (void *state, const job *const *jobs, size_t n)
 {
     struct math_verify *v = state;
-    for (size_t i = 0; i < n; i++) {
-        if (jobs[i]->task.kind != TASK_VERIFY)
-            finish_error (v, jobs[i], ESP_EUNSUPPORTED);
-        else if (job_queue_add (&v->waiting, jobs[i]) != ESP_OK)
-            finish_error (v, jobs[i], ESP_ENOMEM);
-    }
+    job_queue_fill (&v->waiting, &v->setup, jobs, n);
     hand_out (v);
 }
 

@@ -71,26 +71,32 @@ static inline void ends_when_tasks_fail (const char *section)
     }
 }
 
-static inline void survives_every_failed_allocation (const char *section)
+/* p: read, not open; closed at the end. */
+static inline void survive_allocations (player *p)
 {
-    player p;
     esp_err err = ESP_ENOMEM;
-    PASS (player_read (&p, section));
     long before = esp_alloc_live ();
     for (long n = 0; err == ESP_ENOMEM && n < PLAY_ALLOCATIONS; n++) {
-        search_setup setup = p.w.setup;
+        search_setup setup = p->w.setup;
         esp_alloc_fail_after (n);
-        world_open (&p.w);
-        if (p.w.err == ESP_OK)
-            world_play (&p.w, 3);
-        err = p.w.err;
+        world_open (&p->w);
+        if (p->w.err == ESP_OK)
+            world_play (&p->w, 3);
+        err = p->w.err;
         esp_alloc_fail_after (-1);
-        world_close (&p.w);
-        p.w.setup = setup;
+        world_close (&p->w);
+        p->w.setup = setup;
         CHECK (esp_alloc_live () == before);
     }
     CHECK (err == ESP_OK);
-    player_close (&p);
+    player_close (p);
+}
+
+static inline void survives_every_failed_allocation (const char *section)
+{
+    player p;
+    PASS (player_read (&p, section));
+    survive_allocations (&p);
 }
 
 static inline void keeps_all_promises (const char *const *sections)

@@ -167,25 +167,11 @@ static void tasks_that_fail (void)
 
 static void survives_every_failed_allocation_early (void)
 {
-    for (size_t b = 0; b < CERTAIN; b += 5) {
+    for (size_t i = 0; i < CERTAIN; i += 5) {
         player p;
-        esp_err err = ESP_ENOMEM;
-        PASS (player_read (&p, beams[b]));
+        PASS (player_read (&p, beams[i]));
         p.w.setup.count_prompts = false;
-        long before = esp_alloc_live ();
-        for (long n = 0; err == ESP_ENOMEM && n < PLAY_ALLOCATIONS; n++) {
-            search_setup setup = p.w.setup;
-            esp_alloc_fail_after (n);
-            world_open (&p.w);
-            if (p.w.err == ESP_OK)
-                world_play (&p.w, 3);
-            err = p.w.err;
-            esp_alloc_fail_after (-1);
-            world_close (&p.w);
-            p.w.setup = setup;
-            CHECK (esp_alloc_live () == before);
-        }
-        player_close (&p);
+        survive_allocations (&p);
     }
 }
 
