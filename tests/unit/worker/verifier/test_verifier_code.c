@@ -4,21 +4,10 @@
 // LINK: esp_engine_table esp_config
 
 #include <math.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "tests/unit/worker/engine_kit.h"
-
-static const task verify = {.id = {1, 0}, .kind = TASK_VERIFY};
-enum { JOBS = 64, SECONDS_MOST = 60 };
-
-static struct desk_kit {
-    struct kit k;
-    job jobs[JOBS];
-    span texts[JOBS];
-    unsigned count;
-} b;
+#include "tests/unit/worker/verifier/verifier_kit.h"
 
 /* False: no sandbox here, or none of the Debian's Python. */
 static bool opened (const char *yaml)
@@ -35,33 +24,6 @@ static bool opened (const char *yaml)
     return false;
 }
 
-static const job *ask (const char *json, const char *text)
-{
-    unsigned i = b.count++ % JOBS;
-    const job *const jobs[] = {&b.jobs[i]};
-    b.texts[i] = span_of (text);
-    b.jobs[i] =
-        (job){.task = verify, .problem = span_of (json), .steps = &b.texts[i], .step_count = 1};
-    b.jobs[i].task.id.number = i;
-    b.k.kind->start (b.k.state, jobs, 1);
-    return &b.jobs[i];
-}
-
-static void sleep_and_poll (int ms)
-{
-    struct pollfd fd = {.events = POLLIN};
-    CHECK (b.k.kind->fds (b.k.state, &fd.fd, 1) == 1);
-    (void)poll (&fd, 1, ms);
-    b.k.kind->poll (b.k.state);
-}
-
-static void until (unsigned calls)
-{
-    for (int i = 0; b.k.calls < calls && i < SECONDS_MOST * 10; i++)
-        sleep_and_poll (100);
-    CU_ASSERT_EQUAL (b.k.calls, calls);
-}
-
 struct expected {
     const char *json, *text;
     enum verdict verdict;
@@ -72,7 +34,7 @@ struct expected {
 static void judge_all (const struct expected *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        ask (rows[i].json, rows[i].text);
+        ask_text (rows[i].json, rows[i].text);
         until (b.k.calls + 1);
         if (b.k.r.verdict != rows[i].verdict || strcmp (b.k.reason, rows[i].reason) != 0)
             printf ("    %s: %s %s\n", rows[i].text, verdict_names[b.k.r.verdict], b.k.reason);
@@ -169,22 +131,22 @@ static void time_runs_out (void)
 {
     if (!opened ("{processes: 1, timeout_s: 5}"))
         return;
-    ask (CALLS, "import time\ntime.sleep(1000)");
-    for (int i = 0; i < 20; i++)
+    ask_text (CALLS, "import time\ntime.sleep(1000)");
+    for (int i = 0; i < 40; i++)
         sleep_and_poll (50);
     CHECK (b.k.calls == 0);
     b.k.now_ns += 6000000000ULL;
     until (1);
     CHECK (b.k.r.verdict == VERDICT_UNKNOWN);
     CU_ASSERT_STRING_EQUAL (b.k.reason, "timeout");
-    ask ("{\"test_list\": [\"while True: pass\"]}",
-         "def f(x): return x"); /* the tests, not the program */
-    for (int i = 0; i < 20; i++)
+    ask_text ("{\"test_list\": [\"while True: pass\"]}",
+              "def f(x): return x"); /* the tests, not the program */
+    for (int i = 0; i < 40; i++)
         sleep_and_poll (50);
     b.k.now_ns += 6000000000ULL;
     until (2);
     CU_ASSERT_STRING_EQUAL (b.k.reason, "tests-timeout");
-    ask (CALLS, "def f(x): return [3, 9]"); /* another judge is there */
+    ask_text (CALLS, "def f(x): return [3, 9]"); /* another judge is there */
     b.k.now_ns += 1000000000ULL;
     until (3);
     CHECK (b.k.r.verdict == VERDICT_PASS);
@@ -197,16 +159,16 @@ static void many_at_once_and_cancelled (void)
     if (!opened ("{processes: 3}"))
         return;
     for (int i = 0; i < 10; i++)
-        ask (CALLS, "def f(x): return [x, x * x]");
-    gone = ask (CALLS, "import time\ntime.sleep(1000)");
+        ask_text (CALLS, "def f(x): return [x, x * x]");
+    gone = ask_text (CALLS, "import time\ntime.sleep(1000)");
     b.k.kind->cancel (b.k.state, gone); /* waits */
     for (int i = 0; i < 10; i++)
-        ask (CALLS, "def f(x): return [x, x * x]");
+        ask_text (CALLS, "def f(x): return [x, x * x]");
     until (20);
     CHECK (b.k.r.verdict == VERDICT_PASS);
-    gone = ask (CALLS, "def f(x): return [x, x * x]");
+    gone = ask_text (CALLS, "def f(x): return [x, x * x]");
     b.k.kind->cancel (b.k.state, gone); /* at a desk */
-    ask (CALLS, "def f(x): return [x, x * x]");
+    ask_text (CALLS, "def f(x): return [x, x * x]");
     until (21);
     for (int i = 0; i < 5; i++)
         sleep_and_poll (20);
@@ -262,8 +224,8 @@ static void candidates_that_never_start (void)
     CHECK (chmod (path, 0700) == 0);
     snprintf (yaml, sizeof (yaml), "{processes: 2, sandbox: none, python: %s}", path);
     if (opened (yaml)) {
-        ask (CALLS, "def f(x): return [3, 9]");
-        for (int i = 0; b.k.calls == 0 && i < SECONDS_MOST * 20; i++) {
+        ask_text (CALLS, "def f(x): return [3, 9]");
+        for (time_t since = 0; b.k.calls == 0 && patience (&since);) {
             b.k.now_ns += 500000000ULL; /* past the pauses between two starts */
             sleep_and_poll (50);
         }

@@ -39,19 +39,19 @@ static const char fake[] =
 static void write_fake (const char *script)
 {
     FILE *f;
-    snprintf (b.folder, sizeof (b.folder), "%s", suite_folder ());
-    snprintf (b.path, sizeof (b.path), "%s/python", b.folder);
-    CU_ASSERT_PTR_NOT_NULL_FATAL (f = fopen (b.path, "w"));
+    snprintf (mv.folder, sizeof (mv.folder), "%s", suite_folder ());
+    snprintf (mv.path, sizeof (mv.path), "%s/python", mv.folder);
+    CU_ASSERT_PTR_NOT_NULL_FATAL (f = fopen (mv.path, "w"));
     fputs (script, f);
     fclose (f);
-    chmod (b.path, 0755);
+    chmod (mv.path, 0755);
     b.count = 0;
 }
 
 static void given_fake (const char *more)
 {
     write_fake (fake);
-    PASS (open_with (b.path, more, NULL));
+    PASS (open_with (mv.path, more, NULL));
 }
 
 /* ---- verdicts ---- */
@@ -94,7 +94,7 @@ static void many_jobs_share_a_few_processes (void)
     CHECK (b.k.kind->slots (b.k.state) == 12);
     for (int i = 0; i < 200; i++)
         ask (i % 40 == 3 ? "slow" : i % 7 == 2 ? "crash" : "18");
-    for (int i = 0; b.k.calls < 200 && i < SECONDS_MOST * 10; i++) {
+    for (time_t since = 0; b.k.calls < 200 && patience (&since);) {
         pass_time (0.1); /* crashes in a row make a pause */
         sleep_and_poll (20);
     }
@@ -111,8 +111,8 @@ static void read_pids (int *shell, int *child)
 {
     char path[PATH_MAX + 16];
     FILE *f = NULL;
-    snprintf (path, sizeof (path), "%s/pids", b.folder);
-    for (int i = 0; !f && i < SECONDS_MOST * 100; i++)
+    snprintf (path, sizeof (path), "%s/pids", mv.folder);
+    for (time_t since = 0; !f && patience (&since);)
         if (!(f = fopen (path, "r")))
             usleep (10000);
     CU_ASSERT_PTR_NOT_NULL_FATAL (f);
@@ -172,7 +172,7 @@ static void a_reply_that_was_not_asked_for_is_nobodys (void)
 static void mark_dead (bool dead)
 {
     char path[PATH_MAX + 16];
-    snprintf (path, sizeof (path), "%s/dead", b.folder);
+    snprintf (path, sizeof (path), "%s/dead", mv.folder);
     if (dead)
         fclose (fopen (path, "w"));
     else
@@ -186,7 +186,7 @@ static void when_no_process_stays_up_jobs_do_not_wait_and_later_they_do_again (v
     ask ("crash");
     ask ("crash");
     ask ("18");
-    for (int i = 0; b.k.calls < 3 && i < SECONDS_MOST * 10; i++) {
+    for (time_t since = 0; b.k.calls < 3 && patience (&since);) {
         pass_time (1);
         sleep_and_poll (10);
     }
@@ -196,7 +196,7 @@ static void when_no_process_stays_up_jobs_do_not_wait_and_later_they_do_again (v
     CHECK (b.k.calls == 4);
     mark_dead (false);
     pass_time (31);
-    for (int i = 0; i < SECONDS_MOST * 10 && b.k.r.verdict != VERDICT_PASS; i++) {
+    for (time_t since = 0; b.k.r.verdict != VERDICT_PASS && patience (&since);) {
         unsigned calls = b.k.calls;
         pass_time (
             1); /* the end of one that was started dead may be heard of only now, and makes a pause */
@@ -264,8 +264,8 @@ static void opening_says_what_is_missing (void)
     config_destroy (b.k.options);
     for (size_t i = 0; i < sizeof (rows) / sizeof (rows[0]); i++) {
         write_fake (rows[i].script);
-        FAILS (open_with (b.path, "", &error), rows[i].err);
-        CHECK (strstr (error.text, rows[i].says) && strstr (error.text, b.path));
+        FAILS (open_with (mv.path, "", &error), rows[i].err);
+        CHECK (strstr (error.text, rows[i].says) && strstr (error.text, mv.path));
         config_destroy (b.k.options);
     }
     FAILS (verifier_math_verify.open (NULL, &b.k.state, &error), ESP_EINVAL);

@@ -57,7 +57,7 @@ static void big_integers_end_as_timeouts_and_the_next_job_is_answered (void)
     if (!given_real (", processes: 1, timeout_s: 1"))
         return;
     ask ("9^{9^{9^9}}");
-    for (int i = 0; b.k.calls < 1 && i < SECONDS_MOST * 10; i++) {
+    for (time_t since = 0; b.k.calls < 1 && patience (&since);) {
         sleep_and_poll (100);
         pass_time (0.1);
     }
