@@ -109,15 +109,15 @@ void count_finished (coordinator *c, const row_totals *t)
 esp_err finish_problem (coordinator *c, open_problem *p, uint64_t number)
 {
     row_totals totals;
-    span rows[ROW_FILES];
     esp_err err;
-    for (int i = 0; i < ROW_FILES; i++)
+    for (size_t i = 0; i < c->row_files; i++)
         esp_buf_clear (&c->rows[i]);
-    if ((err = rows_of_search (p->search, c->setup.vote, c->rows, &totals)) != ESP_OK)
+    if ((err = rows_of_search (p->search, c->setup.vote, c->setup.samples, c->rows, &totals)) !=
+        ESP_OK)
         return err;
-    for (int i = 0; i < ROW_FILES; i++)
-        rows[i] = esp_buf_span (&c->rows[i]);
-    if ((err = journal_rows (c->journal, p->key, number, rows, ROW_FILES)) != ESP_OK)
+    for (size_t i = 0; i < c->row_files; i++)
+        c->row_spans[i] = esp_buf_span (&c->rows[i]);
+    if ((err = journal_rows (c->journal, p->key, number, c->row_spans, c->row_files)) != ESP_OK)
         return err;
     count_finished (c, &totals);
     close_search (c, p);
@@ -244,7 +244,10 @@ esp_err coordinator_create (const coordinator_setup *setup, coordinator **out, e
     c->setup = *setup;
     c->total = (uint64_t)problem_source_count (setup->source) * (uint64_t)setup->run->repeats;
     c->started_ns = esp_clock_ns (setup->clock);
-    if ((err = frontier_create (&c->frontier)) != ESP_OK ||
+    c->row_files = setup->samples ? setup->samples->row_file_count : ROW_FILES;
+    c->rows = esp_calloc (c->row_files, sizeof (*c->rows));
+    c->row_spans = esp_calloc (c->row_files, sizeof (*c->row_spans));
+    if (!c->rows || !c->row_spans || (err = frontier_create (&c->frontier)) != ESP_OK ||
         (err = dispatch_create (setup->dispatch, setup->link, setup->clock, setup->run_id,
                                 setup->epoch, setup->version, setup->run_file, &world,
                                 &c->dispatch)) != ESP_OK) {
@@ -267,8 +270,10 @@ void coordinator_destroy (coordinator *c)
     frontier_destroy (c->frontier);
     dispatch_destroy (c->dispatch);
     effects_free (&c->effects);
-    for (int i = 0; i < ROW_FILES; i++)
+    for (size_t i = 0; c->rows && i < c->row_files; i++)
         esp_buf_free (&c->rows[i]);
+    esp_free (c->rows);
+    esp_free (c->row_spans);
     esp_free (c);
 }
 

@@ -40,6 +40,7 @@ typedef struct coordinator_setup { /* borrowed for the life of the coordinator *
     const run_options *run;
     const search_setup *search;
     const vote_options *vote;
+    const sample_plan *samples; /* NULL: none */
     const dispatch_options *dispatch;
     const problem_options *problems;
     problem_source *source;

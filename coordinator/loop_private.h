@@ -23,7 +23,9 @@ struct coordinator {
     dispatch *dispatch; /* owned */
     journal *journal;   /* borrowed */
     effects effects;    /* of the last apply */
-    esp_buf rows[ROW_FILES];
+    esp_buf *rows;      /* owned; row_files of them: rows.h, then one per item of samples */
+    span *row_spans;    /* owned */
+    size_t row_files;
     struct open_slot { /* the key stands here, and the search: most looks need no more */
         problem_key key;
         search *search;  /* p's */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cluster/cli/run_lists.h"
+#include "cluster/cli/run_samples.h"
 #include "cluster/cli/run_tables.h"
 #include "cluster/cli/run_workers.h"
 #include "proto/base/alloc.h"
@@ -231,7 +232,8 @@ static esp_err bind_all (run_config *c, bool files)
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||
         (err = bind_one (c, "journal", journal_option_rows, &c->journal)) != ESP_OK ||
         (err = bind_one (c, "observe", run_observe_rows, &c->observe)) != ESP_OK ||
-        (err = bind_one (c, "log", run_log_rows, &c->log)) != ESP_OK)
+        (err = bind_one (c, "log", run_log_rows, &c->log)) != ESP_OK ||
+        (err = run_samples_bind (c)) != ESP_OK)
         return err;
     fill_search (c);
     return config_check_unknown (c->yaml);
@@ -320,6 +322,7 @@ void run_config_destroy (run_config *c)
     esp_free (c->actions);
     esp_free (c->action_means);
     esp_free (c->strategy_own);
+    sample_plan_free (&c->samples);
     run_prompt_free (&c->prompt);
     config_destroy (c->yaml);
     esp_free (c);
@@ -441,6 +444,8 @@ esp_err run_config_meaning (const run_config *c, esp_buf *out)
     esp_err err = esp_buf_puts (out, c->search.strategy->name);
     if (err == ESP_OK)
         err = run_lists_meaning (c, out);
+    if (err == ESP_OK)
+        err = run_samples_meaning (c, out);
     if (err == ESP_OK && keep && expand && width && atoll (width) > 0)
         err = esp_buf_printf (out, ": keep %s, expand %s, n %lld", keep, expand, atoll (width));
     else if (err == ESP_OK && keep && expand)

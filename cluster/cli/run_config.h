@@ -61,7 +61,8 @@ typedef struct run_config {
     struct action_means *action_means; /* owned: the same for the search */
     size_t action_count;               /* 0 = every action is plain */
     void *strategy_own;                /* owned */
-    run_prompt prompt;                 /* sections `step` and `prompt`, prm.view */
+    sample_plan samples;
+    run_prompt prompt; /* sections `step` and `prompt`, prm.view */
     workers_options workers;
     dispatch_options dispatch;
     journal_options journal;

@@ -232,6 +232,7 @@ static int open_coordinator (run_parts *p, ranks *r, const record_header *old)
     p->setup = (coordinator_setup){.run = &c->run,
                                    .search = &c->search,
                                    .vote = &c->vote,
+                                   .samples = &c->samples,
                                    .dispatch = &c->dispatch,
                                    .problems = &c->problems,
                                    .source = p->source,
@@ -277,12 +278,12 @@ static int open_journal (run_parts *p)
     esp_error error = {0};
     esp_err err = config_identity (c->yaml, &run.identity);
     if (err == ESP_OK && p->resumed)
-        err = journal_resume (c->run.output, &c->journal, &run, row_file_names, ROW_FILES,
-                              coordinator_visit, p->coordinator, &finished, &finished_count,
-                              &p->journal, &error);
+        err = journal_resume (c->run.output, &c->journal, &run, c->samples.row_files,
+                              c->samples.row_file_count, coordinator_visit, p->coordinator,
+                              &finished, &finished_count, &p->journal, &error);
     else if (err == ESP_OK)
-        err = journal_create (c->run.output, &c->journal, &run, row_file_names, ROW_FILES,
-                              &p->journal, &error);
+        err = journal_create (c->run.output, &c->journal, &run, c->samples.row_files,
+                              c->samples.row_file_count, &p->journal, &error);
     if (err != ESP_OK)
         return complain (status_of (err), coordinator_error (p->coordinator)->code != ESP_OK
                                               ? coordinator_error (p->coordinator)
@@ -359,7 +360,8 @@ void run_parts_close (run_parts *p)
 {
     observe_close (p->observe);
     if (p->forget)
-        journal_discard (p->journal, row_file_names, ROW_FILES);
+        journal_discard (p->journal, p->config->samples.row_files,
+                         p->config->samples.row_file_count);
     else
         journal_close (p->journal);
     if (p->forget)

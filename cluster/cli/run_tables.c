@@ -134,6 +134,12 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
     visit (ctx, "prompt", "from a problem to a prompt", prompt_option_rows);
     visit (ctx, "prompt", "written by the program", run_prompt_hash_rows);
     visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
+    visit (ctx, "samples", "a map or a list of maps: training samples", sample_option_rows);
+    for (size_t i = 0; sample_format_at (i); i++)
+        if (sample_format_at (i)->options) {
+            snprintf (title, sizeof (title), "format %s", sample_format_at (i)->name);
+            visit (ctx, "samples", title, sample_format_at (i)->options);
+        }
     visit (ctx, "workers", "which ranks do what", workers_option_rows);
     visit (ctx, "dispatch", "workers and leases", dispatch_option_rows);
     visit (ctx, "journal", "the journal", journal_option_rows);

@@ -118,7 +118,7 @@ static esp_err finish_slot (struct replaying *p, struct slot *slot)
     esp_err err;
     for (int f = 0; f < ROW_FILES; f++)
         esp_buf_clear (&p->rows[f]);
-    err = rows_of_search (slot->search, &p->r->config->vote, p->rows, NULL);
+    err = rows_of_search (slot->search, &p->r->config->vote, NULL, p->rows, NULL);
     for (int f = 0; f < ROW_FILES && err == ESP_OK; f++) {
         slot->row_bytes[f] = p->rows[f].len;
         if (!(slot->rows[f] = esp_strndup (esp_buf_text (&p->rows[f]), p->rows[f].len)))

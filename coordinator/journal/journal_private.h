@@ -69,6 +69,7 @@ typedef struct journal_file {
     int fd;
     uint64_t bytes;     /* on disk, by us */
     uint64_t committed; /* noted in a durable COMMIT or header */
+    esp_buf packed;     /* owned: rows of a .zst file on their way */
     bool fresh;         /* no header names it yet: an older program began the run */
 } journal_file;
 

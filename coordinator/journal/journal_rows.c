@@ -3,6 +3,8 @@
  *
  * Before every append the file must be as long as we left it: should an old process that lost its
  * lock still write there, both would notice instead of mixing their rows.
+ *
+ * A file whose name ends in .zst gets a zstd frame for every append: so it can be cut at any commit.
  */
 
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 #include "coordinator/journal/journal_private.h"
 #include "proto/base/file.h"
 #include "proto/base/log.h"
@@ -113,6 +116,21 @@ esp_err journal_file_resume (const char *folder, journal_file *f, bool sync, esp
     return ESP_OK;
 }
 
+static esp_err pack (const char *path, journal_file *f, span *rows, esp_error *error)
+{
+    size_t most = ZSTD_compressBound (rows->len), len;
+    if (rows->len == 0 || !span_ends (span_of (f->name), ".zst"))
+        return ESP_OK;
+    esp_buf_clear (&f->packed);
+    if (esp_buf_reserve (&f->packed, most) != ESP_OK)
+        return esp_error_set (error, ESP_ENOMEM, "%s: out of memory", path);
+    len = ZSTD_compress (f->packed.data, most, rows->ptr, rows->len, 3);
+    if (ZSTD_isError (len))
+        return esp_error_set (error, ESP_ENOMEM, "%s: %s", path, ZSTD_getErrorName (len));
+    *rows = span_make (f->packed.data, len);
+    return ESP_OK;
+}
+
 esp_err
 journal_file_append (const char *folder, journal_file *f, span rows, bool sync, esp_error *error)
 {
@@ -122,6 +140,8 @@ journal_file_append (const char *folder, journal_file *f, span rows, bool sync, 
     if (err == ESP_OK)
         err = row_size (path, f->fd, &bytes, error);
     if (err != ESP_OK)
+        return err;
+    if ((err = pack (path, f, &rows, error)) != ESP_OK)
         return err;
     if (bytes != f->bytes)
         return esp_error_set (error, ESP_ECONFLICT,

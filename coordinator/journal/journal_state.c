@@ -20,6 +20,7 @@ static void free_files (journal_state *s)
         if (s->files[i].fd >= 0)
             close (s->files[i].fd);
         esp_free (s->files[i].name);
+        esp_buf_free (&s->files[i].packed);
     }
     esp_free (s->files);
     s->files = NULL;

@@ -5,8 +5,7 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
-#include "coordinator/merge/answer_key.h"
-#include "proto/answer/answer.h"
+#include "coordinator/sink/json_row.h"
 #include "proto/base/alloc.h"
 
 const char *const row_file_names[ROW_FILES] = {"answers.jsonl", "candidates.jsonl", "costs.jsonl"};
@@ -22,90 +21,9 @@ const esp_option vote_option_rows[] = {
     ESP_OPTION_END,
 };
 
-typedef struct branch { /* one candidate with what its rows need */
-    node_ref node;
-    esp_buf text;
-    double *scores; /* owned */
-    size_t score_count;
-    span answer; /* as spelled; borrowed from text or the tree */
-    esp_buf key; /* equal for equal answers */
-} branch;
-
-static esp_err load_branch (const search *s, node_ref ref, enum answer_equality equality, branch *b)
-{
-    const tree *t = search_tree (s);
-    const node *n = search_node (s, ref);
-    esp_err err;
-    b->node = ref;
-    b->score_count = tree_path_scores (t, ref, NULL, 0);
-    if (!(b->scores = esp_reallocarray (NULL, b->score_count + 1, sizeof (double))))
-        return ESP_ENOMEM;
-    tree_path_scores (t, ref, b->scores, b->score_count);
-    if ((err = tree_path_text (t, ref, &b->text)) != ESP_OK)
-        return err;
-    b->answer = node_answer (n);
-    if (b->answer.len == 0 && n->verdict == VERDICT_NONE)
-        (void)answer_find (esp_buf_span (&b->text), &b->answer);
-    return answer_key (b->answer, equality, &b->key);
-}
-
-static void free_branches (branch *all, size_t n)
-{
-    for (size_t i = 0; all && i < n; i++) {
-        esp_buf_free (&all[i].text);
-        esp_buf_free (&all[i].key);
-        esp_free (all[i].scores);
-    }
-    esp_free (all);
-}
-
 static const char *truth (uint8_t verdict)
 {
     return verdict == VERDICT_PASS ? "true" : verdict == VERDICT_FAIL ? "false" : "null";
-}
-
-/* ---- JSON, a key at a time; the first error is kept ---- */
-
-struct row {
-    esp_buf *out;
-    esp_err err;
-};
-
-static void raw (struct row *r, const char *text)
-{
-    if (r->err == ESP_OK)
-        r->err = esp_buf_puts (r->out, text);
-}
-
-static void string (struct row *r, const char *key, span value)
-{
-    raw (r, key);
-    if (r->err == ESP_OK)
-        r->err = esp_buf_json_string (r->out, value);
-}
-
-static void number (struct row *r, const char *key, double value)
-{
-    raw (r, key);
-    if (r->err == ESP_OK)
-        r->err = esp_buf_json_double (r->out, value);
-}
-
-static void count (struct row *r, const char *key, uint64_t value)
-{
-    raw (r, key);
-    if (r->err == ESP_OK)
-        r->err = esp_buf_u64 (r->out, value);
-}
-
-static void answer_or_null (struct row *r, const char *key, span answer)
-{
-    if (answer.len > 0) {
-        string (r, key, answer);
-        return;
-    }
-    raw (r, key);
-    raw (r, "null");
 }
 
 /* ---- rows ---- */
@@ -114,29 +32,29 @@ static esp_err candidate_row (const search *s, const branch *b, esp_buf *out)
 {
     const problem *p = search_problem (s);
     const node *n = search_node (s, b->node);
-    struct row r = {out, ESP_OK};
-    string (&r, "{\"id\":", p->id);
-    count (&r, ",\"repeat\":", problem_repeat (p->key));
-    raw (&r, ",\"candidate\":\"");
+    json_row r = {out, ESP_OK};
+    row_string (&r, "{\"id\":", p->id);
+    row_count (&r, ",\"repeat\":", problem_repeat (p->key));
+    row_raw (&r, ",\"candidate\":\"");
     if (r.err == ESP_OK)
         r.err = tree_path_name (search_tree (s), b->node, out);
-    string (&r, "\",\"text\":", esp_buf_span (&b->text));
-    answer_or_null (&r, ",\"answer\":", b->answer);
-    raw (&r, ",\"correct\":");
-    raw (&r, truth (n->verdict));
-    number (&r, ",\"score\":", n->score);
-    raw (&r, ",\"step_scores\":[");
+    row_string (&r, "\",\"text\":", esp_buf_span (&b->text));
+    row_string_or_null (&r, ",\"answer\":", b->answer);
+    row_raw (&r, ",\"correct\":");
+    row_raw (&r, truth (n->verdict));
+    row_number (&r, ",\"score\":", n->score);
+    row_raw (&r, ",\"step_scores\":[");
     for (size_t i = 0; i < b->score_count; i++)
-        number (&r, i ? "," : "", b->scores[i]);
-    count (&r, "],\"tokens\":", tree_path_tokens (search_tree (s), b->node));
-    raw (&r, ",\"finish_reason\":\"");
-    raw (&r, node_finish_names[n->finish]);
-    raw (&r, "\"}\n");
+        row_number (&r, i ? "," : "", b->scores[i]);
+    row_count (&r, "],\"tokens\":", tree_path_tokens (search_tree (s), b->node));
+    row_raw (&r, ",\"finish_reason\":\"");
+    row_raw (&r, node_finish_names[n->finish]);
+    row_raw (&r, "\"}\n");
     return r.err;
 }
 
 /* ESP_EPOISONED -> "poisoned": the stable code of design.md, D11. */
-static void error_code (struct row *r, esp_err err)
+static void error_code (json_row *r, esp_err err)
 {
     char code[32] = "null";
     if (err != ESP_OK) {
@@ -147,8 +65,8 @@ static void error_code (struct row *r, esp_err err)
             code[i + 1] = (char)tolower ((unsigned char)name[i + 1]);
         memcpy (code + len + 1, "\"", 2);
     }
-    raw (r, ",\"error\":");
-    raw (r, code);
+    row_raw (r, ",\"error\":");
+    row_raw (r, code);
 }
 
 static esp_err
@@ -157,34 +75,34 @@ answer_row (const search *s, const branch *all, size_t n, const vote_winner *won
     const problem *p = search_problem (s);
     const branch *best = n ? &all[won->candidate] : NULL;
     budget used = search_used (s);
-    struct row r = {out, ESP_OK};
-    string (&r, "{\"id\":", p->id);
-    count (&r, ",\"repeat\":", problem_repeat (p->key));
-    answer_or_null (&r, ",\"answer\":", best ? all[won->first].answer : span_make ("", 0));
-    raw (&r, ",\"correct\":");
-    raw (&r, best ? truth (search_node (s, best->node)->verdict) : "null");
-    string (&r, ",\"text\":", best ? esp_buf_span (&best->text) : span_make ("", 0));
-    number (&r, ",\"score\":", best ? search_node (s, best->node)->score : NAN);
-    number (&r, ",\"vote\":", best ? won->weight : NAN);
-    count (&r, ",\"candidates\":", n);
-    count (&r, ",\"generations\":", used.generations);
-    count (&r, ",\"steps\":", used.steps);
-    count (&r, ",\"generated_tokens\":", used.generated_tokens);
-    count (&r, ",\"scored_tokens\":", used.scored_tokens);
-    raw (&r, ",\"finish_reason\":\"");
-    raw (&r, finish_reason_names[search_reason (s)]);
-    raw (&r, "\"");
+    json_row r = {out, ESP_OK};
+    row_string (&r, "{\"id\":", p->id);
+    row_count (&r, ",\"repeat\":", problem_repeat (p->key));
+    row_string_or_null (&r, ",\"answer\":", best ? all[won->first].answer : span_make ("", 0));
+    row_raw (&r, ",\"correct\":");
+    row_raw (&r, best ? truth (search_node (s, best->node)->verdict) : "null");
+    row_string (&r, ",\"text\":", best ? esp_buf_span (&best->text) : span_make ("", 0));
+    row_number (&r, ",\"score\":", best ? search_node (s, best->node)->score : NAN);
+    row_number (&r, ",\"vote\":", best ? won->weight : NAN);
+    row_count (&r, ",\"candidates\":", n);
+    row_count (&r, ",\"generations\":", used.generations);
+    row_count (&r, ",\"steps\":", used.steps);
+    row_count (&r, ",\"generated_tokens\":", used.generated_tokens);
+    row_count (&r, ",\"scored_tokens\":", used.scored_tokens);
+    row_raw (&r, ",\"finish_reason\":\"");
+    row_raw (&r, finish_reason_names[search_reason (s)]);
+    row_raw (&r, "\"");
     error_code (&r, search_reason (s) == REASON_ERROR ? search_error (s) : ESP_OK);
-    raw (&r, "}\n");
+    row_raw (&r, "}\n");
     return r.err;
 }
 
-static void generator_counts (struct row *r, const generator_costs *c)
+static void generator_counts (json_row *r, const generator_costs *c)
 {
-    count (r, "\"generations\":", c->generations);
-    count (r, ",\"generated_tokens\":", c->generated_tokens);
-    count (r, ",\"prompt_tokens\":", c->prompt_tokens);
-    count (r, ",\"cached_tokens\":", c->cached_tokens);
+    row_count (r, "\"generations\":", c->generations);
+    row_count (r, ",\"generated_tokens\":", c->generated_tokens);
+    row_count (r, ",\"prompt_tokens\":", c->prompt_tokens);
+    row_count (r, ",\"cached_tokens\":", c->cached_tokens);
 }
 
 static esp_err cost_row (const search *s, esp_buf *out)
@@ -192,20 +110,20 @@ static esp_err cost_row (const search *s, esp_buf *out)
     const problem *p = search_problem (s);
     const search_costs *spent = search_spent (s);
     size_t generators = search_setup_of (s)->generator_count;
-    struct row r = {out, ESP_OK};
-    string (&r, "{\"id\":", p->id);
-    count (&r, ",\"repeat\":", problem_repeat (p->key));
-    raw (&r, ",");
+    json_row r = {out, ESP_OK};
+    row_string (&r, "{\"id\":", p->id);
+    row_count (&r, ",\"repeat\":", problem_repeat (p->key));
+    row_raw (&r, ",");
     generator_counts (&r, &spent->all);
-    count (&r, ",\"scored_tokens\":", search_used (s).scored_tokens);
-    count (&r, ",\"read_tokens\":", spent->read_tokens);
-    count (&r, ",\"verdicts\":", spent->verdicts);
+    row_count (&r, ",\"scored_tokens\":", search_used (s).scored_tokens);
+    row_count (&r, ",\"read_tokens\":", spent->read_tokens);
+    row_count (&r, ",\"verdicts\":", spent->verdicts);
     for (size_t i = 0; generators > 1 && i < generators; i++) {
-        raw (&r, i ? ",{" : ",\"generators\":[{");
+        row_raw (&r, i ? ",{" : ",\"generators\":[{");
         generator_counts (&r, search_spent_on (s, i));
-        raw (&r, i + 1 < generators ? "}" : "}]");
+        row_raw (&r, i + 1 < generators ? "}" : "}]");
     }
-    raw (&r, "}\n");
+    row_raw (&r, "}\n");
     return r.err;
 }
 
@@ -225,16 +143,12 @@ decide (const vote_options *options, const branch *all, size_t n, const search *
 }
 
 /* A row for each node, also if it stands more than once. */
-static esp_err candidate_rows (const search *s, const branch *all, size_t n, esp_buf *out)
+static esp_err candidate_rows (const search *s, const branches *all, esp_buf *out)
 {
-    bool *written = esp_calloc (tree_size (search_tree (s)), sizeof (*written));
-    esp_err err = written ? ESP_OK : ESP_ENOMEM;
-    for (size_t i = 0; i < n && err == ESP_OK; i++)
-        if (!written[all[i].node]) {
-            written[all[i].node] = true;
-            err = candidate_row (s, &all[i], out);
-        }
-    esp_free (written);
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < all->count && err == ESP_OK; i++)
+        if (!all->items[i].again)
+            err = candidate_row (s, &all->items[i], out);
     return err;
 }
 
@@ -252,29 +166,24 @@ static void add_totals (const search *s, const branch *all, size_t n, const vote
                            .scored_steps = search_scored_steps (s)};
 }
 
-esp_err rows_of_search (const search *s, const vote_options *options, esp_buf rows[ROW_FILES],
-                        row_totals *totals)
+esp_err rows_of_search (const search *s, const vote_options *options, const sample_plan *samples,
+                        esp_buf *rows, row_totals *totals)
 {
-    size_t n = search_answers (s, NULL, 0), loaded = 0;
-    node_ref *refs = esp_reallocarray (NULL, n + 1, sizeof (*refs));
-    branch *all = esp_calloc (n + 1, sizeof (*all));
+    branches all = {NULL, 0, 0, 0, 0};
     vote_winner won = {0};
-    esp_err err = refs && all ? ESP_OK : ESP_ENOMEM;
+    esp_err err = branches_of_search (s, (enum answer_equality)options->equal, &all);
     if (err == ESP_OK)
-        search_answers (s, refs, n);
-    for (; err == ESP_OK && loaded < n; loaded++)
-        err = load_branch (s, refs[loaded], (enum answer_equality)options->equal, &all[loaded]);
+        err = decide (options, all.items, all.count, s, &won);
     if (err == ESP_OK)
-        err = decide (options, all, n, s, &won);
+        err = candidate_rows (s, &all, &rows[ROW_CANDIDATES]);
     if (err == ESP_OK)
-        err = candidate_rows (s, all, n, &rows[ROW_CANDIDATES]);
-    if (err == ESP_OK)
-        err = answer_row (s, all, n, &won, &rows[ROW_ANSWERS]);
+        err = answer_row (s, all.items, all.count, &won, &rows[ROW_ANSWERS]);
     if (err == ESP_OK)
         err = cost_row (s, &rows[ROW_COSTS]);
+    if (err == ESP_OK && samples && samples->count > 0 && (err = branches_agree (&all)) == ESP_OK)
+        err = samples_of_search (s, &all, samples, rows + ROW_FILES);
     if (err == ESP_OK && totals)
-        add_totals (s, all, n, &won, totals);
-    free_branches (all, loaded < n ? loaded + 1 : n);
-    esp_free (refs);
+        add_totals (s, all.items, all.count, &won, totals);
+    branches_free (&all);
     return err;
 }

@@ -11,6 +11,7 @@
 
 #include "coordinator/merge/vote.h"
 #include "coordinator/search/search.h"
+#include "coordinator/sink/samples.h"
 #include "proto/base/option.h"
 
 typedef struct vote_options { /* section `vote` */
@@ -32,9 +33,10 @@ enum { ROW_ANSWERS, ROW_CANDIDATES, ROW_COSTS, ROW_FILES };
 extern const char
     *const row_file_names[ROW_FILES]; /* "answers.jsonl", "candidates.jsonl", "costs.jsonl" */
 
-/* Append to each buffer: one line to answers and to costs, one per finished branch (each node once) to candidates.
- * totals: may be NULL. */
+/* Append to each buffer: one line to answers and to costs, one per finished branch (each node once) to candidates; behind these
+ * ROW_FILES, to one for each item of `samples`, its raw rows.  samples, totals: may be NULL. */
 ESP_MUST_CHECK esp_err rows_of_search (const search *s, const vote_options *options,
-                                       esp_buf rows[ROW_FILES], row_totals *totals);
+                                       const sample_plan *samples, esp_buf *rows,
+                                       row_totals *totals);
 
 #endif

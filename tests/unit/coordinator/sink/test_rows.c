@@ -41,7 +41,7 @@ check_rows (const char *const *texts, uint32_t n, int equal, const char *answer,
     vote_options options = {VOTE_MAJORITY, 1.0, equal};
     esp_buf rows[ROW_FILES] = {{0}};
     given_said (&p, texts, n);
-    PASS (rows_of_search (p.w.s, &options, rows, NULL));
+    PASS (rows_of_search (p.w.s, &options, NULL, rows, NULL));
     CHECK (strstr (esp_buf_text (&rows[ROW_ANSWERS]), answer) &&
            strstr (esp_buf_text (&rows[ROW_ANSWERS]), vote));
     CHECK (span_count (esp_buf_span (&rows[ROW_CANDIDATES]), span_of ("\n")) == n);
@@ -94,7 +94,7 @@ static void costs_tell_what_servers_read_and_generated (void)
     vote_options options = {VOTE_BEST, 1.0, ANSWER_BY_VALUE};
     esp_buf rows[ROW_FILES] = {{0}};
     given_costs (&p, 1);
-    PASS (rows_of_search (p.w.s, &options, rows, NULL));
+    PASS (rows_of_search (p.w.s, &options, NULL, rows, NULL));
     CHECK (span_is (esp_buf_span (&rows[ROW_COSTS]),
                     "{\"id\":\"problem-3\",\"repeat\":0,\"generations\":2,\"generated_tokens\":6,"
                     "\"prompt_tokens\":20,\"cached_tokens\":8,\"scored_tokens\":6,"
@@ -109,7 +109,7 @@ static void costs_of_several_generators_stand_side_by_side (void)
     vote_options options = {VOTE_BEST, 1.0, ANSWER_BY_VALUE};
     esp_buf rows[ROW_FILES] = {{0}};
     given_costs (&p, 2);
-    PASS (rows_of_search (p.w.s, &options, rows, NULL));
+    PASS (rows_of_search (p.w.s, &options, NULL, rows, NULL));
     CHECK (
         strstr (esp_buf_text (&rows[ROW_COSTS]),
                 "\"verdicts\":0,\"generators\":[{\"generations\":0,\"generated_tokens\":0,"
@@ -130,7 +130,7 @@ static void survives_failure_of_every_allocation (void)
         long live = esp_alloc_live ();
         esp_buf rows[ROW_FILES] = {{0}};
         esp_alloc_fail_after (n);
-        err = rows_of_search (p.w.s, &options, rows, NULL);
+        err = rows_of_search (p.w.s, &options, NULL, rows, NULL);
         esp_alloc_fail_after (-1);
         free_rows (rows);
         CHECK (esp_alloc_live () == live && (err == ESP_OK || err == ESP_ENOMEM));
