@@ -67,6 +67,10 @@ typedef struct node_value { /* what the strategy thinks of a node: labels, watch
     double q;               /* mean backed-up value, NaN = none */
     double visits;
     double prior; /* NaN = none */
+    /* Strategies that label steps: what rollouts from this very node said. */
+    uint32_t rollouts, passed; /* with a decided verdict; a truncated one is no pass */
+    bool counted;              /* these two are set */
+    bool tried;                /* enough of them for "bad" when none passed */
 } node_value;
 
 typedef struct strategy_means { /* what a run gives to its searches */

@@ -343,7 +343,7 @@ static bool ab_value (const search *s, const void *state, node_ref ref, node_val
     all = n->below;
     if (n->heard)
         moments_add (&all, reward_of (s, ref));
-    *out = (node_value){all.count ? all.mean : NAN, (double)all.count, NAN};
+    *out = (node_value){.q = all.count ? all.mean : NAN, .visits = (double)all.count, .prior = NAN};
     return true;
 }
 

@@ -448,8 +448,9 @@ static bool mcts_value (const search *s, const void *state, node_ref ref, node_v
     (void)s;
     if (!st)
         return false;
-    *out = (node_value){st->visits ? st->sum / (double)st->visits : NAN, (double)st->visits,
-                        st->prior > 0.0 ? st->prior : NAN};
+    *out = (node_value){.q = st->visits ? st->sum / (double)st->visits : NAN,
+                        .visits = (double)st->visits,
+                        .prior = st->prior > 0.0 ? st->prior : NAN};
     return true;
 }
 

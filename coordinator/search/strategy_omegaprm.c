@@ -15,7 +15,7 @@
  * Our deviations: search.in_flight searches run side by side, each with a rollout of its own.  A rollout without steps is not
  * searched.  MC is taken over the rollouts that came; a prefix of which none came ends its search.
  *
- * Memory: 16 bytes a node, 24 a waiting rollout.
+ * Memory: 24 bytes a node, 24 a waiting rollout.
  */
 
 #include <math.h>
@@ -37,8 +37,10 @@ typedef struct omega_options {
 typedef struct state_of { /* of a node */
     double mc;
     uint32_t visits; /* estimates made; 0 for a right rollout */
-    bool estimated;  /* mc is known: the node is a state */
-    bool adopted;    /* a step of a split rollout */
+    uint32_t decided,
+        passed;     /* for labels: its rollouts with a verdict, and those that passed whole */
+    bool estimated; /* mc is known: the node is a state */
+    bool adopted;   /* a step of a split rollout */
 } state_of;
 
 typedef struct waiting { /* a wrong rollout */
@@ -275,6 +277,14 @@ static bool omega_enough (const search *s, const void *me, const item *items, si
            came (&items[n - 1]) && is_right (s, items[n - 1].node);
 }
 
+/* For labels: unknown counts nowhere, a truncated rollout is no pass. */
+static void count_verdict (const search *s, state_of *state, node_ref rollout)
+{
+    const node *n = search_node (s, rollout);
+    state->decided += n->verdict == VERDICT_PASS || n->verdict == VERDICT_FAIL;
+    state->passed += n->verdict == VERDICT_PASS && n->finish != FINISH_LENGTH;
+}
+
 /* MC of the state from its rollouts; false when none came. */
 static esp_err
 take_rollouts (search *s, omegaprm *me, node_ref state, const item *items, size_t n, bool *known)
@@ -287,6 +297,7 @@ take_rollouts (search *s, omegaprm *me, node_ref state, const item *items, size_
         heard++;
         if ((err = node_table_reach (s, &me->states, items[i].node)) != ESP_OK)
             return err;
+        count_verdict (s, state_at (me, state), items[i].node);
         if (is_right (s, items[i].node)) {
             right++;
             *state_at (me, items[i].node) = (state_of){.mc = 1.0, .estimated = true};
@@ -394,10 +405,15 @@ static size_t omega_answers (const search *s, const void *state, node_ref *out, 
 static bool omega_value (const search *s, const void *state, node_ref ref, node_value *out)
 {
     const state_of *st = state_at (state, ref);
-    (void)s;
     if (!st || !st->estimated)
         return false;
-    *out = (node_value){st->mc, st->visits, NAN};
+    *out = (node_value){.q = st->mc,
+                        .visits = st->visits,
+                        .prior = NAN,
+                        .rollouts = st->decided,
+                        .passed = st->passed,
+                        .counted = st->visits > 0,
+                        .tried = st->decided >= options_of (s)->k};
     return true;
 }
 

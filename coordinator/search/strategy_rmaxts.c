@@ -256,7 +256,8 @@ static bool rmaxts_value_of (const search *s, const void *state, node_ref ref, n
     if (at == RMAXTS_NONE)
         return false;
     const rmaxts_arm *a = &me->nodes[at].subtree;
-    *out = (node_value){a->visits > 0.0 ? a->reward / a->visits : NAN, a->visits, NAN};
+    *out = (node_value){
+        .q = a->visits > 0.0 ? a->reward / a->visits : NAN, .visits = a->visits, .prior = NAN};
     return true;
 }
 

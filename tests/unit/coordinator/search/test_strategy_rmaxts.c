@@ -83,7 +83,7 @@ static node_ref named (const player *p, const char *path)
 
 static node_value value_at (const player *p, const char *path)
 {
-    node_value v = {NAN, NAN, NAN};
+    node_value v = {.q = NAN, .visits = NAN, .prior = NAN};
     node_ref ref = named (p, path);
     CHECK (ref != NODE_NONE && search_value (p->w.s, ref, &v));
     return v;
