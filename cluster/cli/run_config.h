@@ -20,6 +20,7 @@ typedef struct
     const char *engine; /* NULL = none */
     const char *name;   /* of an item of a list; NULL = none */
     double weight;      /* prm: in the mean of a list */
+    bool calibrate;     /* verifier: coordinator/harvest/calibrate.h */
     int64_t slots;      /* in flight per worker; 0 = the engine's own number */
     double temperature, top_p;
     int64_t top_k, max_step_tokens, max_tokens;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cluster/cli/commands.h"
+#include "cluster/cli/run_harvest.h"
 #include "cluster/cli/run_workers.h"
 #include "coordinator/loop_observe.h"
 #include "proto/base/file.h"
@@ -200,6 +201,8 @@ static int open_problems (run_parts *p)
         fprintf (stderr,
                  "espalier: %u lines of %s were left out (problems.on_error: skip); see log.txt\n",
                  problem_source_skipped (p->source), p->config->problems.file);
+    if (run_harvest_check (p->config, p->source, &error) != ESP_OK)
+        return complain (EXIT_USAGE, &error);
     return 0;
 }
 

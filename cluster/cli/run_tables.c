@@ -64,6 +64,10 @@ static const esp_option verifier_rows[] = {
      false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "verdicts in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    {"calibrate", ESP_OPT_BOOL, offsetof (engine_options, calibrate), "true", 0, 0, NULL, "",
+     "into every unverified sample: how often such an agreement was right where a verdict was "
+     "decided",
+     ESP_OPT_FREE, false},
     ESP_OPTION_END,
 };
 const esp_option *const run_common_rows[TASK_KINDS] = {generator_rows, prm_rows, verifier_rows};

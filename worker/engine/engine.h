@@ -107,7 +107,9 @@ struct engine_kind {
     uint32_t (*context) (const void *state);
     /* Which models its servers chose; returns how many of max were written, borrowed until poll().  NULL: none. */
     size_t (*models) (const void *state, engine_model *out, size_t max);
-    bool http; /* speaks HTTP: the keys of server_option_rows are its too */
+    uint32_t
+        version; /* of a verifier, counted from 0: raise when equal branches may get another verdict; in every sample */
+    bool http;   /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);
     /* What its rows cannot say of the options ("layout: there is no ..."), before anything is opened.  NULL: nothing. */
