@@ -261,9 +261,8 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     done = err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE;
     *clean = !at_once && !dispatch_saw_death (coordinator_dispatch (p->coordinator));
     if (done && p->config->samples.count > 0) {
-        ranks_dismiss (r, p->setup.run_id);
-        if ((told = run_harvest (p->config, &error) == ESP_OK) == false)
-            done = false;
+        ranks_dismiss (r, p->setup.run_id); /* nothing is left for them */
+        told = run_harvest (p->config, &error) == ESP_OK;
     }
     if (!at_once && told)
         told = run_write_summary (p, r->mpi ? r->end->description : "one process", done, &error) ==

@@ -10,6 +10,7 @@ several run side by side; each has its own output folder, processes and folder f
 """
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import shlex
@@ -43,6 +44,7 @@ search: {max_steps: 10}
 generator: {engine: fake}
 prm: {engine: fake}
 verifier: {kind: fake}
+samples: [{format: sft, compress: false}]
 dispatch: {silence_s: 8, heartbeat_s: 0.5, coordinator_silence_s: 30, no_worker_s: 60}
 """
 
@@ -131,9 +133,27 @@ class Test:
     def rows(self, name):
         try:
             same = ["".join(sorted(open(os.path.join(self.out(name), f)))) for f in ("answers.jsonl", "candidates.jsonl")]
+            same.append(self.samples(name))
             return same + [self.whose(name, "costs.jsonl") == self.whose(name, "answers.jsonl")]  # costs may differ, their rows not
         except (OSError, ValueError) as error:
             return [str(error)]
+
+    def samples(self, name):
+        """The lines of the samples, sorted, as manifest.json lists their files: each sample once, and all that it counts."""
+        folder = os.path.join(self.out(name), "samples")
+        with open(os.path.join(folder, "manifest.json")) as f:
+            files = json.load(f)["files"]
+        lines = []
+        for one in files:
+            with open(os.path.join(folder, one["file"]), "rb") as f:
+                bytes = f.read()
+            if hashlib.sha256(bytes).hexdigest() != one["sha256"] or bytes.count(b"\n") != one["rows"]:
+                raise ValueError(f"{one['file']} is not what manifest.json says")
+            lines += bytes.decode().splitlines()
+        ids = [json.loads(line)["id"] for line in lines]
+        if len(set(ids)) != len(ids):
+            raise ValueError("a sample stands there twice")
+        return "\n".join(sorted(lines))
 
     def whose(self, name, file):
         with open(os.path.join(self.out(name), file)) as rows:
