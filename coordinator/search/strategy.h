@@ -152,6 +152,8 @@ ESP_MUST_CHECK esp_err search_adopt_scores (search *s, node_ref n, const double 
                                             size_t count);
 /* Give an adopted node its part of the tokens of the text that it was cut from (0 until then). */
 void search_adopt_tokens (search *s, node_ref n, uint32_t tokens);
+/* An adopted node ends the text of `whole`: its finish, its verdict and what the verifier said of it are the node's too. */
+ESP_MUST_CHECK esp_err search_adopt_end (search *s, node_ref n, node_ref whole);
 
 double search_draw (search *s, uint32_t lane); /* next uniform of the lane, in [0, 1) */
 double search_draw_at (const search *s, uint32_t lane,

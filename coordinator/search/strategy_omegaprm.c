@@ -21,6 +21,7 @@
 #include <math.h>
 #include <stddef.h>
 #include "coordinator/search/omegaprm_formula.h"
+#include "coordinator/search/rollout.h"
 #include "coordinator/search/strategies.h"
 #include "coordinator/search/strategy_help.h"
 #include "proto/base/alloc.h"
@@ -116,11 +117,6 @@ static state_of *state_at (const omegaprm *me, node_ref ref)
 static bool is_right (const search *s, node_ref rollout)
 {
     return search_node (s, rollout)->verdict == VERDICT_PASS;
-}
-
-static bool came (const item *i)
-{
-    return i->generated && !i->failed && !i->dropped;
 }
 
 /* ---- texts ---- */
@@ -274,15 +270,15 @@ static bool omega_enough (const search *s, const void *me, const item *items, si
 {
     (void)me;
     return options_of (s)->label == LABEL_HARD && items[0].from != NODE_ROOT &&
-           came (&items[n - 1]) && is_right (s, items[n - 1].node);
+           item_came (&items[n - 1]) && is_right (s, items[n - 1].node);
 }
 
 /* For labels: unknown counts nowhere, a truncated rollout is no pass. */
 static void count_verdict (const search *s, state_of *state, node_ref rollout)
 {
     const node *n = search_node (s, rollout);
-    state->decided += n->verdict == VERDICT_PASS || n->verdict == VERDICT_FAIL;
-    state->passed += n->verdict == VERDICT_PASS && n->finish != FINISH_LENGTH;
+    state->decided += rollout_decided (n);
+    state->passed += rollout_passed (n);
 }
 
 /* MC of the state from its rollouts; false when none came. */
@@ -292,7 +288,7 @@ take_rollouts (search *s, omegaprm *me, node_ref state, const item *items, size_
     uint32_t heard = 0, right = 0;
     esp_err err = ESP_OK;
     for (size_t i = 0; i < n && err == ESP_OK; i++) {
-        if (!came (&items[i]))
+        if (!item_came (&items[i]))
             continue;
         heard++;
         if ((err = node_table_reach (s, &me->states, items[i].node)) != ESP_OK)
@@ -313,7 +309,7 @@ take_rollouts (search *s, omegaprm *me, node_ref state, const item *items, size_
     state_at (me, state)->visits++;
     me->visits++;
     for (size_t i = 0; i < n && right > 0 && right < heard && err == ESP_OK; i++)
-        if (came (&items[i]) && !is_right (s, items[i].node))
+        if (item_came (&items[i]) && !is_right (s, items[i].node))
             err = put_waiting (s, me, state, items[i].node);
     return err;
 }

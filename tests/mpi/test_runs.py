@@ -37,6 +37,7 @@ STRATEGIES = [
     ("tot", ["search.strategy=tot"]),
     ("ab_mcts", ["search.strategy=ab_mcts", "search.in_flight=4", "search.budget.generations=60"]),
     ("omegaprm", ["search.strategy=omegaprm"]),
+    ("math_shepherd", ["search.strategy=math_shepherd"]),
 ]
 RUN = """run: {name: test, seed: 42, output: unused}
 problems: {file: PROBLEMS}
