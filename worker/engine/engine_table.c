@@ -31,6 +31,7 @@ static const engine_kind *const table[] = {
     &verifier_answer,
     &verifier_math_verify,
     &verifier_code,
+    &verifier_command,
 };
 /* clang-format on */
 

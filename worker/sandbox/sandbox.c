@@ -138,6 +138,11 @@ static esp_err probe (const sandbox *b, esp_error *error)
         err =
             esp_error_set (error, ESP_ETIMEOUT, "%s.sandbox: bubblewrap did not answer within %d s",
                            b->setup.section, PROBE_MS / 1000);
+    else if (span_find (line, span_of ("find source path")) < line.len)
+        err = esp_error_set (error, ESP_EUNSUPPORTED,
+                             "%s.binds: %.*s; it must be there, and when root starts the sandbox "
+                             "the user nobody must be able to read it",
+                             b->setup.section, (int)(line.len < 300 ? line.len : 300), line.ptr);
     else
         err = esp_error_set (error, ESP_EUNSUPPORTED,
                              "%s.sandbox: bubblewrap cannot contain programs here (%.*s); %s",

@@ -97,17 +97,6 @@ static void take_reply (void *ctx, const job *j, const code_reply *r)
 
 /* ---- jobs ---- */
 
-/* A JSON value on one line: outside of strings an end of line is mere space. */
-static esp_err add_json (esp_buf *out, span json)
-{
-    size_t from = out->len;
-    esp_err err = esp_buf_add (out, json);
-    for (size_t i = from; i < out->len && err == ESP_OK; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\r')
-            out->data[i] = ' ';
-    return err;
-}
-
 static esp_err write_line (struct code *v, const job *j)
 {
     esp_err err;
@@ -115,7 +104,7 @@ static esp_err write_line (struct code *v, const job *j)
     esp_buf_clear (&v->line);
     if ((err = fields_join (j, j->step_count, &v->text)) == ESP_OK &&
         (err = esp_buf_puts (&v->line, "{\"job\":{\"row\":")) == ESP_OK &&
-        (err = add_json (&v->line, j->problem)) == ESP_OK &&
+        (err = verifier_put_json (&v->line, j->problem)) == ESP_OK &&
         (err = esp_buf_puts (&v->line, ",\"text\":")) == ESP_OK &&
         (err = esp_buf_json_string (&v->line, esp_buf_span (&v->text))) == ESP_OK)
         err = esp_buf_puts (&v->line, "}}");
