@@ -207,6 +207,8 @@ static void fill_search (run_config *c)
     s->generator_count = c->engine_count[TASK_GENERATE];
     s->has_prm = c->engines[TASK_SCORE]->kind != NULL;
     s->has_verifier = c->engines[TASK_VERIFY]->kind != NULL;
+    s->hidden_tests = s->has_verifier && c->engines[TASK_VERIFY]->kind->hidden_tests &&
+                      c->engines[TASK_VERIFY]->kind->hidden_tests (c->engines[TASK_VERIFY]->own);
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
         const engine_kind *kind = c->engines[TASK_GENERATE][i].kind;
         s->count_prompts = s->count_prompts || (kind && strcmp (kind->name, "fake") == 0);

@@ -58,6 +58,7 @@ typedef struct search_setup { /* one per run */
     size_t generator_count; /* of the run file's list, for the costs of each; 0 counts as 1 */
     step_split split;       /* next NULL: at empty lines */
     bool has_prm, has_verifier;
+    bool hidden_tests;  /* the verifier judges a branch by fewer tests while the search goes on */
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;
 } search_setup;

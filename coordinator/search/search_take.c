@@ -166,29 +166,69 @@ static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
     return err;
 }
 
-static esp_err take_verdict (search *s, node_ref ref, const result *r)
+/* Millions of nodes, a handful of reasons. */
+static esp_err keep_reason (search *s, span text, const char **ptr, uint32_t *len)
+{
+    esp_err err;
+    for (uint8_t i = 0; i < s->said_count; i++)
+        if (span_equal (s->said[i], text)) {
+            *ptr = s->said[i].ptr;
+            *len = (uint32_t)s->said[i].len;
+            return ESP_OK;
+        }
+    err = keep_text (s, text, ptr, len);
+    if (err == ESP_OK && text.len > 0 && s->said_count < sizeof (s->said) / sizeof (s->said[0]))
+        s->said[s->said_count++] = span_make (*ptr, *len);
+    return err;
+}
+
+/* A verdict by the visible tests: it is told to the strategy, and leaves the node without a verdict. */
+static esp_err keep_visible (search *s, const result *r, node_extra *extra)
+{
+    extra->visible = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
+    extra->visible_share = r->error == ESP_OK ? r->share : NAN;
+    return r->error == ESP_OK
+               ? keep_reason (s, r->reason, &extra->visible_reason, &extra->visible_reason_len)
+               : ESP_OK;
+}
+
+static esp_err keep_verdict (search *s, const result *r, node *n, node_extra *extra)
+{
+    n->verdict = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
+    extra->share = r->error == ESP_OK ? r->share : NAN;
+    return r->error == ESP_OK ? keep_reason (s, r->reason, &extra->reason, &extra->reason_len)
+                              : ESP_OK;
+}
+
+/* What the hidden tests say is never put in the place of what the visible ones said: children's prompts may show that. */
+static esp_err take_verdict (search *s, node_ref ref, enum verify_reading reading, const result *r)
 {
     node *n = tree_edit (s->tree, ref);
     node_extra *extra = search_alloc (s, sizeof (*extra));
+    bool shown = n->extra && n->extra->visible;
     esp_err err;
     if (!extra)
         return ESP_ENOMEM;
-    extra->share = r->error == ESP_OK ? r->share : NAN;
-    n->verdict = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
-    if (r->error == ESP_OK &&
-        ((err = keep_text (s, r->answer, &extra->answer, &extra->answer_len)) != ESP_OK ||
-         (err = keep_text (s, r->observation, &extra->observation, &extra->observation_len)) !=
-             ESP_OK ||
-         (err = keep_text (s, r->reason, &extra->reason, &extra->reason_len)) != ESP_OK))
+    if (n->extra)
+        *extra = *n->extra;
+    else
+        extra->share = extra->visible_share = NAN;
+    err = reading == VERIFY_VISIBLE ? keep_visible (s, r, extra) : keep_verdict (s, r, n, extra);
+    if (err == ESP_OK && r->error == ESP_OK)
+        err = keep_text (s, r->answer, &extra->answer, &extra->answer_len);
+    if (err == ESP_OK && r->error == ESP_OK && (reading == VERIFY_VISIBLE || !shown))
+        err = keep_text (s, r->observation, &extra->observation, &extra->observation_len);
+    if (err != ESP_OK)
         return err;
     n->extra = extra;
-    return emit_event (s, (event){.kind = EVENT_VERIFIED,
-                                  .mark = n->verdict,
-                                  .node = ref,
-                                  .parent = n->parent,
-                                  .ordinal = n->ordinal,
-                                  .value = extra->share,
-                                  .text = r->answer});
+    return emit_event (
+        s, (event){.kind = EVENT_VERIFIED,
+                   .mark = reading == VERIFY_VISIBLE ? VERDICT_UNKNOWN : n->verdict,
+                   .node = ref,
+                   .parent = n->parent,
+                   .ordinal = n->ordinal,
+                   .value = reading == VERIFY_VISIBLE ? extra->visible_share : extra->share,
+                   .text = r->answer});
 }
 
 static esp_err
@@ -211,7 +251,7 @@ take_for_ask (search *s, join *j, uint32_t index, const task_slot *slot, const r
         } else {
             a->verdict_out = false;
             a->got.verified = r->error == ESP_OK;
-            err = take_verdict (s, a->got.node, r);
+            err = take_verdict (s, a->got.node, (enum verify_reading)slot->reading, r);
         }
         if (err != ESP_OK || a->readings_left > 0 || a->verdict_out)
             return err;
@@ -249,7 +289,7 @@ esp_err take_result (search *s, const task_slot *slot, const result *r)
     if (slot->owner)
         return take_for_ask (s, slot->owner, slot->index, slot, r);
     s->grading--;
-    return take_verdict (s, slot->node, r);
+    return take_verdict (s, slot->node, (enum verify_reading)slot->reading, r);
 }
 
 /* As if nothing had come for this ask. */

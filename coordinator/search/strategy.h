@@ -40,7 +40,9 @@ typedef struct ask {    /* one branch; zero-initialise */
     uint16_t lookahead; /* greedy steps shown to the PRM, then dropped (DVTS) */
     uint16_t scores;    /* readings of the PRM; 0 = not scored; > 1: their sum is the score (ToT) */
     uint16_t verifier;  /* 1 + index of the verifier; 0 = none */
-    uint16_t action;    /* prompt or model variant (AB-MCTS, repair) */
+    bool
+        steers; /* the verdict steers: where there are hidden tests it sees the visible ones only (node_told) */
+    uint16_t action;     /* prompt or model variant (AB-MCTS, repair) */
     const sampling *how; /* NULL = the run file's; must outlive the ask (the strategy's options) */
     double priority;     /* send order only, never a result */
     uint64_t tag;        /* the strategy's own mark, comes back in the item */

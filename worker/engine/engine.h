@@ -112,6 +112,8 @@ struct engine_kind {
     bool http;   /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);
+    /* With these options a verifier judges VERIFY_VISIBLE by fewer tests than VERIFY_ALL.  NULL: all tasks alike. */
+    bool (*hidden_tests) (const void *options);
     /* What its rows cannot say of the options ("layout: there is no ..."), before anything is opened.  NULL: nothing. */
     esp_err (*check_options) (const engine_kind *kind, const void *options, esp_error *why);
 };

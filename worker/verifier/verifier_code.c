@@ -25,10 +25,10 @@ enum { JOBS_A_DESK = 3 }; /* credits: one is judged, the others are here when it
 enum { BOX_BUBBLEWRAP, BOX_NONE };
 
 struct code_options {
-    int64_t processes, memory_mb, cpu_s, output_kb;
+    int64_t processes, memory_mb, cpu_s, output_kb, visible_tests;
     const char *python;
     int sandbox;
-    bool packages;
+    bool packages, visible;
     double timeout_s;
     esp_strings binds;
 };
@@ -48,6 +48,13 @@ static const esp_option options[] = {
      false},
     {"binds", ESP_OPT_STRINGS, AT (binds), NULL, 0, 0, NULL, "",
      "folders that programs can read, beside /usr", ESP_OPT_FIXED, false},
+    {"visible", ESP_OPT_BOOL, AT (visible), "true", 0, 0, NULL, "",
+     "strategies that ask for verdicts while they search see the visible tests only; the grade "
+     "uses all",
+     ESP_OPT_FIXED, false},
+    {"visible_tests", ESP_OPT_INT, AT (visible_tests), "1", 1, 10000, NULL, "tests",
+     "where a docstring has no examples so many of the first tests are the visible ones",
+     ESP_OPT_FIXED, false},
     {"timeout_s", ESP_OPT_DOUBLE, AT (timeout_s), "20", 0.1, 36000, NULL, "s",
      "wall time of one program with all its tests; then its verdict is unknown", ESP_OPT_FREE,
      false},
@@ -103,7 +110,9 @@ static esp_err write_line (struct code *v, const job *j)
     esp_buf_clear (&v->text);
     esp_buf_clear (&v->line);
     if ((err = fields_join (j, j->step_count, &v->text)) == ESP_OK &&
-        (err = esp_buf_puts (&v->line, "{\"job\":{\"row\":")) == ESP_OK &&
+        (err = esp_buf_printf (&v->line, "{\"job\":{\"visible\":%s,\"most_visible\":%lld,\"row\":",
+                               j->task.reading == VERIFY_VISIBLE ? "true" : "false",
+                               (long long)v->o->visible_tests)) == ESP_OK &&
         (err = verifier_put_json (&v->line, j->problem)) == ESP_OK &&
         (err = esp_buf_puts (&v->line, ",\"text\":")) == ESP_OK &&
         (err = esp_buf_json_string (&v->line, esp_buf_span (&v->text))) == ESP_OK)
@@ -175,6 +184,11 @@ static esp_err code_describe (void *state, esp_buf *out)
     const struct code *v = state;
     return esp_buf_printf (out, "  %zu at once, %s, sandbox %s\n", v->desks, v->o->python,
                            sandbox_name (v->box));
+}
+
+static bool code_hidden_tests (const void *own)
+{
+    return ((const struct code_options *)own)->visible;
 }
 
 /* ---- life ---- */
@@ -252,4 +266,5 @@ const engine_kind verifier_code = {.name = "code",
                                    .fds = code_fds,
                                    .close = code_close,
                                    .slots = code_slots,
+                                   .hidden_tests = code_hidden_tests,
                                    .describe = code_describe};

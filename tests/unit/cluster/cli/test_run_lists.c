@@ -44,6 +44,23 @@ static void refused (const char *text, const char *sentence)
     esp_buf_free (&mistakes);
 }
 
+static bool hides (const char *verifier)
+{
+    char text[400];
+    snprintf (text, sizeof (text), HEAD TWO "search: {strategy: ab_mcts}\n%s\n", verifier);
+    run_config *c = given (text);
+    bool hidden = c->search.hidden_tests;
+    run_config_destroy (c);
+    return hidden;
+}
+
+static void only_a_verifier_with_hidden_tests_hides_them (void)
+{
+    CHECK (hides ("verifier: {kind: code}"));
+    CHECK (!hides ("verifier: {kind: code, visible: false}"));
+    CHECK (!hides ("verifier: {kind: answer}") && !hides ("# none"));
+}
+
 static void a_list_of_generators_makes_as_many_actions (void)
 {
     run_config *c = given (HEAD TWO "search: {strategy: ab_mcts}\n");
@@ -154,6 +171,8 @@ static void mistakes_name_the_item_and_its_line (void)
 int main (void)
 {
     static const struct suite_case cases[] = {
+        {"only a verifier with hidden tests hides them",
+         only_a_verifier_with_hidden_tests_hides_them},
         {"a list of generators makes as many actions", a_list_of_generators_makes_as_many_actions},
         {"actions name generator, temperature and system",
          actions_name_generator_temperature_and_system},
