@@ -164,7 +164,7 @@ static esp_err bind_engines (run_config *c, int k)
     if (count > ENGINE_LIST_MOST)
         err = config_mistake (c->yaml, run_sections[k], "a list of %zu; at most %d are possible",
                               count, ENGINE_LIST_MOST);
-    if (count < 1 || count > ENGINE_LIST_MOST || k == TASK_VERIFY)
+    if (count < 1 || count > ENGINE_LIST_MOST)
         count = 1;
     if (!(c->engines[k] = esp_calloc (count, sizeof (**c->engines))))
         return ESP_ENOMEM;
@@ -207,8 +207,11 @@ static void fill_search (run_config *c)
     s->generator_count = c->engine_count[TASK_GENERATE];
     s->has_prm = c->engines[TASK_SCORE]->kind != NULL;
     s->has_verifier = c->engines[TASK_VERIFY]->kind != NULL;
-    s->hidden_tests = s->has_verifier && c->engines[TASK_VERIFY]->kind->hidden_tests &&
-                      c->engines[TASK_VERIFY]->kind->hidden_tests (c->engines[TASK_VERIFY]->own);
+    for (size_t i = 0; i < c->engine_count[TASK_VERIFY]; i++) {
+        const run_engine *e = &c->engines[TASK_VERIFY][i];
+        s->hidden_tests =
+            s->hidden_tests || (e->kind && e->kind->hidden_tests && e->kind->hidden_tests (e->own));
+    }
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
         const engine_kind *kind = c->engines[TASK_GENERATE][i].kind;
         s->count_prompts = s->count_prompts || (kind && strcmp (kind->name, "fake") == 0);

@@ -106,7 +106,7 @@ esp_err run_lists_make (run_config *c, int k)
 {
     size_t n = c->engine_count[k];
     esp_err err = ESP_OK;
-    if (n == 1)
+    if (n == 1 && (k != TASK_VERIFY || !c->engines[k]->kind))
         return ESP_OK;
     if (!(c->parts[k] = esp_calloc (n, sizeof (engine_part))))
         return ESP_ENOMEM;
@@ -118,10 +118,15 @@ esp_err run_lists_make (run_config *c, int k)
                                        .server = &e->server,
                                        .slots = (uint32_t)e->common.slots,
                                        .weight = e->common.weight};
-        if (e->kind) /* else it was not bound: one mistake is enough */
+        if (k == TASK_VERIFY && e->kind && !e->common.name)
+            c->parts[k][i].name = e->kind->name;
+        else if (e->kind && n > 1) /* else it was not bound: one mistake is enough */
             err = check_name (c, k, i);
     }
     c->lists[k] = (engine_list){c->parts[k], n};
+    if (k == TASK_VERIFY)
+        c->stack = (stack_options){c->lists[k], c->engines[k]->common.stack,
+                                   (size_t)c->engines[k]->common.cache_mb << 20};
     return err;
 }
 
@@ -213,8 +218,13 @@ const engine_kind *run_lists_engine (run_config *c, int k, engine_setup *setup)
     setup->options = e->own;
     setup->server = &e->server;
     setup->model_name = e->common.name;
-    if (c->engine_count[k] == 1)
-        return e->kind;
+    if (c->engine_count[k] == 1 && (k != TASK_VERIFY || !e->kind || !e->kind->poll))
+        return e->kind; /* what answers at once needs no memory */
+    if (k == TASK_VERIFY) {
+        setup->options = &c->stack;
+        setup->model_name = NULL;
+        return &engine_stack;
+    }
     setup->options = &c->lists[k];
     setup->model_name = NULL;
     return k == TASK_GENERATE ? &engine_choice : &engine_ensemble;
