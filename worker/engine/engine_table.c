@@ -32,6 +32,7 @@ static const engine_kind *const table[] = {
     &verifier_math_verify,
     &verifier_code,
     &verifier_command,
+    &verifier_votes,
 };
 /* clang-format on */
 
