@@ -386,6 +386,16 @@ void run_config_close_engines (void *ctx, worker_engines *engines)
     close_engines (engines, TASK_KINDS);
 }
 
+/* A sentence without an error: the problem is taken, and told of. */
+static esp_err doubt_problem (const run_config *c, span json, esp_error *error)
+{
+    const char *what = NULL;
+    for (size_t i = 0; i < c->engine_count[TASK_VERIFY] && !what; i++)
+        if (c->engines[TASK_VERIFY][i].kind && c->engines[TASK_VERIFY][i].kind->doubt)
+            what = c->engines[TASK_VERIFY][i].kind->doubt (json);
+    return what ? esp_error_set (error, ESP_OK, "%s", what) : ESP_OK;
+}
+
 esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
 {
     const run_config *c = ctx;
@@ -396,7 +406,7 @@ esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
         for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
             if (c->engines[k][i].kind && c->engines[k][i].kind->check_problem)
                 err = c->engines[k][i].kind->check_problem (json, error);
-    return err;
+    return err == ESP_OK ? doubt_problem (c, json, error) : err;
 }
 
 /* ---- resume ---- */

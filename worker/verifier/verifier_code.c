@@ -17,6 +17,7 @@
 #include "proto/base/log.h"
 #include "worker/engine/fields.h"
 #include "worker/verifier/code_pool.h"
+#include "worker/verifier/code_row.h"
 #include "worker/verifier/job_queue.h"
 #include "worker/verifier/verifier_job.h"
 
@@ -186,6 +187,19 @@ static esp_err code_describe (void *state, esp_buf *out)
                            sandbox_name (v->box));
 }
 
+static const char *code_doubt (span json)
+{
+    switch (code_row_look (json)) {
+    case CODE_ROW_BAD:
+        return "have tests that cannot be read: their verdicts will be unknown (bad-problem)";
+    case CODE_ROW_EMPTY:
+        return "have no tests: their verdicts will be unknown (no-tests)";
+    case CODE_ROW_GOOD:
+        break;
+    }
+    return NULL;
+}
+
 static bool code_hidden_tests (const void *own)
 {
     return ((const struct code_options *)own)->visible;
@@ -267,4 +281,5 @@ const engine_kind verifier_code = {.name = "code",
                                    .close = code_close,
                                    .slots = code_slots,
                                    .hidden_tests = code_hidden_tests,
+                                   .doubt = code_doubt,
                                    .describe = code_describe};

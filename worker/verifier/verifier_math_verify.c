@@ -181,6 +181,19 @@ static uint32_t math_verify_slots (const void *state)
     return line_pool_slots (((const struct math_verify *)state)->pool);
 }
 
+static const char *math_verify_doubt (span json)
+{
+    esp_buf line = {0};
+    esp_err err = math_verify_ask (1, json, span_of ("\\boxed{1}"), &line);
+    esp_buf_free (&line);
+    return err == ESP_ENOENT ? "have no reference answer that can be read: their verdicts will be "
+                               "unknown (no-reference)"
+           : err == ESP_ETOOBIG
+               ? "have a reference answer that is too long: their verdicts will be "
+                 "unknown (cannot-compare)"
+               : NULL;
+}
+
 /* ---- processes ---- */
 
 static esp_err start_python (void *ctx, line_process **out, esp_error *error)
@@ -275,4 +288,5 @@ const engine_kind verifier_math_verify = {.name = "math-verify",
                                           .cancel = math_verify_cancel,
                                           .fds = math_verify_fds,
                                           .close = math_verify_close,
-                                          .slots = math_verify_slots};
+                                          .slots = math_verify_slots,
+                                          .doubt = math_verify_doubt};

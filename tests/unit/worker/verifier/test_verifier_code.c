@@ -138,6 +138,14 @@ static void what_is_not_decided (void)
         {"{\"test_list\": [\"assert f(\"]}", "def f(x): return x", VERDICT_UNKNOWN,
          "tests-do-not-parse", -1},
         {"{\"tests\": 7}", "def f(x): return x", VERDICT_UNKNOWN, "bad-problem", -1},
+        {"{\"tests\": \"[\"}", "def f(x): return x", VERDICT_UNKNOWN, "bad-problem", -1},
+        {"{\"tests\": \"[]\"}", "def f(x): return x", VERDICT_UNKNOWN, "no-tests", -1},
+        {"{\"input_output\": {\"inputs\": []}}", "def f(x): return x", VERDICT_UNKNOWN,
+         "bad-problem", -1},
+        {"{\"input_output\": {\"inputs\": [], \"outputs\": []}}", "def f(x): return x",
+         VERDICT_UNKNOWN, "no-tests", -1},
+        {"{\"test\": \"\", \"test_list\": []}", "def f(x): return x", VERDICT_UNKNOWN, "no-tests",
+         -1},
         {"{\"tests\": [{\"args\": []}]}", "def f(x): return x", VERDICT_UNKNOWN, "bad-problem", -1},
         {CALLS, "def f(x): return object()", VERDICT_UNKNOWN, "cannot-compare", -1},
         {"{\"test_list\": [\"import os; os.kill(os.getpid(), 9); f(1)\"]}", "def f(x): return x",
@@ -149,6 +157,12 @@ static void what_is_not_decided (void)
     if (!opened ("{processes: 1}"))
         return;
     judge_all (rows, sizeof (rows) / sizeof (rows[0]));
+    for (size_t i = 0; i < sizeof (rows) / sizeof (rows[0]); i++) { /* said before a run, too */
+        bool seen =
+            strcmp (rows[i].reason, "no-tests") == 0 || strcmp (rows[i].reason, "bad-problem") == 0;
+        const char *what = b.k.kind->doubt (span_of (rows[i].json));
+        CHECK (seen ? what && strstr (what, rows[i].reason) : !what);
+    }
     kit_close (&b.k);
 }
 
