@@ -147,7 +147,11 @@ static esp_err probe (const command_program *p, esp_error *error)
 static esp_err
 open_inside (command_program *p, const command_program_setup *setup, esp_error *error)
 {
-    sandbox_setup box = {.section = "verifier", .bare = setup->bare, .binds = p->binds};
+    sandbox_setup box = {.section = "verifier",
+                         .bare = setup->bare,
+                         .binds = p->binds,
+                         .group_memory_mb = setup->limits.memory_mb,
+                         .group_processes = setup->limits.processes};
     esp_err err;
     if (!(p->words = esp_calloc (WORDS_MOST, sizeof (*p->words))))
         return esp_error_set (error, ESP_ENOMEM, "command: out of memory");

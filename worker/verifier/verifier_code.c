@@ -21,7 +21,8 @@
 #include "worker/verifier/job_queue.h"
 #include "worker/verifier/verifier_job.h"
 
-enum { JOBS_A_DESK = 3 }; /* credits: one is judged, the others are here when it is done */
+enum { GROUP_PROCESSES = 32 }; /* of a program or a judge, with those of the sandbox itself */
+enum { JOBS_A_DESK = 3 };      /* credits: one is judged, the others are here when it is done */
 
 enum { BOX_BUBBLEWRAP, BOX_NONE };
 
@@ -183,8 +184,9 @@ static uint32_t code_slots (const void *state)
 static esp_err code_describe (void *state, esp_buf *out)
 {
     const struct code *v = state;
-    return esp_buf_printf (out, "  %zu at once, %s, sandbox %s\n", v->desks, v->o->python,
-                           sandbox_name (v->box));
+    const char *no = sandbox_no_cgroup (v->box);
+    return esp_buf_printf (out, "  %zu at once, %s, sandbox %s%s%s\n", v->desks, v->o->python,
+                           sandbox_name (v->box), *no ? "; no cgroup: " : "", no);
 }
 
 static const char *code_doubt (span json)
@@ -226,6 +228,8 @@ static esp_err open_inside (struct code *v, esp_error *error)
     const sandbox_setup box = {.section = "verifier",
                                .bare = o->sandbox == BOX_NONE,
                                .binds = o->binds.items,
+                               .group_memory_mb = o->memory_mb,
+                               .group_processes = GROUP_PROCESSES,
                                .bind_count = o->binds.count};
     code_pool_setup pool = {.python = o->python,
                             .packages = o->packages,
