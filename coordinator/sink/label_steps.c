@@ -56,6 +56,12 @@ follow (const search *s, const node_set *from, span piece, node_ref whole, node_
     return ESP_OK;
 }
 
+/* The score of a node that is one step. */
+static double score_of (const node *n)
+{
+    return n->score_count > 0 && n->score_own == 1 ? node_scores (n)[0] : NAN;
+}
+
 static void merge (label *into, const label *one)
 {
     into->rollouts += one->rollouts;
@@ -78,9 +84,12 @@ static label_step
 label_piece (const search *s, const label *all, node_ref whole, span piece, const node_set *nodes)
 {
     const node *n = search_node (s, whole);
-    label_step one = {.text = piece, .node = nodes->count ? nodes->at[0] : NODE_NONE};
-    for (size_t i = 0; i < nodes->count; i++)
+    label_step one = {.text = piece, .node = nodes->count ? nodes->at[0] : NODE_NONE, .score = NAN};
+    for (size_t i = 0; i < nodes->count; i++) {
         merge (&one.label, &all[nodes->at[i]]);
+        if (isnan (one.score))
+            one.score = score_of (search_node (s, nodes->at[i]));
+    }
     if (nodes->count == 0) {
         one.label.rollouts = rollout_decided (n);
         one.label.passed = rollout_passed (n);
@@ -89,8 +98,10 @@ label_piece (const search *s, const label *all, node_ref whole, span piece, cons
     return one;
 }
 
-static esp_err cut_rollout (const search *s, const label *all, node_ref ref, steps *out)
+static esp_err
+cut_rollout (const search *s, const label *all, node_ref ref, uint32_t pieces, steps *out)
 {
+    const node *n = search_node (s, ref);
     node_set here = {0}, next = {0}, swap;
     rollout_walk w;
     span piece;
@@ -98,12 +109,17 @@ static esp_err cut_rollout (const search *s, const label *all, node_ref ref, ste
     if (err == ESP_OK && esp_grow (&here.at, &here.cap, 1, sizeof (*here.at)) != 0)
         err = ESP_ENOMEM;
     if (err == ESP_OK)
-        here.at[here.count++] = search_node (s, ref)->parent;
-    while (err == ESP_OK && rollout_next (&w, &piece)) {
+        here.at[here.count++] = n->parent;
+    for (uint32_t i = 0; err == ESP_OK && rollout_next (&w, &piece); i++) {
+        label_step one = {.score = NAN};
         if ((err = follow (s, &here, piece, ref, &next)) != ESP_OK)
             break;
-        err = w.rest.len > 0 ? add_step (out, label_piece (s, all, ref, piece, &next))
-                             : add_step (out, (label_step){piece, ref, all[ref]});
+        one = i + 1 < pieces
+                  ? label_piece (s, all, ref, piece, &next)
+                  : (label_step){.text = piece, .node = ref, .label = all[ref], .score = NAN};
+        if (n->score_count > 0 && n->score_own == pieces)
+            one.score = node_scores (n)[i];
+        err = add_step (out, one);
         swap = here;
         here = next;
         next = swap;
@@ -126,11 +142,12 @@ static esp_err count_pieces (const search *s, node_ref ref, uint32_t *out)
 /* One node of the path. */
 static esp_err add_node (const search *s, const label *all, node_ref ref, bool passed, steps *out)
 {
-    label_step one = {node_text (search_node (s, ref)), ref, all[ref]};
+    const node *n = search_node (s, ref);
+    label_step one = {node_text (n), ref, all[ref], score_of (n), LABEL_UNDECIDED};
     uint32_t pieces;
     esp_err err = count_pieces (s, ref, &pieces);
     if (err == ESP_OK && pieces > 1)
-        return cut_rollout (s, all, ref, out);
+        return cut_rollout (s, all, ref, pieces, out);
     if (passed)
         one.label.hard = LABEL_GOOD;
     return err == ESP_OK ? add_step (out, one) : err;

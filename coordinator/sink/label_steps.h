@@ -18,6 +18,8 @@ typedef struct label_step {
     node_ref
         node; /* of the step; for a piece of a rollout the first one with its text, NODE_NONE = none */
     label label;
+    double score;          /* the PRM's, of this step alone; NaN = not scored */
+    enum label_hard human; /* what a person said of it (label_human.h); undecided = nothing */
 } label_step;
 
 /* all: labels_of_search.  *out: owned array of *count steps, freed by esp_free; the texts together are that of the branch. */

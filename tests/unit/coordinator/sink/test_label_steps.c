@@ -121,6 +121,32 @@ static void pieces_of_a_rollout_have_the_labels_of_the_steps_beside_it (void)
     herd_close (&h);
 }
 
+/* The PRM read the rollout at once: a score a step (shepherd_world.h). */
+static void steps_have_the_scores_of_the_prm (void)
+{
+    static const char *const sections[] = {"strategy: best_of_n, n: 1",
+                                           "strategy: math_shepherd, solutions: 1"};
+    for (size_t k = 0; k < 2; k++) {
+        herd h;
+        label *all = NULL;
+        label_step *steps = NULL;
+        node_ref leaf;
+        size_t count = 0;
+        given_herd (&h, sections[k], 0);
+        h.p.w.setup.has_prm = true;
+        herd_play (&h);
+        PASS (labels_of_search (h.p.w.s, &all));
+        CHECK (search_answers (h.p.w.s, &leaf, 1) == 1);
+        PASS (labels_of_steps (h.p.w.s, all, leaf, &steps, &count));
+        CHECK (count == HERD_STEPS);
+        for (size_t i = 0; i < count; i++)
+            CHECK (steps[i].score == 0.25 * (double)(i + 1) && steps[i].human == LABEL_UNDECIDED);
+        esp_free (steps);
+        esp_free (all);
+        herd_close (&h);
+    }
+}
+
 static void every_failed_allocation_leaves_nothing (void)
 {
     herd h;
@@ -155,6 +181,7 @@ int main (void)
             {"steps of every strategy are its branches", steps_of_every_strategy_are_its_branches},
             {"pieces of a rollout have the labels of the steps beside it",
              pieces_of_a_rollout_have_the_labels_of_the_steps_beside_it},
+            {"steps have the scores of the PRM", steps_have_the_scores_of_the_prm},
             {"every failed allocation leaves nothing", every_failed_allocation_leaves_nothing},
             {NULL, NULL}});
 }
