@@ -98,6 +98,12 @@ label_piece (const search *s, const label *all, node_ref whole, span piece, cons
     return one;
 }
 
+/* A given text may be the beginning of a solution: its last step is no end. */
+static bool is_unfinished (const node *n)
+{
+    return n->verdict == VERDICT_UNKNOWN && n->finish == FINISH_EOS;
+}
+
 static esp_err
 cut_rollout (const search *s, const label *all, node_ref ref, uint32_t pieces, steps *out)
 {
@@ -114,9 +120,10 @@ cut_rollout (const search *s, const label *all, node_ref ref, uint32_t pieces, s
         label_step one = {.score = NAN};
         if ((err = follow (s, &here, piece, ref, &next)) != ESP_OK)
             break;
-        one = i + 1 < pieces
-                  ? label_piece (s, all, ref, piece, &next)
-                  : (label_step){.text = piece, .node = ref, .label = all[ref], .score = NAN};
+        if (i + 1 < pieces || (is_unfinished (n) && next.count > 0))
+            one = label_piece (s, all, ref, piece, &next);
+        else
+            one = (label_step){.text = piece, .node = ref, .label = all[ref], .score = NAN};
         if (n->score_count > 0 && n->score_own == pieces)
             one.score = node_scores (n)[i];
         err = add_step (out, one);

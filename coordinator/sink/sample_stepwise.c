@@ -4,24 +4,25 @@
  * TRL's stepwise supervision (docs/source/dataset_formats.md): prompt and completions are texts, labels are booleans; its trainer takes
  * int (label), so soft values stand in a column of their own.  A step has no white space at its end: trainers put their separator there.
  *
- * Rows: of each finished branch the steps from the first one on whose labels are decided (label.h).  A row that is the beginning of
- * another one is not written.  A text of several steps has one verdict: where it is pass, it is itself the completion
- * that shows every one of its steps to be good; any other ends the row before it.
+ * Rows: of each finished branch the steps from the first one on whose labels are decided (label_steps.h), by the opinion that `source`
+ * names (label_consensus.h).  A row that is the beginning of another one is not written.  A text of several steps is cut: where it passed, it is
+ * itself the completion that shows every one of its steps to be good; else they have the labels of the nodes beside it (omegaprm), and a
+ * step that nobody looked at ends the row before it.
  */
 
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include "coordinator/sink/sample_formats.h"
-#include "coordinator/search/strategy_help.h"
+#include "coordinator/sink/label_consensus.h"
 #include "proto/base/alloc.h"
 
 enum label_rule { RULE_HARD, RULE_SOFT };
 enum last_step { UNTIL_END, UNTIL_ERROR };
 
 typedef struct stepwise_options {
-    int rule, until;
-    double threshold;
+    int rule, until, source;
+    double threshold, judge_threshold;
     int64_t min_rollouts;
 } stepwise_options;
 
@@ -34,6 +35,15 @@ static const esp_option stepwise_rows[] = {
      "label: soft: the smallest value of a good step", ESP_OPT_FIXED, false},
     {"until", ESP_OPT_CHOICE, offsetof (stepwise_options, until), "end", 0, 0, "end|error", "",
      "a row ends with its last labelled step, or with its first bad one", ESP_OPT_FIXED, false},
+    {"source", ESP_OPT_CHOICE, offsetof (stepwise_options, source), "monte_carlo", 0, 0,
+     LABEL_SOURCE_CHOICES, "",
+     "whose labels: verified rollouts; the PRM; consensus: both, in branches where they find the "
+     "same "
+     "first error; human: ratings in the problem row (PRM800K); mixed: those, else rollouts",
+     ESP_OPT_FIXED, false},
+    {"judge_threshold", ESP_OPT_DOUBLE, offsetof (stepwise_options, judge_threshold), "0.5", 0, 1,
+     NULL, "", "source: judge, consensus: the PRM calls a step good from this score on",
+     ESP_OPT_FIXED, false},
     {"min_rollouts", ESP_OPT_INT, offsetof (stepwise_options, min_rollouts), "0", 0, 1e9, NULL,
      "rollouts",
      "a step with fewer verified rollouts ends the row before it; a finished text counts by its "
@@ -42,21 +52,13 @@ static const esp_option stepwise_rows[] = {
     ESP_OPTION_END,
 };
 
-struct step {
-    span text;
-    const label *known;
-    bool good;
-    double score; /* NaN = none */
-};
-
 struct maker {
     const sample_view *v;
     const stepwise_options *options;
-    struct step *steps; /* owned: of the branch at hand */
-    size_t count, cap;
-    node_ref end;   /* its last labelled node; NODE_NONE = none */
-    node_ref *path; /* owned */
-    size_t path_cap;
+    label_step *steps;  /* owned: of the branch at hand; the first `count` make the row */
+    step_label *chosen; /* owned: of each step */
+    size_t count, chosen_cap;
+    node_ref end; /* the node of its last step; NODE_NONE = there is no row */
     bool
         *done; /* owned, by node: a row that ends here is written, or is the beginning of another */
 };
@@ -75,76 +77,64 @@ static bool verdict_decides (const node *n)
     return n->finish == FINISH_EOS && (n->verdict == VERDICT_PASS || n->verdict == VERDICT_FAIL);
 }
 
-/* False: undecided. */
-static bool decide (const struct maker *m, const node *n, const label *known, bool *good)
+/* Does the value of rollouts speak, where labels are soft? */
+static bool is_soft (const struct maker *m, const step_label *chosen)
+{
+    return m->options->rule == RULE_SOFT && chosen->source == LABEL_FROM_MONTE_CARLO;
+}
+
+/* Step `i` of the branch; *chosen is what its source says of it.  False: undecided. */
+static bool decide (const struct maker *m, const label_step *one, step_label *chosen)
 {
     const stepwise_options *o = m->options;
-    if (n->state != NODE_GENERATED || n->finish == FINISH_LENGTH)
+    const node *n = one->node == NODE_NONE ? NULL : search_node (m->v->search, one->node);
+    bool rollouts =
+        chosen->source == LABEL_FROM_MONTE_CARLO || chosen->source == LABEL_FROM_CONSENSUS;
+    if (n && (n->state != NODE_GENERATED || n->finish == FINISH_LENGTH))
         return false;
-    if (known->rollouts < o->min_rollouts && !verdict_decides (n))
+    if (rollouts && one->label.rollouts < o->min_rollouts && !(n && verdict_decides (n)))
         return false;
-    *good = o->rule == RULE_HARD ? known->hard == LABEL_GOOD : known->value >= o->threshold;
-    return o->rule == RULE_HARD ? known->hard != LABEL_UNDECIDED : !isnan (known->value);
+    if (is_soft (m, chosen) && (n || one->label.hard == LABEL_GOOD) && !isnan (one->label.value))
+        chosen->hard = one->label.value >= o->threshold ? LABEL_GOOD : LABEL_BAD;
+    else if (is_soft (m, chosen))
+        chosen->hard = LABEL_UNDECIDED;
+    return chosen->hard != LABEL_UNDECIDED;
 }
 
-static esp_err add_step (struct maker *m, node_ref ref, span text, bool good, double score)
+/* How many steps of the branch, from the first on, make a row. */
+static size_t count_decided (const struct maker *m, size_t count)
 {
-    if (esp_grow (&m->steps, &m->cap, m->count + 1, sizeof (*m->steps)) != 0)
-        return ESP_ENOMEM;
-    m->steps[m->count++] = (struct step){trim_end (text), &m->v->labels[ref], good, score};
-    return ESP_OK;
-}
-
-/* Every step of a text that passed is good; *more: it did, and the branch goes on. */
-static esp_err add_passed (struct maker *m, node_ref ref, rollout_walk walk, bool *more)
-{
-    const node *n = search_node (m->v->search, ref);
-    const label *known = &m->v->labels[ref];
-    uint32_t pieces = rollout_count (walk);
-    esp_err err = ESP_OK;
-    span text;
-    *more = n->finish == FINISH_EOS && n->verdict == VERDICT_PASS &&
-            known->rollouts >= m->options->min_rollouts;
-    for (uint32_t i = 0; *more && err == ESP_OK && rollout_next (&walk, &text); i++)
-        err = add_step (m, ref, text, true, n->score_own == pieces ? node_scores (n)[i] : NAN);
-    return err;
-}
-
-/* *more: the node is part of the row, and what follows may be. */
-static esp_err add_node (struct maker *m, node_ref ref, bool *more)
-{
-    const node *n = search_node (m->v->search, ref);
-    bool good = false;
-    rollout_walk walk;
-    esp_err err = rollout_open (m->v->search, ref, &walk);
-    if (err != ESP_OK)
-        return err;
-    if (n->steps > 1 || rollout_count (walk) > 1)
-        return add_passed (m, ref, walk, more);
-    if (!(*more = decide (m, n, &m->v->labels[ref], &good)))
-        return ESP_OK;
-    return add_step (m, ref, node_text (n), good, n->score_own == 1 ? node_scores (n)[0] : NAN);
+    for (size_t i = 0; i < count; i++) {
+        if (!decide (m, &m->steps[i], &m->chosen[i]))
+            return i;
+        if (m->options->until == UNTIL_ERROR && m->chosen[i].hard == LABEL_BAD)
+            return i + 1;
+    }
+    return count;
 }
 
 /* The labelled steps of a branch. */
 static esp_err collect (struct maker *m, node_ref leaf)
 {
-    size_t n = tree_path (m->v->tree, leaf, NULL, 0);
-    bool more = true;
-    esp_err err = ESP_OK;
+    size_t count = 0;
+    bool kept;
+    esp_err err;
+    esp_free (m->steps);
+    m->steps = NULL;
     m->count = 0;
     m->end = NODE_NONE;
-    if (esp_grow (&m->path, &m->path_cap, n, sizeof (*m->path)) != 0)
+    if ((err = labels_of_steps (m->v->search, m->v->labels, leaf, &m->steps, &count)) != ESP_OK)
+        return err;
+    if (esp_grow (&m->chosen, &m->chosen_cap, count + 1, sizeof (*m->chosen)) != 0)
         return ESP_ENOMEM;
-    tree_path (m->v->tree, leaf, m->path, n);
-    for (size_t i = 0; i < n && err == ESP_OK && more; i++) {
-        err = add_node (m, m->path[i], &more);
-        if (more)
-            m->end = m->path[i];
-        if (more && m->options->until == UNTIL_ERROR && m->count && !m->steps[m->count - 1].good)
-            break;
-    }
-    return err;
+    kept = labels_choose ((enum label_source)m->options->source, m->steps, count,
+                          m->options->judge_threshold, m->chosen);
+    if (kept ||
+        m->options->source != LABEL_FROM_CONSENSUS) /* soft values may be all that there is */
+        m->count = count_decided (m, count);
+    if (m->count > 0)
+        m->end = m->steps[m->count - 1].node == NODE_NONE ? leaf : m->steps[m->count - 1].node;
+    return ESP_OK;
 }
 
 /* ---- rows ---- */
@@ -152,27 +142,41 @@ static esp_err collect (struct maker *m, node_ref leaf)
 static int first_error (const struct maker *m)
 {
     for (size_t i = 0; i < m->count; i++)
-        if (!m->steps[i].good)
+        if (m->chosen[i].hard == LABEL_BAD)
             return (int)i;
     return -1;
 }
 
-static const char *source_of (const struct maker *m)
+static const char *rollouts_of (const struct maker *m)
 {
     const char *source = "value";
     for (size_t i = 0; i < m->count; i++) {
-        if (m->steps[i].known->strategy)
+        if (m->steps[i].label.strategy)
             return "mc";
-        if (m->steps[i].known->rollouts > 0)
+        if (m->steps[i].label.rollouts > 0)
             source = "tree";
     }
     return source;
 }
 
+/* What the labels of the row are of. */
+static const char *source_of (const struct maker *m)
+{
+    size_t human = 0;
+    for (size_t i = 0; i < m->count; i++)
+        human += m->chosen[i].source == LABEL_FROM_HUMAN;
+    if (m->options->source == LABEL_FROM_MONTE_CARLO ||
+        (m->options->source == LABEL_FROM_MIXED && human == 0))
+        return rollouts_of (m);
+    return label_source_names[human == m->count ? LABEL_FROM_HUMAN : m->options->source];
+}
+
+/* Every label is of verified rollouts or of a person. */
 static bool is_verified (const struct maker *m)
 {
     for (size_t i = 0; i < m->count; i++)
-        if (m->steps[i].known->rollouts == 0)
+        if (m->chosen[i].source == LABEL_FROM_JUDGE ||
+            (m->steps[i].label.rollouts == 0 && m->chosen[i].source != LABEL_FROM_HUMAN))
             return false;
     return true;
 }
@@ -181,16 +185,16 @@ static void counts (json_row *r, const struct maker *m)
 {
     row_raw (r, "],\"rollouts\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_count (r, i ? "," : "", m->steps[i].known->rollouts);
+        row_count (r, i ? "," : "", m->steps[i].label.rollouts);
     row_raw (r, "],\"passed\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_count (r, i ? "," : "", m->steps[i].known->passed);
+        row_count (r, i ? "," : "", m->steps[i].label.passed);
     row_raw (r, "],\"low\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_number (r, i ? "," : "", m->steps[i].known->low);
+        row_number (r, i ? "," : "", m->steps[i].label.low);
     row_raw (r, "],\"high\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_number (r, i ? "," : "", m->steps[i].known->high);
+        row_number (r, i ? "," : "", m->steps[i].label.high);
 }
 
 static esp_err write_row (const struct maker *m, sample_writer *w)
@@ -200,13 +204,13 @@ static esp_err write_row (const struct maker *m, sample_writer *w)
     row_string (r, ",\"prompt\":", m->v->prompt);
     row_raw (r, ",\"completions\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_string (r, i ? "," : "", m->steps[i].text);
+        row_string (r, i ? "," : "", trim_end (m->steps[i].text));
     row_raw (r, "],\"labels\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_bool (r, i ? "," : "", m->steps[i].good);
+        row_bool (r, i ? "," : "", m->chosen[i].hard == LABEL_GOOD);
     row_raw (r, "],\"values\":[");
     for (size_t i = 0; i < m->count; i++)
-        row_number (r, i ? "," : "", m->steps[i].known->value);
+        row_number (r, i ? "," : "", m->steps[i].label.value);
     counts (r, m);
     row_raw (r, "],\"prm_scores\":[");
     for (size_t i = 0; i < m->count; i++)
@@ -221,15 +225,13 @@ static esp_err write_row (const struct maker *m, sample_writer *w)
 
 /* ---- a problem ---- */
 
-/* What stands above the last node of a row is the beginning of that row. */
+/* What stands above the last step of a row is the beginning of that row. */
 static esp_err cover (struct maker *m, node_ref leaf)
 {
     esp_err err = collect (m, leaf);
-    if (err == ESP_OK && m->end != NODE_NONE)
-        for (node_ref up = m->end; up != NODE_ROOT && up != m->path[0];) {
-            up = search_node (m->v->search, up)->parent;
-            m->done[up] = true;
-        }
+    for (size_t i = 0; err == ESP_OK && i + 1 < m->count; i++)
+        if (m->steps[i].node != NODE_NONE && m->steps[i].node != m->end)
+            m->done[m->steps[i].node] = true;
     return err;
 }
 
@@ -257,7 +259,7 @@ static esp_err write_problem (const sample_view *v, const void *options, sample_
         err = write_branches (&m, w);
     esp_free (m.done);
     esp_free (m.steps);
-    esp_free (m.path);
+    esp_free (m.chosen);
     return err;
 }
 
