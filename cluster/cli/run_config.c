@@ -216,6 +216,7 @@ static void fill_search (run_config *c)
         const engine_kind *kind = c->engines[TASK_GENERATE][i].kind;
         s->count_prompts = s->count_prompts || (kind && strcmp (kind->name, "fake") == 0);
     }
+    s->given = run_lists_is_given (c, 0);
     s->want_events = c->observe.enabled;
 }
 

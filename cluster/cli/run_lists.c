@@ -132,12 +132,19 @@ esp_err run_lists_make (run_config *c, int k)
 
 /* ---- actions ---- */
 
+bool run_lists_is_given (const run_config *c, size_t generator)
+{
+    const engine_kind *kind = c->engines[TASK_GENERATE][generator].kind;
+    return kind && strcmp (kind->name, "file") == 0;
+}
+
 static action_means means_of (const run_config *c, uint16_t generator)
 {
     const engine_options *g = &c->engines[TASK_GENERATE][generator].common;
     return (action_means){.how = {g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens},
                           .max_tokens = (uint32_t)g->max_tokens,
-                          .generator = generator};
+                          .generator = generator,
+                          .given = run_lists_is_given (c, generator)};
 }
 
 static esp_err find_generator (run_config *c, size_t action, const char *name, uint16_t *out)

@@ -34,6 +34,7 @@ typedef struct action_means { /* how one action samples */
     sampling how;
     uint32_t max_tokens;
     uint16_t generator; /* index in the run file's list; becomes task.engine */
+    bool given;         /* as search_setup.given */
 } action_means;
 
 /* The run's step rule, for strategies that cut rollouts into steps; pure functions. */
@@ -58,6 +59,8 @@ typedef struct search_setup { /* one per run */
     size_t generator_count; /* of the run file's list, for the costs of each; 0 counts as 1 */
     step_split split;       /* next NULL: at empty lines */
     bool has_prm, has_verifier;
+    bool
+        given; /* the generator brings texts that are there already: its nodes have the source GIVEN */
     bool hidden_tests;  /* the verifier judges a branch by fewer tests while the search goes on */
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;

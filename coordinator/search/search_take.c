@@ -21,6 +21,11 @@ static void fail_ask (search *s, ask_state *a, esp_err error)
         s->error = error;
 }
 
+static bool is_given (const search *s, uint16_t action)
+{
+    return action < s->setup->action_count ? s->setup->actions[action].given : s->setup->given;
+}
+
 static esp_err take_text (search *s, ask_state *a, const result *r)
 {
     node *n = tree_edit (s->tree, a->got.node);
@@ -44,6 +49,7 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
     steps = r->steps < a->max_steps ? r->steps : a->max_steps;
     n->steps = (uint16_t)(a->want.mode == ASK_STEP ? 1 : steps < UINT16_MAX ? steps : UINT16_MAX);
     n->finish = r->finish;
+    n->source = is_given (s, n->action) ? SOURCE_GIVEN : SOURCE_MODEL;
     n->mean_logprob = r->mean_logprob;
     n->state = NODE_GENERATED;
     a->got.generated = true;

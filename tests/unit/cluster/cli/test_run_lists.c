@@ -76,6 +76,23 @@ static void a_list_of_generators_makes_as_many_actions (void)
     CHECK (esp_alloc_live () == 0);
 }
 
+static void texts_of_a_file_are_given (void)
+{
+    run_config *c =
+        given ("run: {output: out}\nproblems: {file: p.jsonl}\nverifier: {kind: answer}\n"
+               "search: {strategy: math_shepherd}\ngenerator:\n- {name: given, engine: file}\n"
+               "- {name: model, engine: fake}\n");
+    CHECK (actions_of (c) == 2 && c->search.actions[0].given && !c->search.actions[1].given);
+    run_config_destroy (c);
+    c = given (HEAD "generator: {engine: file}\n");
+    CHECK (c->search.given && c->search.action_count == 0);
+    run_config_destroy (c);
+    c = given (HEAD "generator: {engine: fake}\n");
+    CHECK (!c->search.given);
+    run_config_destroy (c);
+    CHECK (esp_alloc_live () == 0);
+}
+
 static void actions_name_generator_temperature_and_system (void)
 {
     run_config *c = given (HEAD TWO "search: {strategy: ab_mcts, actions: 2}\n"
@@ -174,6 +191,7 @@ int main (void)
         {"only a verifier with hidden tests hides them",
          only_a_verifier_with_hidden_tests_hides_them},
         {"a list of generators makes as many actions", a_list_of_generators_makes_as_many_actions},
+        {"texts of a file are given", texts_of_a_file_are_given},
         {"actions name generator, temperature and system",
          actions_name_generator_temperature_and_system},
         {"tasks of two actions have two temperatures", tasks_of_two_actions_have_two_temperatures},

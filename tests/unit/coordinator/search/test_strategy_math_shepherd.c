@@ -358,7 +358,7 @@ static void steps_have_the_scores_of_the_prm (void)
 static void completions_come_from_the_second_action (void)
 {
     static const action_means means[2] = {
-        {.how = {.max_step_tokens = 8}, .max_tokens = 64, .generator = 0},
+        {.how = {.max_step_tokens = 8}, .max_tokens = 64, .generator = 0, .given = true},
         {.how = {.max_step_tokens = 8}, .max_tokens = 64, .generator = 1}};
     herd h;
     given_herd (&h, "strategy: math_shepherd, solutions: 3, completions: 4, actions: 2", 1);
@@ -366,6 +366,13 @@ static void completions_come_from_the_second_action (void)
     h.p.w.setup.action_count = h.p.w.setup.generator_count = 2;
     herd_play (&h);
     CHECK (h.by_action[0] == 3 && h.by_action[1] > 0);
+    for (node_ref r = 1; r < tree_size (search_tree (h.p.w.s));
+         r++) { /* and who wrote what is known */
+        node_value v;
+        const node *n = search_node (h.p.w.s, r);
+        bool solution = n->parent == NODE_ROOT || search_value (h.p.w.s, r, &v);
+        CHECK (n->source == (solution ? SOURCE_GIVEN : SOURCE_MODEL));
+    }
     herd_close (&h);
 }
 
