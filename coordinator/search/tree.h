@@ -23,7 +23,8 @@ typedef struct node_extra { /* what few nodes have */
         observation; /* test or prover output for the children's prompt, NULL = none; of the visible tests where there are such */
     const char *reason;         /* the verdict's reason code */
     const char *visible_reason; /* likewise of the visible tests; NULL = none */
-    uint32_t answer_len, observation_len, reason_len, visible_reason_len;
+    const char *token_data;     /* model/token_data.h; only where search_setup.keep_tokens */
+    uint32_t answer_len, observation_len, reason_len, visible_reason_len, token_data_len;
     double share, visible_share; /* part of the tests passed; NaN = not given */
     uint8_t
         visible; /* enum verdict: by the visible tests only.  It steers a search and is no verdict on the node */
@@ -100,6 +101,12 @@ static inline enum verdict node_told (const node *n)
 static inline double node_told_share (const node *n)
 {
     return !n->extra ? NAN : n->extra->visible ? n->extra->visible_share : n->extra->share;
+}
+static inline span node_token_data (const node *n) /* "" = none */
+{
+    return n->extra && n->extra->token_data
+               ? span_make (n->extra->token_data, n->extra->token_data_len)
+               : span_make ("", 0);
 }
 static inline const double *node_scores (const node *n)
 {
