@@ -46,16 +46,20 @@ static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
     return err;
 }
 
-static esp_err keep_tokens (search *s, node *n, span tokens)
+/* What the generator says of its text, and its tokens: they outlive the verdict, which comes later. */
+static esp_err keep_made (search *s, node *n, const result *r)
 {
+    bool tokens = s->setup->keep_tokens && r->token_data.len > 0;
     node_extra *extra;
     esp_err err;
-    if (!s->setup->keep_tokens || tokens.len == 0)
+    if (r->reason.len == 0 && !tokens)
         return ESP_OK;
     if (!(extra = new_extra (s, n)))
         return ESP_ENOMEM;
-    if ((err = keep_text (s, tokens, &extra->token_data, &extra->token_data_len)) == ESP_OK)
-        n->extra = extra;
+    n->extra = extra;
+    err = keep_text (s, r->reason, &extra->made, &extra->made_len);
+    if (err == ESP_OK && tokens)
+        err = keep_text (s, r->token_data, &extra->token_data, &extra->token_data_len);
     return err;
 }
 
@@ -64,7 +68,9 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
     node *n = tree_edit (s->tree, a->got.node);
     span kept;
     uint32_t steps;
-    esp_err err;
+    esp_err err = keep_made (s, n, r);
+    if (err != ESP_OK)
+        return err;
     if (r->error != ESP_OK) {
         n->state = NODE_FAILED;
         n->finish = FINISH_ERROR;
@@ -73,8 +79,7 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
         a->stage = STAGE_DONE;
         return ESP_OK;
     }
-    if ((err = esp_arena_copy (tree_arena (s->tree), r->text, &kept)) != ESP_OK ||
-        (err = keep_tokens (s, n, r->token_data)) != ESP_OK)
+    if ((err = esp_arena_copy (tree_arena (s->tree), r->text, &kept)) != ESP_OK)
         return err;
     n->text = kept.ptr;
     n->text_len = (uint32_t)kept.len;
@@ -321,14 +326,25 @@ esp_err take_result (search *s, const task_slot *slot, const result *r)
 static void forget_extra (node *n, bool text)
 {
     node_extra *extra = (node_extra *)(uintptr_t)n->extra; /* ours, in the arena */
-    if (text || !extra || !extra->token_data) {
+    if (text || !extra || (!extra->token_data && !extra->made)) {
         n->extra = NULL;
         return;
     }
     *extra = (node_extra){.token_data = extra->token_data,
                           .token_data_len = extra->token_data_len,
+                          .made = extra->made,
+                          .made_len = extra->made_len,
                           .share = NAN,
                           .visible_share = NAN};
+}
+
+/* Without the verdict.  Where memory fails, without all. */
+static const node_extra *only_made (search *s, const node *n)
+{
+    node_extra *left = node_made (n).len > 0 ? search_alloc (s, sizeof (*left)) : NULL;
+    if (left)
+        *left = (node_extra){.made = n->extra->made, .made_len = n->extra->made_len, .share = NAN};
+    return left;
 }
 
 /* As if nothing had come for this ask. */

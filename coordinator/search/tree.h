@@ -24,7 +24,9 @@ typedef struct node_extra { /* what few nodes have */
     const char *reason;         /* the verdict's reason code */
     const char *visible_reason; /* likewise of the visible tests; NULL = none */
     const char *token_data;     /* model/token_data.h; only where search_setup.keep_tokens */
-    uint32_t answer_len, observation_len, reason_len, visible_reason_len, token_data_len;
+    const char
+        *made; /* what the generator said of its text (an operator of bugs); NULL = nothing */
+    uint32_t answer_len, observation_len, reason_len, visible_reason_len, token_data_len, made_len;
     double share, visible_share; /* part of the tests passed; NaN = not given */
     uint8_t
         visible; /* enum verdict: by the visible tests only.  It steers a search and is no verdict on the node */
@@ -107,6 +109,11 @@ static inline span node_token_data (const node *n) /* "" = none */
     return n->extra && n->extra->token_data
                ? span_make (n->extra->token_data, n->extra->token_data_len)
                : span_make ("", 0);
+}
+static inline span node_made (const node *n)
+{
+    return n->extra && n->extra->made ? span_make (n->extra->made, n->extra->made_len)
+                                      : span_make ("", 0);
 }
 static inline const double *node_scores (const node *n)
 {

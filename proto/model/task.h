@@ -105,7 +105,8 @@ typedef struct result {
     double share;     /* part of the tests passed, in [0, 1]; NaN = not given */
     span answer;      /* canonical answer of the branch, empty = none found */
     span observation; /* test or prover output, for the children's prompt */
-    span reason;      /* stable reason code, such as "wrong-answer" */
+    span
+        reason; /* stable reason code, such as "wrong-answer"; generate: how the text came about, such as "off-by-one", or why there is none */
 } result;
 
 #endif

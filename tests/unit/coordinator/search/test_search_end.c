@@ -145,6 +145,40 @@ static void a_verdict_of_the_search_is_not_asked_for_again (void)
     world_close (&w);
 }
 
+static void answer_saying (world *w, const char *reason)
+{
+    char text[200];
+    double scores[64];
+    task t = w->queue[0];
+    result r = world_result (w, &t, text, scores);
+    r.reason = span_of (reason);
+    world_send (w, &r);
+}
+
+static void what_a_generator_says_of_its_text_outlives_the_verdict (void)
+{
+    probe p = {.joins = 1, .asks = 2, .like = {.mode = ASK_TO_END}};
+    world w = given_probe (&p);
+    w.setup.has_verifier = true;
+    w.setup.options.grade = 1;
+    world_open (&w);
+    node_ref first = w.queue[0].child, second = w.queue[1].child;
+    answer_saying (&w, "off-by-one");
+    answer_saying (&w, "");
+    CHECK (span_is (node_made (search_node (w.s, first)), "off-by-one"));
+    CHECK (search_node (w.s, first)->extra->reason == NULL &&
+           isnan (search_node (w.s, first)->extra->share) &&
+           search_node (w.s, second)->extra == NULL);
+    answer_saying (&w, "tests-failed");
+    answer_saying (&w, "tests-passed");
+    CHECK (search_finished (w.s));
+    CHECK (span_is (node_made (search_node (w.s, first)), "off-by-one") &&
+           node_made (search_node (w.s, second)).len == 0);
+    CHECK (strncmp (search_node (w.s, first)->extra->reason, "tests-failed", 12) == 0 &&
+           search_node (w.s, first)->extra->share == 0.5);
+    world_close (&w);
+}
+
 /* ---- stop, deadline ---- */
 
 static void a_stop_ends_with_what_is_there (void)
@@ -337,6 +371,8 @@ int main (void)
          nothing_is_graded_without_a_verifier_or_by_grade_none},
         {"a verdict of the search is not asked for again",
          a_verdict_of_the_search_is_not_asked_for_again},
+        {"what a generator says of its text outlives the verdict",
+         what_a_generator_says_of_its_text_outlives_the_verdict},
         {"a stop ends with what is there", a_stop_ends_with_what_is_there},
         {"a second stop cuts the grading", a_second_stop_cuts_the_grading},
         {"a finish command stops the problem", a_finish_command_stops_the_problem},
