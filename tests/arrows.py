@@ -51,7 +51,7 @@ LAYERS = {
     "worker/prompt": PROTO,
     "worker/http": ["proto/base"],
     "worker/server": ["proto/base", "worker/http", "worker/prompt"],
-    "worker/engine": PROTO + ["worker/prompt", "worker/http", "worker/server"],
+    "worker/engine": PROTO + ["worker/prompt", "worker/http", "worker/server", "worker/sandbox"],
     "worker/sandbox": ["proto/base"],
     "worker/verifier": PROTO + ["proto/answer", "worker/prompt", "worker/engine", "worker/sandbox"],
     "worker": PROTO + ["worker/*"],

@@ -17,6 +17,7 @@ static const engine_kind *const table[] = {
     &engine_llamacpp,
     &engine_external,
     &engine_file,
+    &engine_mutate,
     &engine_vllm_pooling,
     &engine_vllm_classify,
     &engine_vllm_logprobs,

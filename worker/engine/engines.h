@@ -16,6 +16,7 @@ extern const engine_kind engine_sglang;
 extern const engine_kind engine_llamacpp;
 extern const engine_kind engine_external;
 extern const engine_kind engine_file;
+extern const engine_kind engine_mutate;
 /* PRMs behind HTTP servers: a serving each (prm.h) */
 extern const engine_kind engine_vllm_pooling;
 extern const engine_kind engine_vllm_classify;
