@@ -13,6 +13,7 @@ from kit import ROOT
 
 FOLDER = ROOT / "worker" / "engine" / "mutate"
 sys.path.insert(0, str(FOLDER))
+import mutate_blocks as blocks
 import mutate_code as code
 import mutate_server as server
 import mutate_steps as steps
@@ -24,7 +25,7 @@ def source(text):
 
 def mutants(text, operator, first=0):
     p = code.Program(text, first)
-    return [new for e in code.edits(p) if e[0] == operator and e[1] >= first for new in [code.apply(p, e)] if new]
+    return [new for e in blocks.edits(p) if e[0] == operator and e[1] >= first for new in [blocks.apply(p, e)] if new]
 
 
 # operator, a program, programs that it must give among others
@@ -112,8 +113,8 @@ class CodeTest(unittest.TestCase):
     def test_a_mutant_is_a_program_and_never_the_same_one(self):
         for _, before, _ in CODE:
             p = code.Program(before)
-            for e in code.edits(p):
-                new = code.apply(p, e)
+            for e in blocks.edits(p):
+                new = blocks.apply(p, e)
                 self.assertTrue(new is None or ast.dump(ast.parse(new)) != ast.dump(p.tree), (before, e))
 
     def test_bytes_and_lines_are_right_behind_letters_of_several_bytes(self):
@@ -125,7 +126,7 @@ class CodeTest(unittest.TestCase):
         prompt = "def g(a=1):\n    return a + 1\n\ndef f(a: 'int' = 3, b: int = 5) -> 7:\n    \"\"\"a < b + 1\"\"\"\n"
         body = "    c: 'x < y' = f'{a + 1}'\n    return c\n"
         p = code.Program(prompt + body, len(prompt))
-        places = {(e[0], p.slice(e[1], e[2])) for e in code.edits(p) if e[1] >= p.first}
+        places = {(e[0], p.slice(e[1], e[2])) for e in blocks.edits(p) if e[1] >= p.first}
         self.assertEqual({name for name, _ in places}, {"return-value", "same-renamed"})
 
     def test_a_wrong_variable_is_one_that_has_a_value_there(self):
@@ -211,7 +212,7 @@ class StepsTest(unittest.TestCase):
 
 class Process:
     def __init__(self, **options):
-        script = "\n".join((FOLDER / f"mutate_{part}.py").read_text() for part in ("code", "steps", "server"))
+        script = "\n".join((FOLDER / f"mutate_{part}.py").read_text() for part in ("code", "blocks", "steps", "server"))
         told = {"language": "auto", "controls": 0.2, "operators": [], "cut": False, **options}
         self.child = subprocess.Popen([sys.executable, "-I", "-c", script, str(os.getpid()), "1024", json.dumps(told)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ready = json.loads(self.child.stdout.readline())
@@ -239,10 +240,10 @@ class ProcessTest(unittest.TestCase):
         return p
 
     def test_names_stand_once_in_the_one_script(self):
-        names = [n.name for part in ("code", "steps", "server") for n in ast.parse((FOLDER / f"mutate_{part}.py").read_text()).body
+        names = [n.name for part in ("code", "blocks", "steps", "server") for n in ast.parse((FOLDER / f"mutate_{part}.py").read_text()).body
                  if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
         self.assertEqual(len(names), len(set(names)))
-        for part in ("code", "steps", "server"):
+        for part in ("code", "blocks", "steps", "server"):
             self.assertTrue((FOLDER / f"mutate_{part}.py").read_text().isascii())  # it becomes a string of C
 
     def test_ordinal_0_is_the_solution_and_a_fixed_part_are_controls(self):

@@ -4,9 +4,7 @@
  * The child with ordinal i of the root is mutant or control number i of that problem; beyond the last one its task fails for good with
  * ESP_EEMPTY and a reason.  result.reason names the operator.  mutate/mutate_server.py does the work, in a process of its own that only
  * parses; one job at a time goes to it.  One that takes too long, and a process that ends or talks nonsense, make the task fail so that it is sent
- * again (ESP_EIO), to the new process.
- *
- * The process is OFF -> STARTING -> IDLE <-> BUSY; from any of these -> OFF by a kill.
+ * again (ESP_EIO), to the new process.  The process is OFF -> STARTING -> IDLE <-> BUSY; from any of these -> OFF by a kill.
  */
 
 #include <jansson.h>
@@ -36,7 +34,6 @@ enum {
     MS = 1000000    /* ns */
 };
 
-enum { LANGUAGE_AUTO, LANGUAGE_PYTHON, LANGUAGE_REASONING };
 static const char *const languages[] = {"auto", "python", "reasoning"};
 
 struct options {
@@ -363,10 +360,9 @@ static void mutate_cancel (void *state, const job *j)
 
 static size_t mutate_fds (void *state, int *fds, size_t max)
 {
-    if (max == 0)
-        return 0;
-    fds[0] = ((const struct mutate *)state)->epoll;
-    return 1;
+    if (max > 0)
+        fds[0] = ((const struct mutate *)state)->epoll;
+    return max > 0;
 }
 
 /* ---- life ---- */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# mutate_server.py - mutants over JSON lines; engine_mutate.c runs it by python3 -I -c, behind mutate_code.py and mutate_steps.py
+# mutate_server.py - mutants over JSON lines; engine_mutate.c runs it by python3 -I -c, behind mutate_code.py, mutate_blocks.py and mutate_steps.py
 #
 #     argv  pid of the parent, MiB of memory, {"language": "auto" | "python" | "reasoning", "controls": share, "operators": [name, ..], "cut": bool}
 #     out   {"ready": true}, or {"ready": false, "error": "..."} and the end
@@ -21,7 +21,8 @@ try:
     edits  # one script: the others stand in front of this
 except NameError:
     import mutate_steps as steps
-    from mutate_code import Program, Refused, apply, code_of, edits
+    from mutate_blocks import apply, code_of, edits
+    from mutate_code import Program, Refused
 else:
     steps = sys.modules[__name__]
 
