@@ -8,5 +8,7 @@
 
 extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_passrate,
     sample_rollouts, sample_distill;
+extern const sample_format sample_sft, sample_stepwise, sample_preference;
+extern const sample_format sample_defect;
 
 #endif
