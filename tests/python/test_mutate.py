@@ -9,7 +9,7 @@ import textwrap
 import time
 import unittest
 
-from kit import ROOT
+from kit import ROOT, FolderTest, espalier
 
 FOLDER = ROOT / "worker" / "engine" / "mutate"
 sys.path.insert(0, str(FOLDER))
@@ -303,6 +303,43 @@ class ProcessTest(unittest.TestCase):
             p = self.process(cut=cut)
             whole = [g["whole"] for g in (p.ask(row, i) for i in range(60)) if "text" in g]
             self.assertEqual(False in whole, cut)
+
+
+class RunTest(FolderTest):
+    """The recipe for reasoning, from rows to samples."""
+
+    def rows(self, output, problems, generator="{engine: mutate, controls: 0.2}"):
+        (self.folder / "problems.jsonl").write_text("".join(json.dumps({"id": str(i), **p}) + "\n" for i, p in enumerate(problems)))
+        recipe = (ROOT / "cluster/recipes/defects/reasoning.yaml").read_text().replace("{engine: mutate, controls: 0.2}", generator)
+        (self.folder / "run.yaml").write_text(recipe)
+        subprocess.run([espalier(), "run", str(self.folder / "run.yaml"), f"problems.file={self.folder}/problems.jsonl",
+                        f"run.output={self.folder}/{output}", "samples[0].compress=false"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        out = []
+        for path in sorted((self.folder / output / "samples").rglob("*.jsonl")):
+            out += [json.loads(line) for line in path.read_text().splitlines()]
+        return out
+
+    def test_a_run_gives_wrong_solutions_with_their_place_and_repair(self):
+        wrong = {"question": "3 and 5?", "answer": "3+5=8\n8*2=16\n#### 17"}  # its own answer is not that of its equations
+        got = self.rows("out", [JANET, {**JANET, "question": "Nobody has 16 eggs.", "solution": JANET["answer"], "answer": "19"}, wrong])
+        kept = [r for r in got if not r["dropped"]]
+        self.assertEqual({r["problem_id"] for r in kept if not r["is_control"]}, {"0"})
+        self.assertEqual({r["dropped"] for r in got if r["problem_id"] == "1"}, {"solution-not-right"})
+        self.assertGreater(len(kept), 8)
+        for r in kept:
+            lines, fix = r["mutated"].splitlines(True), r["fix"]
+            self.assertEqual("".join(lines[:fix["begin"]]) + fix["text"] + "".join(lines[fix["end"]:]), r["original"])
+            self.assertEqual(r["first_error"], -1 if r["is_control"] else fix["begin"])
+            self.assertEqual(r["verdict_mutated"], "pass" if r["is_control"] else "fail")
+            self.assertIn(r["operator"], server.STEPS + ("same", "same-commuted"))
+        again = self.rows("again", [JANET])
+        self.assertEqual([r["mutated"] for r in again], [r["mutated"] for r in got if r["problem_id"] == "0"])
+
+    def test_bugs_that_somebody_else_wrote_pass_the_same_filter(self):
+        texts = [JANET["answer"], JANET["answer"].replace("9*2=18>>18", "9*2=19>>19").replace("#### 18", "#### 19"), JANET["answer"].replace("eggs.", "eggs in all.")]
+        got = self.rows("out", [{**JANET, "samples": texts}], "{engine: file}")
+        self.assertEqual([(r["operator"], r["is_control"], r["first_error"], r["dropped"]) for r in sorted(got, key=lambda r: r["id"])],
+                         [(None, True, -1, None), (None, False, 1, None), (None, False, 0, "equivalent")])
 
 
 if __name__ == "__main__":
