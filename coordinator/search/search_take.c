@@ -338,15 +338,6 @@ static void forget_extra (node *n, bool text)
                           .visible_share = NAN};
 }
 
-/* Without the verdict.  Where memory fails, without all. */
-static const node_extra *only_made (search *s, const node *n)
-{
-    node_extra *left = node_made (n).len > 0 ? search_alloc (s, sizeof (*left)) : NULL;
-    if (left)
-        *left = (node_extra){.made = n->extra->made, .made_len = n->extra->made_len, .share = NAN};
-    return left;
-}
-
 /* As if nothing had come for this ask. */
 static void forget_ask (search *s, ask_state *a)
 {

@@ -6,9 +6,7 @@
 
 #include "coordinator/sink/sample.h"
 
-extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_passrate,
-    sample_rollouts, sample_distill;
-extern const sample_format sample_sft, sample_stepwise, sample_preference;
-extern const sample_format sample_defect;
+extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_rollouts,
+    sample_distill, sample_passrate, sample_defect;
 
 #endif
