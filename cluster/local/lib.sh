@@ -65,6 +65,7 @@ python3              | test  | c:python3           | test scripts
 python3-venv         | test  | y:ensurepip         | Open MPI 5 and a llama.cpp server from Python wheels
 python3              | llm   | c:python3           | demo-llm
 python3-venv         | llm   | y:ensurepip         | a llama.cpp server from Python wheels
+coq                  | test  | c:coqc              | proofs for the verifier coq (250 MB to fetch, 1 GB on disk)
 tmux                 | test  | c:tmux              | a terminal for espalier watch
 iproute2             | test  | c:ss                | looks at sockets in tests
 procps               | test  | c:ps                | looks at processes in tests

@@ -34,6 +34,7 @@ static const engine_kind *const table[] = {
     &verifier_code,
     &verifier_command,
     &verifier_votes,
+    &verifier_coq,
 };
 /* clang-format on */
 

@@ -78,14 +78,17 @@ static void add_box (const sandbox *b, const sandbox_file *file, words *w)
 }
 
 struct limit_words {
-    char text[5][40];
+    char text[5][64];
 };
 
-static void add_limit (words *w, char text[40], const char *name, int64_t value, int64_t unit)
+/* spare: what the hard limit has more than the soft one, whose signal says why a program ended. */
+static void
+add_limit (words *w, char text[64], const char *name, int64_t value, int64_t unit, int64_t spare)
 {
     if (value <= 0)
         return;
-    snprintf (text, 40, "--%s=%lld", name, (long long)(value * unit));
+    snprintf (text, 64, "--%s=%lld:%lld", name, (long long)(value * unit),
+              (long long)(value * unit + spare));
     w->at[w->count++] = text;
     w->at[w->count] = NULL;
 }
@@ -93,10 +96,10 @@ static void add_limit (words *w, char text[40], const char *name, int64_t value,
 static void add_limits (words *w, const sandbox_limits *l, struct limit_words *text)
 {
     add_words (w, (const char *const[]){PRLIMIT, "--core=0", "--nofile=256", NULL});
-    add_limit (w, text->text[0], "as", l->memory_mb, 1 << 20);
-    add_limit (w, text->text[1], "cpu", l->cpu_s, 1);
-    add_limit (w, text->text[2], "nproc", l->processes, 1);
-    add_limit (w, text->text[3], "fsize", l->file_mb, 1 << 20);
+    add_limit (w, text->text[0], "as", l->memory_mb, 1 << 20, 0);
+    add_limit (w, text->text[1], "cpu", l->cpu_s, 1, 1);
+    add_limit (w, text->text[2], "nproc", l->processes, 1, 0);
+    add_limit (w, text->text[3], "fsize", l->file_mb, 1 << 20, 0);
 }
 
 esp_err sandbox_start (const sandbox *b, const sandbox_program *program, line_process **out,
