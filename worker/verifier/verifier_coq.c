@@ -26,10 +26,9 @@ enum { JOBS_A_PLACE = 2, BINDS_MOST = 32, ALLOWED_MOST = 64 };
 enum { BOX_BUBBLEWRAP, BOX_NONE };
 
 /* What the Reals of Coq's standard library rest on. */
+#define FUN_EXT "Coq.Logic.FunctionalExtensionality.functional_extensionality_dep"
 static const char *const reals[] = {"Coq.Reals.ClassicalDedekindReals.sig_forall_dec",
-                                    "Coq.Reals.ClassicalDedekindReals.sig_not_dec",
-                                    "Coq.Logic.FunctionalExtensionality.functional_extensionality_"
-                                    "dep"};
+                                    "Coq.Reals.ClassicalDedekindReals.sig_not_dec", FUN_EXT};
 static const char classic[] = "Coq.Logic.Classical_Prop.classic";
 static const char ocaml_conf[] = "/etc/ocamlfind.conf"; /* coqc does not start without it */
 
