@@ -7,7 +7,6 @@
 #include "worker/engine/engine.h"
 
 extern const engine_kind verifier_puzzle, verifier_answer, verifier_math_verify, verifier_code,
-    verifier_command, verifier_votes;
-    verifier_coq;
+    verifier_command, verifier_coq, verifier_votes;
 
 #endif
