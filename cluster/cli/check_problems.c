@@ -29,6 +29,7 @@ static const struct fault {
     {"tests-do-not-parse", "have tests that do not parse", false},
     {"tests-crashed", "have tests that crash", false},
     {"tests-timeout", "have tests that do not end", true},
+    {"no-inputs", "have no inputs that a program could be run on", false},
     {"too-many-tests", "have too many tests", false},
     {"verifier-crashed", "made the verifier end", true},
     {"bad-answer", "made the verifier say what is no verdict", false},

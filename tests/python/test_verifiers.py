@@ -45,5 +45,29 @@ class Command(kit.FolderTest):
         self.assertEqual(self.judge(["verifier.sandbox=none", "verifier.mode=one-shot"]), self.WANTED)
 
 
+class Behaviour(kit.FolderTest):
+    @unittest.skipUnless(has_sandbox(), "bubblewrap does not work here")
+    def test_the_majority_by_running_it_wins_the_vote(self):
+        programs = ["def f(x): return x + x", "def f(x):\n    return 2 * x", "def f(x): return x * x", "def f(x): return x << 1", "def f(x): return x / 0",
+                    "def f(x): return x * x"]
+        (self.folder / "problems.jsonl").write_text(json.dumps({
+            "id": "d", "problem": "Double it.", "entry_point": "f", "inputs": [[2], [5]], "completions": programs}) + "\n")
+        (self.folder / "run.yaml").write_text(
+            "run: {output: out}\nproblems: {file: problems.jsonl}\nsearch: {strategy: best_of_n, n: 6}\ngenerator: {engine: file}\n"
+            "verifier: {kind: behaviour}\nvote: {rule: majority}\n")
+        done = subprocess.run([kit.espalier(), "run", "run.yaml"], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        candidates = [json.loads(line) for line in (self.folder / "out" / "candidates.jsonl").read_text().splitlines()]
+        words = {r["text"]: (r["answer"], r["correct"]) for r in candidates}
+        self.assertEqual(words[programs[0]], words[programs[1]])
+        self.assertEqual(words[programs[0]], words[programs[3]])
+        self.assertNotEqual(words[programs[0]], words[programs[2]])
+        self.assertEqual(words[programs[4]], (None, False))
+        self.assertIsNone(words[programs[0]][1])
+        (answer,) = map(json.loads, (self.folder / "out" / "answers.jsonl").read_text().splitlines())
+        self.assertEqual((answer["answer"], answer["correct"]), (words[programs[0]][0], None))
+        self.assertIn(answer["text"], (programs[0], programs[1], programs[3]))
+
+
 if __name__ == "__main__":
     unittest.main()

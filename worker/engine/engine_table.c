@@ -35,6 +35,7 @@ static const engine_kind *const table[] = {
     &verifier_command,
     &verifier_votes,
     &verifier_coq,
+    &verifier_behaviour,
 };
 /* clang-format on */
 

@@ -242,7 +242,8 @@ static void take_verdict (code_pool *c, code_desk *d, json_t *said)
 {
     const char *verdict = json_string_value (json_object_get (said, "verdict"));
     const json_t *reason = json_object_get (said, "reason"),
-                 *shown = json_object_get (said, "observation");
+                 *shown = json_object_get (said, "observation"),
+                 *word = json_object_get (said, "answer");
     json_int_t passed = json_integer_value (json_object_get (said, "passed")),
                total = json_integer_value (json_object_get (said, "total"));
     code_reply r = {.verdict = VERDICT_UNKNOWN, .reason = span_of ("bad-answer"), .share = NAN};
@@ -253,6 +254,8 @@ static void take_verdict (code_pool *c, code_desk *d, json_t *said)
         r.reason = span_make (json_string_value (reason), json_string_length (reason));
         r.share = total > 0 ? (double)passed / (double)total : NAN;
     }
+    if (json_is_string (word))
+        r.answer = span_make (json_string_value (word), json_string_length (word));
     if (json_is_string (shown))
         r.observation = span_make (json_string_value (shown), json_string_length (shown));
     drop_candidate (c, d);

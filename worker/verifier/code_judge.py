@@ -5,6 +5,7 @@
 #     out  {"program": text, "run": bool}     for the candidate; its answer comes in: c{"ready": true} or c{"raised": ..}; or, from
 #                                             whoever started us, p{"ended": how} or p{"undecided": why}
 #     out  {"name": f, "args": [..]} or {"stdin": text}             likewise
+#     in   p{"job": {.., "inputs": n}}: what the program does is asked, not whether it is right (code_behaviour.py)
 #     out  {"verdict": "pass" | "fail" | "unknown", "reason": .., "passed": n, "total": n, "failed": [test, ..], "observation": text}
 #
 # The visible tests are the examples of the prompt's docstrings that can be compared; where there are none, the first m tests.
@@ -396,13 +397,14 @@ def main():
     gc.freeze()  # forks share what is there
     while (line := channel.line()) is not None:
         job = json.loads(line[1:])["job"]
-        if not runs_code(job["row"]):
+        work = behave if "inputs" in job else judge
+        if work is judge and not runs_code(job["row"]):
             judge(channel, job)
             continue
         child = os.fork()
         if child == 0:
             try:
-                judge(channel, job)
+                work(channel, job)
             finally:
                 os._exit(0)
         if os.waitpid(child, 0)[1] != 0:

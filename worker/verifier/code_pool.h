@@ -24,6 +24,7 @@ typedef struct code_pool code_pool; /* private to code_pool.c */
 typedef struct code_reply {
     uint8_t verdict; /* enum verdict */
     span reason, observation;
+    span answer;  /* a word for what the program does; "": none */
     double share; /* NaN: no test ran */
 } code_reply;
 
