@@ -53,7 +53,7 @@ LAYERS = {
     "worker/server": ["proto/base", "worker/http", "worker/prompt"],
     "worker/engine": PROTO + ["worker/prompt", "worker/http", "worker/server", "worker/sandbox"],
     "worker/sandbox": ["proto/base"],
-    "worker/verifier": PROTO + ["proto/answer", "worker/prompt", "worker/engine", "worker/sandbox"],
+    "worker/verifier": PROTO + ["proto/answer", "worker/prompt", "worker/engine", "worker/sandbox", "worker/http", "worker/server"],
     "worker": PROTO + ["worker/*"],
     "cluster": PROTO + ["coordinator", "coordinator/*", "worker", "worker/*", "cluster/*"],
 }

@@ -36,6 +36,7 @@ static const engine_kind *const table[] = {
     &verifier_votes,
     &verifier_coq,
     &verifier_behaviour,
+    &verifier_sandboxfusion,
 };
 /* clang-format on */
 

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+#include "worker/verifier/code_remote.h"
 
 enum { LINE_MOST = 16 << 20 };
 
@@ -86,9 +87,16 @@ static esp_err start_candidate (code_pool *c, code_desk *d, esp_error *error)
     return ESP_OK;
 }
 
+static void drop_run (code_desk *d)
+{
+    code_remote_cancel (d->run);
+    d->run = NULL;
+}
+
 /* The one before must be reaped first: so few are about at any time. */
 static void drop_candidate (code_pool *c, code_desk *d)
 {
+    drop_run (d);
     if (!d->candidate)
         return;
     listen_up (c, d, false);
@@ -147,7 +155,10 @@ void code_desk_bring_back (code_pool *c, code_desk *d)
         return;
     if (d->state == JUDGE_OFF)
         err = code_desk_start_judge (c, d, &error);
-    if (err == ESP_OK && !d->candidate && (d->state == JUDGE_STARTING || d->state == JUDGE_IDLE))
+    if (c->setup.remote)
+        d->up = true; /* the servers are there or not */
+    else if (err == ESP_OK && !d->candidate &&
+             (d->state == JUDGE_STARTING || d->state == JUDGE_IDLE))
         err = start_candidate (c, d, &error);
     if (err == ESP_OK)
         return;
@@ -166,6 +177,7 @@ static void tell_judge (code_pool *c, code_desk *d, char who, span text)
         (err = esp_buf_add (&c->line, text)) == ESP_OK)
         err = line_process_say (d->judge, esp_buf_span (&c->line));
     d->asked = false;
+    drop_run (d);
     if (d->candidate)
         listen_up (c, d, false);
     if (err != ESP_OK)
@@ -229,9 +241,27 @@ static void listen_to_candidate (code_pool *c, code_desk *d)
         d->ended = true;
 }
 
+static void take_run (void *ctx, span said)
+{
+    code_desk *d = ctx;
+    d->run = NULL;
+    tell_judge (d->pool, d, 'p', said);
+}
+
+static void ask_server (code_pool *c, code_desk *d, span line)
+{
+    d->pool = c;
+    if (code_remote_ask (c->setup.remote, line, take_run, d, &d->run) != ESP_OK)
+        tell_judge (c, d, 'p', span_of ("{\"undecided\":\"sandbox-error\"}"));
+}
+
 static void ask_candidate (code_pool *c, code_desk *d, span line)
 {
     d->asked = true;
+    if (c->setup.remote) {
+        ask_server (c, d, line);
+        return;
+    }
     if (!d->candidate || line_process_say (d->candidate, line) == ESP_ENOMEM)
         tell_end (c, d, "exited");
     else

@@ -19,6 +19,8 @@ typedef struct code_desk {
     line_process *judge;     /* owned; NULL when OFF */
     line_process *candidate; /* owned; NULL: none yet */
     line_process *last;      /* owned: the one before, killed, not reaped yet; NULL: none */
+    struct code_run *run;    /* remote: what is asked there; NULL: nothing */
+    struct code_pool *pool;  /* remote: whose desk this is */
     const job *job;          /* BUSY; NULL: cancelled, its reply is dropped */
     bool up;                 /* the candidate's process said that it is there */
     bool asked;              /* the judge waits for the candidate */

@@ -8,6 +8,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "worker/engine/fields.h"
+#include "worker/verifier/code_remote.h"
 #include "worker/verifier/job_queue.h"
 #include "worker/verifier/verifier_job.h"
 
@@ -20,8 +21,9 @@ struct code {
     engine_setup setup;
     const code_options *o;
     code_ask what;
-    sandbox *box;    /* owned */
-    code_pool *pool; /* owned */
+    sandbox *box;        /* owned */
+    code_remote *remote; /* owned; NULL: programs run here */
+    code_pool *pool;     /* owned */
     size_t desks;
     job_queue waiting;
     esp_buf text, line; /* scratch of one job */
@@ -107,6 +109,8 @@ void code_engine_start (void *state, const job *const *jobs, size_t n)
 void code_engine_poll (void *state)
 {
     struct code *v = state;
+    if (v->remote)
+        code_remote_poll (v->remote);
     code_pool_poll (v->pool);
     hand_out (v);
 }
@@ -120,23 +124,42 @@ void code_engine_cancel (void *state, const job *j)
 
 size_t code_engine_fds (void *state, int *fds, size_t max)
 {
+    const struct code *v = state;
     if (max == 0)
         return 0;
-    fds[0] = code_pool_fd (((const struct code *)state)->pool);
-    return 1;
+    fds[0] = code_pool_fd (v->pool);
+    if (!v->remote || max == 1)
+        return 1;
+    fds[1] = code_remote_fd (v->remote);
+    return 2;
 }
 
 uint32_t code_engine_slots (const void *state)
 {
-    return (uint32_t)((const struct code *)state)->desks * JOBS_A_DESK;
+    const struct code *v = state;
+    uint32_t mine = (uint32_t)v->desks * JOBS_A_DESK;
+    uint32_t theirs = v->remote ? code_remote_slots (v->remote) : mine;
+    return mine < theirs ? mine : theirs;
 }
 
 esp_err code_engine_describe (void *state, esp_buf *out)
 {
     const struct code *v = state;
     const char *no = sandbox_no_cgroup (v->box);
-    return esp_buf_printf (out, "  %zu at once, %s, sandbox %s%s%s\n", v->desks, v->o->python,
-                           sandbox_name (v->box), *no ? "; no cgroup: " : "", no);
+    esp_err err =
+        esp_buf_printf (out, "  %zu at once, %s, sandbox %s%s%s\n", v->desks, v->o->python,
+                        sandbox_name (v->box), *no ? "; no cgroup: " : "", no);
+    return err == ESP_OK && v->remote ? code_remote_describe (v->remote, out) : err;
+}
+
+esp_err code_engine_ready (void *state, esp_error *why)
+{
+    return code_remote_ready (((const struct code *)state)->remote, why);
+}
+
+esp_err code_engine_settled (void *state, esp_error *why)
+{
+    return code_remote_settled (((const struct code *)state)->remote, why);
 }
 
 /* ---- life ---- */
@@ -147,11 +170,22 @@ void code_engine_close (void *state)
     if (!v)
         return;
     code_pool_destroy (v->pool);
+    code_remote_destroy (v->remote);
     sandbox_destroy (v->box);
     job_queue_free (&v->waiting);
     esp_buf_free (&v->text);
     esp_buf_free (&v->line);
     esp_free (v);
+}
+
+static esp_err open_remote (struct code *v, esp_error *error)
+{
+    const code_remote_setup setup = {.engine = &v->setup,
+                                     .timeout_s = v->o->timeout_s,
+                                     .cpu_s = v->o->cpu_s,
+                                     .memory_mb = v->o->memory_mb,
+                                     .output_bytes = v->o->output_kb * 1024};
+    return code_remote_create (&setup, &v->remote, error);
 }
 
 static esp_err open_inside (struct code *v, esp_error *error)
@@ -178,7 +212,10 @@ static esp_err open_inside (struct code *v, esp_error *error)
     v->desks = v->desks < CODE_MOST ? v->desks : CODE_MOST;
     if ((err = sandbox_create (&box, &v->box, error)) != ESP_OK)
         return err;
+    if (v->setup.kind->http && (err = open_remote (v, error)) != ESP_OK)
+        return err;
     pool.box = v->box;
+    pool.remote = v->remote;
     pool.desks = v->desks;
     if ((err = code_pool_create (&pool, &v->pool, error)) != ESP_OK)
         return err;

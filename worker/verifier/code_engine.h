@@ -123,6 +123,8 @@ void code_engine_cancel (void *state, const job *j);
 size_t code_engine_fds (void *state, int *fds, size_t max);
 uint32_t code_engine_slots (const void *state);
 esp_err code_engine_describe (void *state, esp_buf *out);
+esp_err code_engine_ready (void *state, esp_error *why);   /* of kinds that speak HTTP */
+esp_err code_engine_settled (void *state, esp_error *why); /* likewise */
 void code_engine_close (void *state);
 
 #endif

@@ -24,7 +24,7 @@ import random
 import re
 import sys
 
-MOST_TESTS, MOST_SHOWN = 10000, 2000
+MOST_TESTS, MOST_SHOWN, MOST_AHEAD = 10000, 2000, 500
 FENCE = re.compile(r"```[ \t]*([A-Za-z0-9_+.-]*)[^\n]*\n(.*?)(?:```|\Z)", re.S)
 
 
@@ -87,8 +87,7 @@ class Candidate:
 
     def call(self, name, args, kwargs):
         try:
-            sent = encode(list(args))
-            answer = self.ask({"name": name, "args": sent, "kwargs": {k: encode(v) for k, v in kwargs.items()}})
+            answer = self.ask(question(name, args, kwargs))
         except Unsendable:
             raise Undecided("cannot-compare")
         if "raised" in answer:
@@ -106,6 +105,77 @@ class Candidate:
         if "raised" in answer or not isinstance(answer.get("stdout"), str):
             raise error_like(str(answer.get("raised")), str(answer.get("text", "")))
         return answer["stdout"], answer.get("status")
+
+
+class RemoteCandidate(Candidate):
+    """A server runs program and questions, and nothing stays there.  Questions that can be seen in the tests are asked together.
+
+    out  {"program": text, "run": bool, "questions": [..]}     in  p{"stdout": lines, "ended": how} or p{"stdout": .., "undecided": why}
+    """
+
+    def __init__(self, channel, ahead):
+        super().__init__(channel)
+        self.known, self.ahead = {}, ahead
+
+    def run_all(self, questions):
+        self.channel.say({"program": self.program, "run": self.as_script, "questions": questions})
+        line = self.channel.line()
+        if line is None:
+            os._exit(0)
+        said = json.loads(line[1:])
+        if "stdout" not in said:
+            raise Undecided(said["undecided"])
+        end = Undecided(said["undecided"]) if "undecided" in said else Ended(said["ended"])
+        return [self.answer_in(text) for text in said["stdout"].split("\n")[:-1][:len(questions) + 1]], end
+
+    @staticmethod
+    def answer_in(text):
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            return Ended("bad-answer")
+        return answer if isinstance(answer, dict) else Ended("bad-answer")
+
+    def start(self, program, run):
+        self.program, self.as_script = program, run
+        answers, end = self.run_all(self.ahead)
+        first = answers[0] if answers else end
+        if isinstance(first, BaseException):
+            raise first
+        if "raised" in first:
+            raise Ended("program-raised", f"{first['raised']}: {first.get('text', '')} (line {first.get('line')})")
+        self.note(self.ahead, answers[1:], end)
+
+    def note(self, questions, answers, end):
+        """The first that was not answered is the one at which it ended."""
+        for question, answer in zip(questions, answers + [end]):
+            self.known[to_json(question)] = answer
+
+    def ask(self, message):
+        key = to_json(message)
+        if key not in self.known:
+            answers, end = self.run_all([message])
+            self.note([message], answers[1:], end)
+        answer = self.known[key]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def questions_ahead(row, entry, visible):
+    """What the tests will ask, as far as it is written out in them."""
+    if visible:
+        return []
+    found = [{"stdin": str(t.get("stdin", ""))} if "stdout" in t else question(t["call"], t.get("args", []), t.get("kwargs", {})) for t in own_rows(row)]
+    for source in (row.get("test_list") or []) + [row.get("test") or ""]:
+        calls = map(literal_call, ast.walk(parses(source) or ast.Module([], [])))
+        found += [question(entry if name == "candidate" else name, args, kwargs) for name, args, kwargs in filter(None, calls)
+                  if entry and name in ("candidate", entry)]
+    return found[:MOST_AHEAD]
+
+
+def question(name, args, kwargs):
+    return {"name": name, "args": encode(list(args)), "kwargs": {k: encode(v) for k, v in kwargs.items()}}
 
 
 def put_back(mine, after):
@@ -351,7 +421,8 @@ def judge(channel, job):
     try:
         if not has_tests(row):
             raise Undecided("no-tests")
-        entry, candidate = entry_of(row), Candidate(channel)
+        entry = entry_of(row)
+        candidate = RemoteCandidate(channel, questions_ahead(row, entry, visible)) if job.get("remote") else Candidate(channel)
         candidate.start(program_of(job["text"], row, entry), entry is None)
         try:
             run_tests(candidate, row, entry, visible, tally)

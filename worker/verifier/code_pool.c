@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "proto/base/alloc.h"
 #include "worker/verifier/code_desk.h"
+#include "worker/verifier/code_remote.h"
 
 enum { REAP_MS = 2 }; /* between two looks at a process that was killed */
 
@@ -75,7 +76,7 @@ static uint64_t next_look (const code_pool *c, const code_desk *d, uint64_t cloc
     uint64_t soon = clock + (uint64_t)REAP_MS * CODE_MS;
     if (d->state == JUDGE_DYING || d->last || d->ended)
         return soon;
-    if (d->state == JUDGE_OFF || !d->candidate)
+    if (d->state == JUDGE_OFF || (!d->candidate && !c->setup.remote))
         return c->watch.restart_ns > soon ? c->watch.restart_ns : soon;
     if (!d->up)
         return d->up_by_ns < d->deadline_ns || d->state == JUDGE_IDLE ? d->up_by_ns
@@ -113,6 +114,7 @@ void code_pool_destroy (code_pool *c)
     if (!c)
         return;
     for (size_t i = 0; i < c->setup.desks; i++) { /* all, before the first is waited for */
+        code_remote_cancel (c->desks[i].run);
         if (c->desks[i].judge)
             line_process_kill (c->desks[i].judge);
         if (c->desks[i].candidate)

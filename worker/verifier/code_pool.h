@@ -29,14 +29,15 @@ typedef struct code_reply {
 } code_reply;
 
 typedef struct code_pool_setup {
-    const sandbox *box;   /* borrowed */
-    const char *python;   /* whole path */
-    size_t desks;         /* 1..CODE_MOST */
-    bool packages;        /* with the packages of that Python */
-    double timeout_s;     /* of one job; then it is unknown, "timeout" */
-    int64_t cpu_s;        /* of a program; then it fails, "cpu-limit" */
-    int64_t memory_mb;    /* of a program */
-    int64_t output_bytes; /* of a program that writes to its standard output */
+    const sandbox *box;         /* borrowed */
+    struct code_remote *remote; /* where candidates run; NULL: in the box.  Outlives the pool */
+    const char *python;         /* whole path */
+    size_t desks;               /* 1..CODE_MOST */
+    bool packages;              /* with the packages of that Python */
+    double timeout_s;           /* of one job; then it is unknown, "timeout" */
+    int64_t cpu_s;              /* of a program; then it fails, "cpu-limit" */
+    int64_t memory_mb;          /* of a program */
+    int64_t output_bytes;       /* of a program that writes to its standard output */
     const esp_clock *clock;
     void (*reply) (void *ctx, const job *j, const code_reply *r); /* from inside poll only */
     void *ctx;

@@ -65,3 +65,16 @@ enum code_row code_row_look (span json)
     json_decref (row);
     return got;
 }
+
+const char *code_row_doubt (span json)
+{
+    switch (code_row_look (json)) {
+    case CODE_ROW_BAD:
+        return "have tests that cannot be read: their verdicts will be unknown (bad-problem)";
+    case CODE_ROW_EMPTY:
+        return "have no tests: their verdicts will be unknown (no-tests)";
+    case CODE_ROW_GOOD:
+        break;
+    }
+    return NULL;
+}

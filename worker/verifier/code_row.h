@@ -16,5 +16,6 @@ enum code_row {
 };
 
 enum code_row code_row_look (span json);
+const char *code_row_doubt (span json); /* as engine_kind.doubt */
 
 #endif

@@ -6,7 +6,8 @@
 #     in  {"name": f, "args": [..], "kwargs": {..}} out {"value": v, "args": [..]} or {"raised": type, "text": ..}
 #     in  {"stdin": text}                           out {"stdout": text, "status": n}
 #
-# Arguments: memory in MiB, CPU seconds, processes, MiB of one file, bytes of output.  The expected values are never here.
+# Arguments: memory in MiB, CPU seconds, processes (0: as it is), MiB of one file, bytes of output; "once": all questions come with the program, on a server:
+#     in  {"program": text, "run": bool, "questions": [..]}     out {"ready": true}, then an answer for each.  The expected values are never here.
 import posix
 import resource
 import sys
@@ -17,17 +18,18 @@ memory, cpu, processes, file_mb, most_output = (int(a) for a in sys.argv[1:6])
 def limit():
     for what, value in ((resource.RLIMIT_AS, memory << 20), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_NPROC, processes),
                         (resource.RLIMIT_FSIZE, file_mb << 20), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 64)):
-        resource.setrlimit(what, (value, value + (what == resource.RLIMIT_CPU)))
+        hard = resource.getrlimit(what)[1]
+        if what != resource.RLIMIT_NPROC or value:
+            resource.setrlimit(what, (value, value + (what == resource.RLIMIT_CPU)) if hard < 0 or value < hard else (hard, hard))
 
 
 def own_channel():
     """The channel moves away from 0 and 1, which become nothing."""
-    channel = posix.dup(0)
-    posix.set_inheritable(channel, False)
+    channel, out = posix.dup(0), posix.dup(1)
     nothing = posix.open("/dev/null", posix.O_RDWR)
     for fd in (0, 1, 2):
         posix.dup2(nothing, fd)
-    return Lines(channel)
+    return Lines(channel, out)
 
 
 def raised(e):
@@ -85,7 +87,8 @@ def run_main(code, text):
 def main():
     limit()
     channel, space = own_channel(), {"__name__": "__program__"}
-    channel.say({"up": True})
+    if sys.argv[6:] != ["once"]:
+        channel.say({"up": True})
     first = channel.hear()
     try:
         code = compile(first["program"], "<program>", "exec", dont_inherit=True)
@@ -95,7 +98,8 @@ def main():
     except BaseException as e:
         channel.say(raised(e))
         return
-    while (m := channel.hear()) is not None:
+    questions = iter(first["questions"]) if "questions" in first else iter(channel.hear, None)
+    for m in questions:
         try:
             channel.say(run_main(code, m["stdin"]) if "stdin" in m else call(space, m))
         except BaseException as e:

@@ -90,8 +90,8 @@ def to_json(value):
 class Lines:
     """Lines of JSON over a descriptor, nothing read ahead that another process should read."""
 
-    def __init__(self, fd):
-        self.fd, self.rest = fd, b""
+    def __init__(self, fd, out=None):
+        self.fd, self.out, self.rest = fd, fd if out is None else out, b""
 
     def line(self):
         while b"\n" not in self.rest:
@@ -109,4 +109,4 @@ class Lines:
     def say(self, message):
         data = to_json(message).encode() + b"\n"
         while data:
-            data = data[posix.write(self.fd, data):]
+            data = data[posix.write(self.out, data):]

@@ -39,19 +39,6 @@ static esp_err code_open (const engine_setup *setup, void **state, esp_error *er
     return code_engine_open (setup, ask, state, error);
 }
 
-static const char *code_doubt (span json)
-{
-    switch (code_row_look (json)) {
-    case CODE_ROW_BAD:
-        return "have tests that cannot be read: their verdicts will be unknown (bad-problem)";
-    case CODE_ROW_EMPTY:
-        return "have no tests: their verdicts will be unknown (no-tests)";
-    case CODE_ROW_GOOD:
-        break;
-    }
-    return NULL;
-}
-
 static bool code_hidden_tests (const void *own)
 {
     return ((const struct own_options *)own)->visible;
@@ -69,5 +56,5 @@ const engine_kind verifier_code = {.name = "code",
                                    .close = code_engine_close,
                                    .slots = code_engine_slots,
                                    .hidden_tests = code_hidden_tests,
-                                   .doubt = code_doubt,
+                                   .doubt = code_row_doubt,
                                    .describe = code_engine_describe};

@@ -9,5 +9,6 @@
 extern const engine_kind verifier_puzzle, verifier_answer, verifier_math_verify, verifier_code,
     verifier_command, verifier_coq, verifier_votes;
     verifier_command, verifier_behaviour;
+    verifier_command, verifier_behaviour, verifier_sandboxfusion;
 
 #endif
