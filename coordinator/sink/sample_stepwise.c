@@ -15,6 +15,7 @@
 #include <string.h>
 #include "coordinator/sink/sample_formats.h"
 #include "coordinator/sink/label_consensus.h"
+#include "coordinator/sink/label_human.h"
 #include "proto/base/alloc.h"
 
 enum label_rule { RULE_HARD, RULE_SOFT };
@@ -123,7 +124,8 @@ static esp_err collect (struct maker *m, node_ref leaf)
     m->steps = NULL;
     m->count = 0;
     m->end = NODE_NONE;
-    if ((err = labels_of_steps (m->v->search, m->v->labels, leaf, &m->steps, &count)) != ESP_OK)
+    if ((err = labels_of_steps (m->v->search, m->v->labels, leaf, &m->steps, &count)) != ESP_OK ||
+        (err = labels_add_human (m->v->row, m->steps, count)) != ESP_OK)
         return err;
     if (esp_grow (&m->chosen, &m->chosen_cap, count + 1, sizeof (*m->chosen)) != 0)
         return ESP_ENOMEM;
@@ -171,12 +173,11 @@ static const char *source_of (const struct maker *m)
     return label_source_names[human == m->count ? LABEL_FROM_HUMAN : m->options->source];
 }
 
-/* Every label is of verified rollouts or of a person. */
+/* Rollouts with a verdict stand behind every label; a person's word, or the PRM's, is no verdict. */
 static bool is_verified (const struct maker *m)
 {
     for (size_t i = 0; i < m->count; i++)
-        if (m->chosen[i].source == LABEL_FROM_JUDGE ||
-            (m->steps[i].label.rollouts == 0 && m->chosen[i].source != LABEL_FROM_HUMAN))
+        if (m->chosen[i].source == LABEL_FROM_JUDGE || m->steps[i].label.rollouts == 0)
             return false;
     return true;
 }

@@ -20,6 +20,11 @@ static void check_row (span json)
     bool right;
     esp_err err = given_read (json, "\n\n", NULL, &g, &why);
     assert (err == ESP_OK || why.text[0] != 0);
+    if (g) {
+        size_t before = given_count (g);
+        err = given_add_alternatives (g, json);
+        assert (err == ESP_OK || given_count (g) == before);
+    }
     for (size_t i = 0; g && i < given_count (g); i++) {
         size_t end = 0;
         assert (given_steps (g, i) > 0);

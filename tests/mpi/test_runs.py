@@ -348,6 +348,50 @@ verifier: {kind: answer}
 """
 
 
+def step(*completions, chosen=None, human=None):
+    return {"completions": [{"text": text, "rating": rating, "flagged": False} for text, rating in completions],
+            "chosen_completion": chosen, "human_completion": human and {"text": human, "rating": 1, "source": "human"}}
+
+
+RATED = {"labeler": "x", "timestamp": "2023-01-22T07:46:18", "question": {"problem": "Make 24.", "ground_truth_answer": "24"},
+         "numbers": [1, 4, 8, 11], "target": 24,
+         "label": {"finish_reason": "found_error", "steps": [
+             step(("11 * 8 = 88 (left: 1 4 88)", -1), ("11 + 1 = 12 (left: 4 8 12)", 1), chosen=1),
+             step(("12 - 8 = 4 (left: 4 4)", -1), human="8 + 4 = 12 (left: 12 12)"),
+             step(("12 / 12 = 1 (left: 1)", -1), ("12 + 12 = 24 (left: 24)", 0))]}}
+RATINGS = [[True, False], [True, True, False], [True, True, True], [False]]  # one branch for each of the four ends, sorted
+
+
+MIXED = """search: {strategy: math_shepherd}
+generator:
+- {name: given, engine: file, separator: "\\n", alternatives: true}
+- {name: model, engine: embedded}
+verifier: {kind: puzzle}
+samples: [{format: stepwise, allow_eval: true, compress: false, near: -1, source: mixed}]
+"""
+ALONE = """search: {strategy: best_of_n, n: 8}
+generator: {engine: file, separator: "\\n", alternatives: true}
+vote: {rule: majority}
+samples: [{format: stepwise, allow_eval: true, compress: false, near: -1, source: human}]
+"""
+
+
+def rated(test):
+    """A row of PRM800K: a person's ratings beside rollouts, and alone."""
+    problems, got, labels = test.out("rated.jsonl"), [], []
+    with open(problems, "w") as out:
+        out.write(json.dumps(RATED) + "\n")
+    for name, ranks, rest in (("rated-mixed", 3, MIXED), ("rated-alone", 1, ALONE)):
+        path = test.out(f"{name}.yaml")
+        with open(path, "w") as out:
+            out.write(f"run: {{name: test, output: {test.out(name)}}}\n"
+                      f"problems: {{file: {problems}, fields: {{id: timestamp}}}}\nstep: {{separator: \"\\n\"}}\n" + rest)
+        got.append(test.run(ranks, ["run", path]))
+        labels.append(sorted(row[1] for row in test.labels(name)))
+    test.check([x[0] for x in got] == [0, 0] and labels == [sorted(RATINGS)] * 2,
+               f"ratings of PRM800K, with rollouts and alone (status {[x[0] for x in got]}; {labels}; {got[1][1][-300:]})")
+
+
 def given(test):
     """Solutions that the rows bring, 3 to 5 of them where 6 are asked for; two PRMs, verdicts: one process = 3 ranks."""
     problems, path = test.out("given.jsonl"), test.out("given.yaml")
@@ -401,7 +445,7 @@ def main():
         test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
         deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
         equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
-        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("given", given), ("labelled", labelled)] + equal)
+        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("given", given), ("labelled", labelled), ("rated", rated)] + equal)
         kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
         report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")

@@ -21,6 +21,7 @@ enum { KEPT = 16 }; /* rows kept parsed: jobs of one problem come together */
 
 struct file_options {
     const char *separator;
+    bool alternatives;
 };
 
 static const esp_option options[] = {
@@ -29,6 +30,14 @@ static const esp_option options[] = {
      .offset = offsetof (struct file_options, separator),
      .fallback = "\"\\n\\n\"",
      .help = "Joins steps that come as a list; section step says where a step of a text ends.",
+     .unit = ""},
+    {.key = "alternatives",
+     .type = ESP_OPT_BOOL,
+     .offset = offsetof (struct file_options, alternatives),
+     .fallback = "false",
+     .help =
+         "PRM800K: also the completions that the labeler did not go on from, each as a solution "
+         "that ends with it.",
      .unit = ""},
     ESP_OPTION_END};
 
@@ -93,8 +102,12 @@ static esp_err find_given (struct file_engine *e, span json, const given **out)
             oldest = k;
     }
     err = given_read (json, e->o->separator, e->setup.step, &made, NULL);
-    if (err != ESP_OK)
+    if (err == ESP_OK && e->o->alternatives)
+        err = given_add_alternatives (made, json);
+    if (err != ESP_OK) {
+        given_destroy (made);
         return err;
+    }
     given_destroy (oldest->given);
     *oldest = (struct kept){hash, json.len, ++e->clock, made};
     *out = made;

@@ -198,6 +198,21 @@ static esp_err join_rated (given *g, const json_t *steps)
     return err == ESP_OK && s->step_count == 0 ? end_step (s, 0) : err;
 }
 
+/* The chosen steps before step `last`, then this one. */
+static esp_err join_alternative (given *g, const json_t *steps, size_t last, const json_t *text)
+{
+    solution *s;
+    esp_err err = new_solution (g, &s);
+    if (err == ESP_OK)
+        s->listed = true;
+    for (size_t i = 0; i < last && err == ESP_OK; i++) {
+        json_int_t rating;
+        const json_t *chosen = chosen_step (json_array_get (steps, i), &rating);
+        err = json_is_string (chosen) ? add_step (g, s, text_of (chosen)) : ESP_EFORMAT;
+    }
+    return err == ESP_OK ? add_step (g, s, text_of (text)) : err;
+}
+
 /* ---- a row ---- */
 
 static esp_err add_list (given *g, const json_t *row, const json_t *list)
@@ -273,6 +288,44 @@ esp_err given_read (span json, const char *separator, const struct step_rule *ru
     }
     *out = g;
     return ESP_OK;
+}
+
+static esp_err add_alternatives (given *g, const json_t *steps)
+{
+    size_t bytes = 0;
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < json_array_size (steps) && err == ESP_OK; i++) {
+        const json_t *step = json_array_get (steps, i);
+        const json_t *completions = json_object_get (step, "completions");
+        json_int_t rating;
+        const json_t *chosen = chosen_step (step, &rating);
+        for (size_t k = 0; k < json_array_size (completions) && err == ESP_OK; k++) {
+            const json_t *text = json_object_get (json_array_get (completions, k), "text");
+            if (text == chosen || !json_is_string (text))
+                continue;
+            err = join_alternative (g, steps, i, text);
+            bytes += g->solutions[g->count - 1].text.len;
+            if (err == ESP_OK && bytes > GIVEN_ALTERNATIVES_BYTES)
+                err = ESP_ETOOBIG;
+        }
+    }
+    return err;
+}
+
+esp_err given_add_alternatives (given *g, span json)
+{
+    json_t *row = NULL;
+    size_t before = g->count;
+    esp_err err = load (json, &row);
+    if (err == ESP_OK && rated_steps (row))
+        err = add_alternatives (g, rated_steps (row));
+    json_decref (row);
+    while (err != ESP_OK && g->count > before) { /* it is as if it had not been called */
+        solution *last = &g->solutions[--g->count];
+        esp_buf_free (&last->text);
+        esp_free (last->ends);
+    }
+    return err;
 }
 
 size_t given_count (const given *g)

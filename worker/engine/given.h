@@ -24,7 +24,8 @@
 
 enum {
     GIVEN_SOLUTIONS_MOST = 65536,
-    GIVEN_STEPS_MOST = 65535 /* of one solution; more stay in its last step */
+    GIVEN_STEPS_MOST = 65535,           /* of one solution; more stay in its last step */
+    GIVEN_ALTERNATIVES_BYTES = 64 << 20 /* of a row: each repeats the steps before it */
 };
 
 typedef struct given given;
@@ -35,6 +36,10 @@ struct step_rule; /* worker/prompt/step_rule.h */
 ESP_MUST_CHECK esp_err given_read (span json, const char *separator, const struct step_rule *rule,
                                    given **out, esp_error *why);
 void given_destroy (given *g); /* accepts NULL */
+
+/* PRM800K: also what the labeler did not go on from, each completion as a solution that ends with it, behind the chosen steps.  Other rows
+ * have none.  Errors: as given_read, without a sentence; *g is then as it was. */
+ESP_MUST_CHECK esp_err given_add_alternatives (given *g, span json);
 
 size_t given_count (const given *g);
 span given_text (const given *g, size_t solution);    /* the whole text */

@@ -207,6 +207,36 @@ static void labels_may_be_the_judges_or_those_that_both_agree_on (void)
     check_source (0.375, "source: human", VERIFIED_ONLY | UNVERIFIED_ONLY, NULL);
 }
 
+/* A person called the first step bad, which rollouts call good, and said nothing of the second. */
+static void a_persons_word_comes_from_the_problem_row (void)
+{
+    static const char json[] =
+        "{\"id\":\"p\",\"problem\":\"1+1+1?\",\"label\":{\"steps\":[{\"completions\":[{\"text\":"
+        "\"x\",\"rating\":-1}]}]}}";
+    static const line lines[] = {
+        {0, ASK_STEP, "x\n\n", FINISH_STOP, VERDICT_NONE, {0}, 4, 3, 0, {0}},
+        {1, ASK_STEP, "y", FINISH_EOS, VERDICT_FAIL, {0}, 0, 0, 0, {0}},
+    };
+    static const struct {
+        const char *options, *labels, *source;
+        unsigned set;
+    } cases[] = {
+        {"", "\"labels\":[true,false]", "\"label_source\":\"mc\"", VERIFIED_ONLY},
+        {"source: human", "\"labels\":[false]", "\"label_source\":\"human\"", VERIFIED_ONLY},
+        {"source: mixed", "\"labels\":[false,false]", "\"label_source\":\"mixed\"", VERIFIED_ONLY},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        world w;
+        esp_buf out = {0};
+        given_scripted (&w, &(script){lines, 2}, json);
+        PASS (sampled (w.s, "stepwise", cases[i].options, cases[i].set, &out));
+        CHECK (strstr (esp_buf_text (&out), cases[i].labels) != NULL);
+        CHECK (strstr (esp_buf_text (&out), cases[i].source) != NULL);
+        esp_buf_free (&out);
+        world_close (&w);
+    }
+}
+
 static void survives_allocations (void)
 {
     world w;
@@ -235,6 +265,8 @@ int main (void)
              a_wrong_text_has_the_labels_of_the_steps_beside_it},
             {"labels may be the judge's, or those that both agree on",
              labels_may_be_the_judges_or_those_that_both_agree_on},
+            {"a person's word comes from the problem row",
+             a_persons_word_comes_from_the_problem_row},
             {"survives failure of every allocation", survives_allocations},
             {NULL, NULL}});
 }

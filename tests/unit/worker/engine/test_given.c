@@ -79,6 +79,66 @@ static void every_shape_is_read (void)
             "a__|b");
 }
 
+/* Two steps: the second of three was chosen, then nothing; one completion has no text. */
+static const char rated[] =
+    "{\"label\":{\"steps\":[{\"completions\":[{\"text\":\"x\",\"rating\":-1},{\"text\":\"a\","
+    "\"rating\":1},{\"text\":\"y\",\"rating\":0}],\"chosen_completion\":1},{\"completions\":["
+    "{\"text\":\"b\",\"rating\":-1},{\"rating\":1},{\"text\":\"c\",\"rating\":0}],"
+    "\"chosen_completion\":null,\"human_completion\":null}]}}";
+
+static void what_a_labeler_did_not_choose_can_be_had_too (void)
+{
+    static const char *const texts[] = {"a\n\nb", "x", "y", "a\n\nc"};
+    given *g = read (rated);
+    CHECK (given_count (g) == 1);
+    PASS (given_add_alternatives (g, span_of (rated)));
+    CHECK (given_count (g) == 4);
+    for (size_t i = 0; i < 4 && i < given_count (g); i++)
+        CHECK (span_is (given_text (g, i), texts[i]));
+    given_destroy (g);
+    g = read ("{\"completions\":[\"a\"]}"); /* another row has none */
+    PASS (given_add_alternatives (g, span_of ("{\"completions\":[\"a\"]}")));
+    FAILS (given_add_alternatives (g, span_of ("nonsense")), ESP_EFORMAT);
+    CHECK (given_count (g) == 1);
+    given_destroy (g);
+    CHECK (esp_alloc_live () == 0);
+}
+
+/* 3,000 steps of 30 bytes with an alternative each: their beginnings together are 135 MB. */
+static void alternatives_of_a_hostile_row_are_refused_whole (void)
+{
+    esp_buf row = {0};
+    given *g;
+    PASS (esp_buf_puts (&row, "{\"label\":{\"steps\":["));
+    for (int i = 0; i < 3000; i++)
+        PASS (esp_buf_printf (&row,
+                              "%s{\"completions\":[{\"text\":\"012345678901234567890123456789\"},"
+                              "{\"text\":\"x\"}]}",
+                              i ? "," : ""));
+    PASS (esp_buf_puts (&row, "]}}"));
+    g = read (esp_buf_text (&row));
+    FAILS (given_add_alternatives (g, esp_buf_span (&row)), ESP_ETOOBIG);
+    CHECK (given_count (g) == 1 && given_steps (g, 0) == 3000);
+    given_destroy (g);
+    esp_buf_free (&row);
+    CHECK (esp_alloc_live () == 0);
+}
+
+static void alternatives_survive_failed_allocations (void)
+{
+    esp_err err = ESP_ENOMEM;
+    given *g = read (rated);
+    for (long n = 0; err == ESP_ENOMEM && n < 1000; n++) {
+        esp_alloc_fail_after (n);
+        err = given_add_alternatives (g, span_of (rated));
+        esp_alloc_fail_after (-1);
+        CHECK (given_count (g) == (err == ESP_OK ? 4 : 1));
+    }
+    CHECK (err == ESP_OK);
+    given_destroy (g);
+    CHECK (esp_alloc_live () == 0);
+}
+
 static void white_space_is_no_step (void)
 {
     brings ("{\"generation\":\"\\n\\n  \\n\\na\\n\\n\\n\\n \\n\\nb\\n\\n\"}", "__  __a____ __|b__");
@@ -178,6 +238,11 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"every shape is read", every_shape_is_read},
+        {"what a labeler did not choose can be had too",
+         what_a_labeler_did_not_choose_can_be_had_too},
+        {"alternatives of a hostile row are refused whole",
+         alternatives_of_a_hostile_row_are_refused_whole},
+        {"alternatives survive failed allocations", alternatives_survive_failed_allocations},
         {"white space is no step", white_space_is_no_step},
         {"other shapes are refused", other_shapes_are_refused},
         {"the first error is what the row says", the_first_error_is_what_the_row_says},
