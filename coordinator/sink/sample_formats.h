@@ -6,7 +6,7 @@
 
 #include "coordinator/sink/sample.h"
 
-extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_rollouts,
-    sample_distill, sample_passrate, sample_defect;
+extern const sample_format sample_defect, sample_distill, sample_passrate, sample_preference,
+    sample_rollouts, sample_sft, sample_stepwise;
 
 #endif

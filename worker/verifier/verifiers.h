@@ -6,9 +6,7 @@
 
 #include "worker/engine/engine.h"
 
-extern const engine_kind verifier_puzzle, verifier_answer, verifier_math_verify, verifier_code,
-    verifier_command, verifier_coq, verifier_votes;
-    verifier_command, verifier_behaviour;
-    verifier_command, verifier_behaviour, verifier_sandboxfusion;
+extern const engine_kind verifier_answer, verifier_behaviour, verifier_code, verifier_command,
+    verifier_coq, verifier_math_verify, verifier_puzzle, verifier_sandboxfusion, verifier_votes;
 
 #endif
