@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bad_samples.py - cases: section samples, evaluation sets, full disks and kills while samples are made"""
+import hashlib
+import json
+import os
+import random
+import subprocess
+import time
+
+from bad_kit import RUN, SLOW, Skip, Wrong, bad_run, call, case, end, folder, nothing_started, problems, start, want, write
+
+SFT = RUN + "samples: {format: sft, compress: false}\n"
+
+
+def files(output="out"):
+    """Names and sums of what manifest.json lists, and of it."""
+    found = {}
+    for name in sorted(os.listdir(os.path.join(output, "samples"))):
+        path = os.path.join(output, "samples", name)
+        if os.path.isfile(path):
+            with open(path, "rb") as f:
+                found[name] = hashlib.sha256(f.read()).hexdigest()
+    return found
+
+
+def whose_problems(name):
+    with open(name + "-00000.jsonl") as f:
+        return {int(json.loads(line)["problem_id"][1:]) for line in f}
+
+
+@case
+def formats_and_names_of_samples():
+    for text, *words in (("samples: {format: stft}", "samples", "did you mean sft"),
+                         ("samples: [{format: sft}, {format: sft}]", "samples[1].name", "a name of its own"),
+                         ("samples: [{format: sft, name: a/b}]", "name", "a/b"),
+                         ("samples: [{format: sft, name: .}]", "name"),
+                         ("samples: [{want: 3}]", "format"),
+                         ("samples: [{format: sft, near: 8}]", "near", "7"),
+                         ("samples: [{format: sft, pass_low: 0.8, pass_high: 0.2}]", "pass_low"),
+                         ("samples: [{format: sft, wnat: 3}]", "wnat", "did you mean want")):
+        bad_run(RUN % "" + text + "\n", *words)
+
+
+@case
+def all_problems_stand_in_an_evaluation_set():
+    folder(SFT % "")
+    nothing_started(call("run", "run.yaml", "samples.eval_files=p.jsonl"), "all 6 problems", "p0", "p.jsonl", "allow_eval")
+    want(call("run", "run.yaml", "samples.eval_files=p.jsonl", "samples.allow_eval=true"), 0, "not for training")
+    with open("out/samples/README.md") as f:
+        if "Not for training" not in f.read():
+            raise Wrong("the card does not say what the samples are not for")
+
+
+@case
+def some_problems_stand_in_an_evaluation_set():
+    folder(SFT % "", n=60)
+    problems("eval.jsonl", n=30)
+    want(call("run", "run.yaml", "run.output=all"), (0, 1))
+    want(call("run", "run.yaml", "samples.eval_files=eval.jsonl"), (0, 1), "30 of 60 problems", "refused")
+    before, kept, refused = (whose_problems(name) for name in ("all/samples/sft", "out/samples/sft", "out/samples/refused"))
+    if not kept or not refused or max(refused) >= 30 or min(kept) < 30:
+        raise Wrong(f"refused {sorted(refused)}, kept {sorted(kept)}")
+    if refused | kept != before:
+        raise Wrong("what was refused is not listed")
+
+
+@case
+def evaluation_files_that_cannot_be_read():
+    folder(SFT % "")
+    nothing_started(call("run", "run.yaml", "samples.eval_files=nowhere.jsonl"), "nowhere.jsonl")
+    write("eval.jsonl", '{"id": "a", "question": "b"}\n[]\n')
+    nothing_started(call("run", "run.yaml", "samples.eval_files=eval.jsonl"), "eval.jsonl:2")
+    write("eval.jsonl", b"\x28\xb5\x2f\xfd\x00\x00")
+    nothing_started(call("run", "run.yaml", "samples.eval_files=eval.jsonl"), "eval.jsonl")
+    os.mkdir("set")
+    nothing_started(call("run", "run.yaml", "samples.eval_files=set"), "set")
+
+
+@case
+def a_full_disk_while_samples_are_made():
+    if os.geteuid() != 0:
+        raise Skip("not root: no tmpfs")
+    folder(SFT % "", n=60)
+    os.mkdir("disk")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", "disk"], capture_output=True).returncode != 0:
+        raise Skip("a tmpfs cannot be mounted here")
+    try:
+        want(call("run", "run.yaml", "run.output=disk/out"), (0, 1))
+        good = files("disk/out")
+        free = os.statvfs("disk")
+        write("disk/ballast", b"x" * (free.f_bavail * free.f_frsize - 8192))
+        want(call("samples", "disk/out"), 3, "disk/out/samples", "No space")
+        os.unlink("disk/ballast")
+        want(call("samples", "disk/out"), 0)
+        if files("disk/out") != good:
+            raise Wrong("the samples differ after the disk was full")
+    finally:
+        subprocess.run(["umount", "-l", "disk"], capture_output=True)
+
+
+@case
+def samples_made_again_after_kills_are_the_same():
+    folder(SFT % "", n=200)
+    want(call("run", "run.yaml", "samples.shard_bytes=5000"), (0, 1))
+    good = files()
+    if len(good) < 5:
+        raise Wrong(f"too few files to mean something: {good}")
+    begun = time.monotonic()
+    want(call("samples", "out"), 0)
+    whole = time.monotonic() - begun
+    for _ in range(20):
+        p = start("samples", "out")
+        time.sleep(random.random() * whole)
+        p.kill()
+        p.communicate()
+    want(call("samples", "out"), 0)
+    if files() != good:
+        raise Wrong("the samples differ after kills")
+
+
+@case
+def samples_while_a_run_goes_on():
+    write("run.yaml", SFT % SLOW)
+    problems(n=12)
+    p = start("run", "run.yaml")
+    for _ in range(600):
+        if os.path.exists("out/samples/raw/sft.jsonl.zst") and os.path.getsize("out/samples/raw/sft.jsonl.zst") > 0:
+            break
+        time.sleep(0.05)
+    want(call("samples", "out"), 0, "samples: sft")
+    end(p)
+    want(call("samples", "out"), 0)
+
+
+@case
+def raw_rows_that_are_damaged():
+    folder(SFT % "", n=20)
+    want(call("run", "run.yaml"), (0, 1))
+    good = files()
+    with open("out/samples/raw/sft.jsonl.zst", "rb") as f:
+        raw = f.read()
+    for damaged in (raw[: len(raw) // 2], raw[:40] + bytes([raw[40] ^ 255]) + raw[41:], b"no zstd"):
+        write("out/samples/raw/sft.jsonl.zst", damaged)
+        status, _, err = call("samples", "out")
+        if status == 0 and damaged == b"no zstd":
+            raise Wrong("nonsense was taken for raw rows")
+        if status != 0 and ("sft.jsonl.zst" not in err or files() != good):
+            raise Wrong(f"the file is not named, or samples were touched: {err[-300:]}")
+    os.unlink("out/samples/raw/sft.jsonl.zst")
+    want(call("samples", "out"), 2, "sft.jsonl.zst")
+    if files() != good:
+        raise Wrong("samples were touched though nothing could be read")
+
+
+@case
+def samples_of_a_run_that_has_none():
+    folder()
+    want(call("run", "run.yaml"), (0, 1))
+    want(call("samples", "out"), 2, "no section samples", "export")
+    want(call("samples"), 2, "usage")
+    want(call("samples", "nowhere"), 2, "nowhere")
+    want(call("fingerprint", "X"), 2, "usage")
+    want(call("fingerprint", "X", "nowhere.jsonl"), 2, "nowhere.jsonl")
