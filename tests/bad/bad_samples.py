@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """bad_samples.py - cases: section samples, evaluation sets, full disks and kills while samples are made"""
+import glob
 import hashlib
 import json
 import os
@@ -24,8 +25,8 @@ def files(output="out"):
 
 
 def whose_problems(name):
-    with open(name + "-00000.jsonl") as f:
-        return {int(json.loads(line)["problem_id"][1:]) for line in f}
+    """Numbers of the problems in all files with this name, verified or not."""
+    return {int(json.loads(line)["problem_id"][1:]) for path in glob.glob(name + "*.jsonl") for line in open(path)}
 
 
 @case
