@@ -18,7 +18,7 @@
 #include "proto/base/alloc.h"
 
 typedef struct best_of_n_options {
-    int64_t n;
+    int64_t n, actions;
 } best_of_n_options;
 
 typedef struct verdicts { /* of the completions so far */
@@ -39,6 +39,9 @@ enum { LOOK_AT_EACH = 256 };
 static const esp_option best_of_n_rows[] = {
     {"n", ESP_OPT_INT, offsetof (best_of_n_options, n), "16", 1, 1000000, NULL, "completions",
      "completions per problem", ESP_OPT_GROWS, false},
+    {"actions", ESP_OPT_INT, offsetof (best_of_n_options, actions), "1", 1, 2, NULL, "actions",
+     "2: the first generator (or action) gives the first completion, the second all others",
+     ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
 
@@ -46,6 +49,12 @@ static uint32_t wanted (const search *s, const best_of_n *me)
 {
     const best_of_n_options *o = search_strategy_options (s);
     return me->greedy ? 1 : (uint32_t)o->n;
+}
+
+static uint16_t action_of (const search *s, const best_of_n *me, uint32_t number)
+{
+    const best_of_n_options *o = search_strategy_options (s);
+    return !me->greedy && o->actions > 1 && number > 0;
 }
 
 /* ---- when it is enough ---- */
@@ -137,6 +146,7 @@ static esp_err ask_rest (search *s, best_of_n *me)
                         .scores = 1,
                         .verifier = stops (s) && !me->greedy,
                         .greedy = me->greedy,
+                        .action = action_of (s, me, me->asked + i),
                         .tag = me->asked + i};
     if ((pay = search_affordable (s, 0, asks, rest)) == 0)
         pay = rest; /* refused below, so that the core knows */

@@ -16,7 +16,7 @@
 #include "tests/support/suite.h"
 
 enum { SECOND = 1000000000 };
-static const int64_t two = 2; /* best_of_n's n */
+static const int64_t two[] = {2, 1}; /* best_of_n's n and actions */
 
 struct run {
     char folder[4000], problems[4100];
@@ -103,7 +103,7 @@ static void prepare (struct run *r, int problems)
     r->options = (run_options){.name = "test", .output = r->folder, .seed = 42, .repeats = 1};
     r->search = (search_setup){.options = {.max_steps = 10, .deterministic = true, .in_flight = 1},
                                .strategy = strategy_find ("best_of_n"),
-                               .strategy_options = &two,
+                               .strategy_options = two,
                                .run_seed = 42,
                                .how = {.temperature = 0.8, .top_p = 1.0, .max_step_tokens = 8},
                                .max_tokens = 64};
