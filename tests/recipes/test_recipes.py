@@ -43,7 +43,8 @@ def check_words():
 
 def rows(folder):
     path = folder / "problems.jsonl"
-    path.write_text("".join(json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)}) + "\n" for i in range(3)))
+    path.write_text("".join(json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i), "solution": f"{i} + {i} = {2 * i}\n#### {2 * i}"}) + "\n"
+                            for i in range(3)))
     return path
 
 
