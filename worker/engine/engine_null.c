@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine_null.c - answers every job at once with the same text: what is measured is everything else
  *
- * A sample is `text_bytes` bytes of lines, `tokens` tokens, one step, the end of the sequence; a score is 0.5.
+ * A sample is `text_bytes` bytes of lines, `tokens` tokens, one step, the end of the sequence; a score is 0.5, a
+ * verdict pass.
  */
 
 #include "worker/engine/engines.h"
@@ -34,7 +35,7 @@ static const esp_option options[] = {{.key = "text_bytes",
 
 struct null_engine {
     engine_setup setup;
-    result sample, score;
+    result sample, score, verdict;
     char *text; /* owned */
 };
 
@@ -64,13 +65,15 @@ static esp_err null_open (const engine_setup *setup, void **state, esp_error *er
     for (int64_t i = 0; i < o->text_bytes; i++)
         e->text[i] = (char)(i % LINE == LINE - 1 ? '\n' : 'a' + i % 26);
     e->setup = *setup;
-    e->sample = e->score = blank;
+    e->sample = e->score = e->verdict = blank;
     e->sample.text = span_make (e->text, (size_t)o->text_bytes);
     e->sample.tokens = (uint32_t)o->tokens;
     e->sample.steps = 1;
     e->sample.finish = FINISH_EOS;
     e->score.scores = &half;
     e->score.score_count = e->score.score_own = 1;
+    e->verdict.verdict = VERDICT_PASS;
+    e->verdict.reason = span_of ("null");
     *state = e;
     return ESP_OK;
 }
@@ -79,14 +82,16 @@ static void null_start (void *state, const job *const *jobs, size_t n)
 {
     struct null_engine *e = state;
     for (size_t i = 0; i < n; i++) {
-        result *r = jobs[i]->task.kind == TASK_GENERATE ? &e->sample : &e->score;
+        result *r = jobs[i]->task.kind == TASK_GENERATE ? &e->sample
+                    : jobs[i]->task.kind == TASK_SCORE  ? &e->score
+                                                        : &e->verdict;
         r->id = jobs[i]->task.id;
         e->setup.done (e->setup.ctx, jobs[i], r);
     }
 }
 
 const engine_kind engine_null = {.name = "null",
-                                 .roles = ENGINE_GENERATOR | ENGINE_PRM,
+                                 .roles = ENGINE_GENERATOR | ENGINE_PRM | ENGINE_VERIFIER,
                                  .options = options,
                                  .option_bytes = sizeof (struct null_options),
                                  .open = null_open,
