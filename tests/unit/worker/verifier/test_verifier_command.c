@@ -281,7 +281,8 @@ static void opening_says_what_is_missing (void)
 static void the_sandbox_holds_the_program_and_its_files_and_nothing_else (void)
 {
     esp_error error = {0};
-    char more[2 * PATH_MAX + 64], data[] = "/tmp/esp-command-XXXXXX", secret[64], yaml[2 * PATH_MAX];
+    char more[2 * PATH_MAX + 64], data[] = "/tmp/esp-command-XXXXXX", secret[64],
+                                  yaml[2 * PATH_MAX];
     esp_err err;
     CHECK (mkdtemp (data) != NULL && chmod (data, 0755) == 0);
     snprintf (secret, sizeof (secret), "%s/secret", data);
