@@ -95,8 +95,8 @@ static void rows_of_other_shapes_say_nothing (void)
         "{\"label\":{\"steps\":[1,2]}}",
         "{\"label\":{\"steps\":[{\"completions\":7,\"human_completion\":\"a\"}]}}",
         "{\"label\":{\"steps\":[{\"completions\":[{\"text\":[\"a\"],\"rating\":1}]}]}}",
-        "{\"label\":{\"steps\":[{\"completions\":[{\"text\":\"a\",\"rating\":\"1\"}],"
-        "\"chosen_completion\":-4}]}}",
+        "{\"label\":{\"steps\":[{\"completions\":[{\"text\":\"a\",\"rating\":\"1\"}]}]}}",
+        "{\"label\":{\"steps\":[{\"completions\":[],\"chosen_completion\":-4}]}}",
         "{\"label\":{\"steps\":[{\"completions\":[],\"chosen_completion\":99999999999}]}}"};
     for (size_t i = 0; i < sizeof (rows) / sizeof (rows[0]); i++)
         check_row (rows[i], texts, "??");
