@@ -8,6 +8,7 @@
 static const sample_format *const table[] = {
     &sample_sft,     &sample_stepwise, &sample_preference, &sample_rollouts,
     &sample_distill, &sample_passrate, &sample_defect,
+    &sample_sft, &sample_stepwise, &sample_preference, &sample_passrate, &sample_defect,
 };
 
 const sample_format *sample_format_at (size_t index)
