@@ -7,6 +7,7 @@
 
 static const sample_format *const table[] = {
     &sample_sft,
+    &sample_stepwise,
 };
 
 const sample_format *sample_format_at (size_t index)
