@@ -29,10 +29,10 @@ typedef struct sample_view { /* one finished problem; all borrowed */
     const search *search;
     const tree *tree;
     const problem *problem;
-    const json_t *row;        /* the problem's JSON object; numbers keep their type */
-    span prompt;              /* its question as text; a problem of messages: the last user message */
-    span messages;            /* JSON list; "" = the problem is a plain text */
-    span gold;                /* reference answer as text; "" = none */
+    const json_t *row; /* the problem's JSON object; numbers keep their type */
+    span prompt;       /* its question as text; a problem of messages: the last user message */
+    span messages;     /* JSON list; "" = the problem is a plain text */
+    span gold;         /* reference answer as text; "" = none */
     const branches *branches; /* finished branches, agreement filled */
     const label *labels;      /* one per node; NULL where the format does not need them */
 } sample_view;
@@ -44,15 +44,17 @@ enum sample_set { SAMPLE_VERIFIED, SAMPLE_UNVERIFIED, SAMPLE_SETS };
 enum sample_needs {
     SAMPLE_NEEDS_VERIFIER = 1, /* the run file must have one: else nothing could ever be written */
     SAMPLE_NEEDS_LABELS = 2,
-    SAMPLE_NEEDS_TOKENS = 4,  /* token ids and logprobs of every node (model/token_data.h) */
-    SAMPLE_NEEDS_LOGPROBS = 8 /* and alternatives of each token: an engine that cannot is an error at the start */
+    SAMPLE_NEEDS_TOKENS = 4, /* token ids and logprobs of every node (model/token_data.h) */
+    SAMPLE_NEEDS_LOGPROBS =
+        8 /* and alternatives of each token: an engine that cannot is an error at the start */
 };
 
 typedef struct sample_format {
     const char *name; /* samples.format, also in file names */
     const char *what; /* one line for docs and --help */
     unsigned needs;   /* enum sample_needs */
-    bool text;        /* lines as they are for another program: no meta, not for `samples`, only for `espalier export` */
+    bool
+        text; /* lines as they are for another program: no meta, not for `samples`, only for `espalier export` */
     const esp_option *options; /* own rows of an item of `samples`; may be NULL */
     size_t option_bytes;
     esp_err (*write) (const sample_view *v, const void *options, sample_writer *w);

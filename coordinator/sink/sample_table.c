@@ -8,6 +8,7 @@
 static const sample_format *const table[] = {
     &sample_sft,
     &sample_stepwise,
+    &sample_preference,
 };
 
 const sample_format *sample_format_at (size_t index)
