@@ -406,10 +406,19 @@ static uint64_t hash_growing (uint64_t hash, const esp_option *rows, const void 
     return hash;
 }
 
+/* samples.want and bands of pass rates may change; they steer strategies that stop by them. */
+static uint64_t hash_rule (uint64_t hash, const stop_rule *rule)
+{
+    double band[2] = {rule->band_low, rule->band_high};
+    hash = esp_hash_mix (hash, (uint64_t)rule->want << 1 | rule->band);
+    return esp_hash_mix_span (hash, span_make ((const char *)band, sizeof (band)));
+}
+
 static uint64_t growth_of (const run_config *c)
 {
     uint64_t hash = hash_growing (0, search_option_rows, &c->search.options);
-    return hash_growing (hash, c->search.strategy->options, c->strategy_own);
+    hash = hash_growing (hash, c->search.strategy->options, c->strategy_own);
+    return c->search.strategy->enough_by_rule ? hash_rule (hash, &c->search.stop) : hash;
 }
 
 bool run_config_replays (void *ctx, span run_file)

@@ -59,6 +59,7 @@ static esp_err check_item (run_config *c, size_t i)
 {
     const sample_item *one = &c->samples.items[i];
     char key[64];
+    double low, high;
     esp_err err = check_name (c, i);
     if (err == ESP_OK && one->format->needs & SAMPLE_NEEDS_VERIFIER &&
         !c->engines[TASK_VERIFY]->kind) {
@@ -69,6 +70,11 @@ static esp_err check_item (run_config *c, size_t i)
     if (err == ESP_OK && one->options.pass_low > one->options.pass_high) {
         snprintf (key, sizeof (key), "samples[%zu].pass_low", i);
         err = config_mistake (c->yaml, key, "larger than pass_high");
+    }
+    if (err == ESP_OK && one->format->band && one->format->band (one->own, &low, &high) &&
+        low > high) {
+        snprintf (key, sizeof (key), "samples[%zu].band_low", i);
+        err = config_mistake (c->yaml, key, "larger than band_high");
     }
     return err;
 }
@@ -163,6 +169,7 @@ esp_err run_samples_bind (run_config *c)
         err = bind_item (c, i);
     if (err != ESP_OK || config_mistakes (c->yaml, NULL) > 0)
         return err;
+    c->search.stop = sample_plan_stop (&c->samples);
     err = write_origin (c, &c->samples.origin);
     return err == ESP_OK ? sample_plan_names (&c->samples) : err;
 }

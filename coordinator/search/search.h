@@ -13,6 +13,7 @@
 
 #include "coordinator/search/aggregate.h"
 #include "coordinator/search/spent.h"
+#include "coordinator/search/stop_rule.h"
 #include "coordinator/search/strategy.h"
 
 typedef struct search_options { /* section `search`, core rows */
@@ -57,6 +58,7 @@ typedef struct search_setup { /* one per run */
     size_t action_count;
     size_t generator_count; /* of the run file's list, for the costs of each; 0 counts as 1 */
     step_split split;       /* next NULL: at empty lines */
+    stop_rule stop;         /* for strategies of independent samples */
     bool has_prm, has_verifier;
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;

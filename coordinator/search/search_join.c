@@ -237,22 +237,21 @@ void drop_rest (search *s, join *j, size_t from)
 static void ask_enough (search *s, join *j)
 {
     const strategy *how = s->setup->strategy;
-    item *items;
-    size_t ready = j->checked;
-    if (!how->enough || j->dropped)
+    if (!how->enough || (how->enough_by_rule && !stop_rule_given (&s->setup->stop)))
         return;
-    while (ready < j->count && j->asks[ready].stage == STAGE_DONE)
-        ready++;
-    if (ready == j->checked)
-        return;
-    if (!(items = esp_reallocarray (NULL, ready, sizeof (*items))))
-        return; /* the rest is not dropped: more work, same guarantees */
-    for (size_t i = 0; i < ready; i++)
-        items[i] = j->asks[i].got;
-    while (j->checked < ready && !j->dropped)
-        if (how->enough (s, s->me, items, ++j->checked))
+    while (!j->dropped && j->checked < j->count && j->asks[j->checked].stage == STAGE_DONE) {
+        if (esp_grow (&j->heard, &j->heard_cap, j->checked + 1, sizeof (*j->heard)) != 0)
+            return; /* the rest is not dropped: more work, same guarantees */
+        j->heard[j->checked] = j->asks[j->checked].got;
+        if (how->enough (s, s->me, j->heard, ++j->checked))
             drop_rest (s, j, j->checked);
-    esp_free (items);
+    }
+}
+
+static void free_join (join *j)
+{
+    esp_free (j->heard);
+    esp_free (j);
 }
 
 void ask_done (search *s, join *j, size_t index)
@@ -329,7 +328,7 @@ static esp_err hand_over (search *s, join *j)
     }
     drop_early (s, j, true);
     esp_free (items);
-    esp_free (j);
+    free_join (j);
     return err;
 }
 
@@ -402,9 +401,9 @@ void free_joins (search *s)
             next = j->next;
             for (join *e = j->early, *after; e; e = after) {
                 after = e->next;
-                esp_free (e);
+                free_join (e);
             }
-            esp_free (j);
+            free_join (j);
         }
         s->lanes[l].first = s->lanes[l].last = NULL;
         s->lanes[l].open = 0;

@@ -39,6 +39,8 @@ typedef struct join {
     uint32_t lane;
     size_t count, done; /* asks; those in STAGE_DONE */
     size_t checked;     /* items that enough() has seen */
+    item *heard;        /* owned: those, one behind the other */
+    size_t heard_cap;
     bool dropped;
     size_t looked;      /* done when sure() was asked last */
     struct join *early; /* owned: asks that follow for certain, for the next join; a list */

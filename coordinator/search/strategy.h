@@ -99,6 +99,8 @@ typedef struct strategy {
             lane); /* while open joins < in_flight: the next descent; ESP_EEMPTY = nothing now */
     /* After each item in plan order, items[0..n) known: true = the rest of the join is not needed.  Pure: from the items and options alone. */
     bool (*enough) (const search *s, const void *me, const item *items, size_t n);
+    bool
+        enough_by_rule; /* enough() only answers for search_setup.stop: not called without a rule */
     /* Exactly once per join, failures and drops marked: back up, undo virtual loss, then what follows. */
     esp_err (*joined) (search *s, void *me, join_id id, const item *items, size_t n);
     /* The tree part (marks, cancels) is done by the core; drop own references. */

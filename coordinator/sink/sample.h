@@ -55,6 +55,9 @@ typedef struct sample_format {
     unsigned needs;   /* enum sample_needs */
     bool
         text; /* lines as they are for another program: no meta, not for `samples`, only for `espalier export` */
+    bool by_passes; /* a distinct completion that passed is a sample: `want` of them are enough */
+    /* The own options say a band of pass rates: a problem is enough when it is certain on which side it is.  May be NULL. */
+    bool (*band) (const void *options, double *low, double *high);
     const esp_option *options; /* own rows of an item of `samples`; may be NULL */
     size_t option_bytes;
     esp_err (*write) (const sample_view *v, const void *options, sample_writer *w);
@@ -79,6 +82,12 @@ void sample_prompt (json_row *r, const sample_view *v);
 static inline bool sample_passed (const sample_view *v, node_ref n)
 {
     return search_node (v->search, n)->verdict == VERDICT_PASS;
+}
+/* Pass or fail. */
+static inline bool sample_decided (const sample_view *v, node_ref n)
+{
+    uint8_t verdict = search_node (v->search, n)->verdict;
+    return verdict == VERDICT_PASS || verdict == VERDICT_FAIL;
 }
 /* It ended by itself: an answer, not cut by a limit. */
 static inline bool sample_complete (const sample_view *v, node_ref n)

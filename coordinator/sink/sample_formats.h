@@ -6,6 +6,6 @@
 
 #include "coordinator/sink/sample.h"
 
-extern const sample_format sample_sft, sample_stepwise, sample_preference;
+extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_passrate;
 
 #endif

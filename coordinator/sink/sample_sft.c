@@ -45,5 +45,6 @@ static esp_err write_problem (const sample_view *v, const void *options, sample_
 const sample_format sample_sft = {
     .name = "sft",
     .what = "prompt and completion of every finished branch that is true (rejection sampling)",
+    .by_passes = true,
     .write = write_problem,
 };

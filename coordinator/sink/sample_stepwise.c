@@ -265,6 +265,7 @@ const sample_format sample_stepwise = {
     .name = "stepwise",
     .what = "steps with a label each, for process reward models (TRL)",
     .needs = SAMPLE_NEEDS_LABELS,
+    .by_passes = true,
     .options = stepwise_rows,
     .option_bytes = sizeof (stepwise_options),
     .write = write_problem,

@@ -9,6 +9,7 @@ static const sample_format *const table[] = {
     &sample_sft,
     &sample_stepwise,
     &sample_preference,
+    &sample_passrate,
 };
 
 const sample_format *sample_format_at (size_t index)

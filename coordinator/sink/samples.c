@@ -16,10 +16,7 @@ const esp_option sample_option_rows[] = {
     {"name", ESP_OPT_STRING, offsetof (sample_options, name), NULL, 0, 0, NULL, "",
      "of its files in OUTPUT/samples; left out: the format's", ESP_OPT_FIXED, false},
     {"want", ESP_OPT_INT, offsetof (sample_options, want), "0", 0, 1000000, NULL, "samples",
-     "distinct verified samples per problem, the first ones; strategies that can stop sampling "
-     "then; "
-     "0 = all",
-     ESP_OPT_FREE, false},
+     "distinct verified samples per problem, the first ones; 0 = all", ESP_OPT_FREE, false},
     {"allow_eval", ESP_OPT_BOOL, offsetof (sample_options, allow_eval), "false", 0, 0, NULL, "",
      "keep samples whose problem stands in an evaluation set; the card then says: not for training",
      ESP_OPT_FREE, false},
@@ -105,6 +102,33 @@ unsigned sample_plan_needs (const sample_plan *p)
     return needs;
 }
 
+/* False: the item wants everything. */
+static bool add_to_rule (const sample_item *one, stop_rule *rule)
+{
+    if (one->format->band) { /* two items with other bands: no rule */
+        double low, high;
+        if (!one->format->band (one->own, &low, &high))
+            return false;
+        if (!rule->band)
+            *rule = (stop_rule){rule->want, true, low, high};
+        return low == rule->band_low && high == rule->band_high;
+    }
+    if (!one->format->by_passes || one->options.want == 0)
+        return false;
+    if (one->options.want > rule->want)
+        rule->want = (uint32_t)one->options.want;
+    return true;
+}
+
+stop_rule sample_plan_stop (const sample_plan *p)
+{
+    stop_rule rule = {.want = 0};
+    for (size_t i = 0; i < p->count; i++)
+        if (!add_to_rule (&p->items[i], &rule))
+            return (stop_rule){.want = 0};
+    return rule;
+}
+
 /* ---- one sample ---- */
 
 static void about_it (sample_writer *w, const char *suffix)
@@ -113,7 +137,8 @@ static void about_it (sample_writer *w, const char *suffix)
     json_row *r = &w->row;
     char repeat[24];
     esp_buf id = {0};
-    snprintf (repeat, sizeof (repeat), "/%u/", problem_repeat (v->problem->key));
+    snprintf (repeat, sizeof (repeat), w->about == NODE_ROOT ? "/%u" : "/%u/",
+              problem_repeat (v->problem->key));
     if (r->err == ESP_OK && ((r->err = esp_buf_add (&id, v->problem->id)) != ESP_OK ||
                              (r->err = esp_buf_puts (&id, repeat)) != ESP_OK ||
                              (r->err = tree_path_name (v->tree, w->about, &id)) != ESP_OK))

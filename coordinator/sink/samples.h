@@ -51,6 +51,9 @@ ESP_MUST_CHECK esp_err sample_plan_names (sample_plan *p);
 void sample_plan_free (sample_plan *p);            /* accepts a zeroed struct */
 unsigned sample_plan_needs (const sample_plan *p); /* of all its formats together */
 
+/* When a search of independent samples is enough for all items together; no rule where one of them wants everything. */
+stop_rule sample_plan_stop (const sample_plan *p);
+
 /* Append the raw rows of a finished problem: rows[i] for item i. */
 ESP_MUST_CHECK esp_err samples_of_search (const search *s, const branches *b, const sample_plan *p,
                                           esp_buf *rows);
