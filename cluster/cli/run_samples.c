@@ -55,6 +55,31 @@ static esp_err check_name (run_config *c, size_t i)
     return ESP_OK;
 }
 
+/* Token ids with logprobs and alternatives: from every generator, and known before hours have gone. */
+static esp_err check_tokens (run_config *c, size_t i)
+{
+    const char *format = c->samples.items[i].format->name;
+    char key[64], which[32] = "";
+    snprintf (key, sizeof (key), "samples[%zu].format", i);
+    for (size_t g = 0; g < c->engine_count[TASK_GENERATE]; g++) {
+        const run_engine *e = &c->engines[TASK_GENERATE][g];
+        unsigned gives = e->kind && e->kind->tokens ? e->kind->tokens (e->kind, e->own) : 0;
+        if (gives == (TOKENS_LOGPROBS | TOKENS_IDS))
+            continue;
+        if (c->engine_count[TASK_GENERATE] > 1)
+            snprintf (which, sizeof (which), "[%zu]", g);
+        if (e->kind && e->kind->http && gives == 0)
+            return config_mistake (c->yaml, key,
+                                   "%s needs the logprobs of tokens: say generator%s.logprobs: top",
+                                   format, which);
+        return config_mistake (c->yaml, key,
+                               "%s needs token ids and logprobs, and generator%s.engine: %s "
+                               "returns none; vllm, sglang and llamacpp do",
+                               format, which, e->kind ? e->kind->name : "none");
+    }
+    return ESP_OK;
+}
+
 static esp_err check_item (run_config *c, size_t i)
 {
     const sample_item *one = &c->samples.items[i];
@@ -67,6 +92,8 @@ static esp_err check_item (run_config *c, size_t i)
         err = config_mistake (c->yaml, key, "%s needs a verifier, and the run file has none",
                               one->format->name);
     }
+    if (err == ESP_OK && one->format->needs & SAMPLE_NEEDS_LOGPROBS)
+        err = check_tokens (c, i);
     if (err == ESP_OK && one->options.pass_low > one->options.pass_high) {
         snprintf (key, sizeof (key), "samples[%zu].pass_low", i);
         err = config_mistake (c->yaml, key, "larger than pass_high");
@@ -170,6 +197,7 @@ esp_err run_samples_bind (run_config *c)
     if (err != ESP_OK || config_mistakes (c->yaml, NULL) > 0)
         return err;
     c->search.stop = sample_plan_stop (&c->samples);
+    c->search.keep_tokens = sample_plan_needs (&c->samples) & SAMPLE_NEEDS_TOKENS;
     err = write_origin (c, &c->samples.origin);
     return err == ESP_OK ? sample_plan_names (&c->samples) : err;
 }

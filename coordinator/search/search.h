@@ -62,6 +62,8 @@ typedef struct search_setup { /* one per run */
     bool has_prm, has_verifier;
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;
+    bool
+        keep_tokens; /* ids and logprobs stay with their nodes, for samples; they can be most of the memory */
 } search_setup;
 
 typedef struct

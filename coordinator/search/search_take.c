@@ -21,6 +21,42 @@ static void fail_ask (search *s, ask_state *a, esp_err error)
         s->error = error;
 }
 
+/* What a node has besides, with nothing in it but the tokens that it has already; NULL = out of memory. */
+static node_extra *new_extra (search *s, const node *n)
+{
+    node_extra *extra = search_alloc (s, sizeof (*extra));
+    span tokens = node_token_data (n);
+    if (extra)
+        *extra = (node_extra){.token_data = tokens.len ? tokens.ptr : NULL,
+                              .token_data_len = (uint32_t)tokens.len,
+                              .share = NAN};
+    return extra;
+}
+
+static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
+{
+    span kept;
+    esp_err err = esp_arena_copy (tree_arena (s->tree), text, &kept);
+    if (err == ESP_OK && text.len > 0) {
+        *ptr = kept.ptr;
+        *len = (uint32_t)kept.len;
+    }
+    return err;
+}
+
+static esp_err keep_tokens (search *s, node *n, span tokens)
+{
+    node_extra *extra;
+    esp_err err;
+    if (!s->setup->keep_tokens || tokens.len == 0)
+        return ESP_OK;
+    if (!(extra = new_extra (s, n)))
+        return ESP_ENOMEM;
+    if ((err = keep_text (s, tokens, &extra->token_data, &extra->token_data_len)) == ESP_OK)
+        n->extra = extra;
+    return err;
+}
+
 static esp_err take_text (search *s, ask_state *a, const result *r)
 {
     node *n = tree_edit (s->tree, a->got.node);
@@ -35,7 +71,8 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
         a->stage = STAGE_DONE;
         return ESP_OK;
     }
-    if ((err = esp_arena_copy (tree_arena (s->tree), r->text, &kept)) != ESP_OK)
+    if ((err = esp_arena_copy (tree_arena (s->tree), r->text, &kept)) != ESP_OK ||
+        (err = keep_tokens (s, n, r->token_data)) != ESP_OK)
         return err;
     n->text = kept.ptr;
     n->text_len = (uint32_t)kept.len;
@@ -155,21 +192,10 @@ static esp_err finish_scores (search *s, ask_state *a)
                                   .value = n->score});
 }
 
-static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
-{
-    span kept;
-    esp_err err = esp_arena_copy (tree_arena (s->tree), text, &kept);
-    if (err == ESP_OK && text.len > 0) {
-        *ptr = kept.ptr;
-        *len = (uint32_t)kept.len;
-    }
-    return err;
-}
-
 static esp_err take_verdict (search *s, node_ref ref, const result *r)
 {
     node *n = tree_edit (s->tree, ref);
-    node_extra *extra = search_alloc (s, sizeof (*extra));
+    node_extra *extra = new_extra (s, n);
     esp_err err;
     if (!extra)
         return ESP_ENOMEM;
@@ -252,6 +278,18 @@ esp_err take_result (search *s, const task_slot *slot, const result *r)
     return take_verdict (s, slot->node, r);
 }
 
+/* The verdict's part of it; and the text's. */
+static void forget_extra (node *n, bool text)
+{
+    node_extra *extra = (node_extra *)(uintptr_t)n->extra; /* ours, in the arena */
+    if (text || !extra || !extra->token_data) {
+        n->extra = NULL;
+        return;
+    }
+    *extra = (node_extra){
+        .token_data = extra->token_data, .token_data_len = extra->token_data_len, .share = NAN};
+}
+
 /* As if nothing had come for this ask. */
 static void forget_ask (search *s, ask_state *a)
 {
@@ -269,7 +307,7 @@ static void forget_ask (search *s, ask_state *a)
     }
     if (a->want.mode != ASK_NOTHING || a->want.verifier > 0) {
         n->verdict = VERDICT_NONE;
-        n->extra = NULL;
+        forget_extra (n, a->want.mode != ASK_NOTHING);
     }
     if (a->want.mode != ASK_NOTHING)
         search_mark (s, a->got.node, MARK_PRUNED, "not needed any more");

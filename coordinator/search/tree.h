@@ -21,7 +21,8 @@ typedef struct node_extra {  /* what few nodes have */
     const char *answer;      /* canonical answer the verifier read, NULL = none */
     const char *observation; /* test or prover output for the children's prompt, NULL = none */
     const char *reason;      /* the verdict's reason code */
-    uint32_t answer_len, observation_len, reason_len;
+    const char *token_data;  /* model/token_data.h; only where search_setup.keep_tokens */
+    uint32_t answer_len, observation_len, reason_len, token_data_len;
     double share; /* part of the tests passed; NaN = not given */
 } node_extra;
 
@@ -86,6 +87,12 @@ static inline span node_answer (const node *n)
 {
     return n->extra && n->extra->answer ? span_make (n->extra->answer, n->extra->answer_len)
                                         : span_make ("", 0);
+}
+static inline span node_token_data (const node *n) /* "" = none */
+{
+    return n->extra && n->extra->token_data
+               ? span_make (n->extra->token_data, n->extra->token_data_len)
+               : span_make ("", 0);
 }
 static inline const double *node_scores (const node *n)
 {

@@ -6,6 +6,7 @@
 
 #include "coordinator/sink/sample.h"
 
-extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_passrate;
+extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_passrate,
+    sample_rollouts, sample_distill;
 
 #endif

@@ -6,10 +6,8 @@
 #include "coordinator/sink/sample_formats.h"
 
 static const sample_format *const table[] = {
-    &sample_sft,
-    &sample_stepwise,
-    &sample_preference,
-    &sample_passrate,
+    &sample_sft,      &sample_stepwise, &sample_preference,
+    &sample_passrate, &sample_rollouts, &sample_distill,
 };
 
 const sample_format *sample_format_at (size_t index)

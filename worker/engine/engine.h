@@ -76,6 +76,11 @@ typedef struct engine_model {
     const char *model, *server; /* as it calls itself; URL of one server that has it */
 } engine_model;
 
+enum engine_tokens {
+    TOKENS_LOGPROBS = 1, /* one of each token, and those of its alternatives */
+    TOKENS_IDS = 2
+};
+
 typedef struct engine_kind engine_kind;
 struct engine_kind {
     const char *name;          /* generator.engine, prm.engine or verifier.kind in the run file */
@@ -107,6 +112,8 @@ struct engine_kind {
     uint32_t (*context) (const void *state);
     /* Which models its servers chose; returns how many of max were written, borrowed until poll().  NULL: none. */
     size_t (*models) (const void *state, engine_model *out, size_t max);
+    /* Generators: what samples tell of their tokens under these options, enum engine_tokens; NULL: nothing. */
+    unsigned (*tokens) (const engine_kind *kind, const void *options);
     bool http; /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);

@@ -39,7 +39,8 @@ typedef struct generator generator; /* the engine's state */
         .start = generator_start, .poll = generator_poll, .cancel = generator_cancel,              \
         .fds = generator_fds, .close = generator_close, .slots = generator_slots,                  \
         .ready = generator_ready, .settled = generator_settled, .context = generator_context,      \
-        .describe = generator_describe, .models = generator_models, .http = true                   \
+        .describe = generator_describe, .models = generator_models, .tokens = generator_tokens,    \
+        .http = true                                                                               \
     }
 esp_err generator_open (const engine_setup *setup, void **state, esp_error *error);
 void generator_start (void *state, const job *const *jobs, size_t n);
@@ -52,6 +53,7 @@ uint32_t generator_context (const void *state);
 esp_err generator_ready (void *state, esp_error *why);
 esp_err generator_settled (void *state, esp_error *why);
 esp_err generator_describe (void *state, esp_buf *out);
+unsigned generator_tokens (const engine_kind *kind, const void *options);
 size_t generator_models (const void *state, engine_model *out, size_t max);
 
 /* ---- inner ---- */

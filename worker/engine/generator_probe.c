@@ -327,6 +327,14 @@ esp_err generator_describe (void *state, esp_buf *out)
     return err;
 }
 
+unsigned generator_tokens (const engine_kind *kind, const void *options)
+{
+    const gen_traits *can = &shape_find (kind->name)->traits;
+    if (((const generator_options *)options)->logprobs != LOGPROBS_TOP || !can->logprobs)
+        return 0;
+    return TOKENS_LOGPROBS | (can->ids ? TOKENS_IDS : 0);
+}
+
 size_t generator_models (const void *state, engine_model *out, size_t max)
 {
     const generator *g = state;

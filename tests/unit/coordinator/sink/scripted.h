@@ -120,7 +120,7 @@ static inline void given_scripted (world *w, const script *told, const char *jso
 {
     search_setup setup = given_setup (&script_strategy, told);
     problem p = {.key = problem_key_make (0, 3), .id = span_of ("p"), .json = span_of (json)};
-    setup.has_verifier = true;
+    setup.has_verifier = setup.keep_tokens = true;
     *w = given_world (&setup);
     w->err = search_create (&w->setup, &p, &w->s);
     if (w->err == ESP_OK)
