@@ -22,8 +22,13 @@ static esp_err unknown_format (run_config *c, size_t i, const char *name)
             len += (size_t)snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
             n++;
         }
-    near = esp_nearest (name, names);
     snprintf (key, sizeof (key), "samples[%zu].format", i);
+    if (sample_format_find (name))
+        return config_mistake (c->yaml, key,
+                               "'%s' is written from a run's journal: espalier export OUTPUT %s; "
+                               "here can stand: %s",
+                               name, name, all);
+    near = esp_nearest (name, names);
     return config_mistake (c->yaml, key, "there is no format '%.60s'%s%s%s; there are: %s", name,
                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
 }

@@ -76,6 +76,9 @@ ESP_MUST_CHECK esp_err sample_end (sample_writer *w);
 
 /* ---- helps for formats ---- */
 
+/* `key` and the id of a sample about the branch that ends with node `about`: problem, repeat, path. */
+void sample_id (json_row *r, const char *key, const sample_view *v, node_ref about,
+                const char *suffix);
 /* ,"prompt": text, or the list of messages. */
 void sample_prompt (json_row *r, const sample_view *v);
 /* A verdict decides: pass or fail. */

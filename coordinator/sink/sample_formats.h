@@ -7,6 +7,7 @@
 #include "coordinator/sink/sample.h"
 
 extern const sample_format sample_sft, sample_stepwise, sample_preference, sample_passrate,
-    sample_rollouts, sample_distill;
+    sample_rollouts, sample_distill, sample_prm800k, sample_math_shepherd, sample_processbench,
+    sample_tree, sample_sal;
 
 #endif
