@@ -43,7 +43,8 @@ LAYERS = {
     "coordinator/frontier": LOW,
     "coordinator/problem": PROTO,
     "coordinator/sink": PROTO + ["proto/answer", "coordinator/search", "coordinator/merge"],  # rows are recomputed from the search (D9)
-    "coordinator/journal": PROTO,
+    "coordinator/harvest": PROTO + ["proto/answer", "coordinator/sink", "coordinator/search", "coordinator/merge", "coordinator/problem"],
+"coordinator/journal": PROTO,
     "coordinator/observe": PROTO,
     "coordinator/dispatch": PROTO + ["coordinator/frontier"],
     "coordinator": PROTO + ["coordinator/*"],

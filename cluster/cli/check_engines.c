@@ -6,6 +6,7 @@
  */
 
 #include "cluster/cli/check_engines.h"
+#include "cluster/cli/check_problems.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -193,6 +194,8 @@ static esp_err check_kind (lab *l, const run_config *c, enum task_kind kind, boo
     esp_buf_free (&text);
     if (ready != ESP_OK || err != ESP_OK)
         return ready != ESP_OK ? ready : err;
+    if (kind == TASK_VERIFY && problems)
+        return check_verdicts (l, c, r, error);
     return kind == TASK_GENERATE && problems && worth_trying (c) ? try_generator (l, c, r, error)
                                                                  : ESP_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cluster/cli/check_engines.h"
+#include "cluster/cli/check_problems.h"
 #include "cluster/cli/check_report.h"
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_config.h"
@@ -34,6 +35,7 @@ static bool problems_said (run_config *c, check_report *r, uint64_t *count)
     if (problem_source_skipped (source) > 0)
         fprintf (stderr, ", %u bad lines left out", problem_source_skipped (source));
     fprintf (stderr, "\n");
+    check_doubts (source, c->problems.file, r);
     problem_source_close (source);
     return true;
 }

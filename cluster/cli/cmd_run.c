@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "cluster/cli/commands.h"
+#include "cluster/cli/run_harvest.h"
 #include "cluster/cli/run_progress.h"
 #include "cluster/cli/run_start.h"
 #include "cluster/cli/run_workers.h"
@@ -259,7 +260,11 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
         journal_failure (p->journal, &error);
     done = err == ESP_OK && coordinator_state (p->coordinator) == COORDINATOR_DONE;
     *clean = !at_once && !dispatch_saw_death (coordinator_dispatch (p->coordinator));
-    if (!at_once)
+    if (done && p->config->samples.count > 0) {
+        ranks_dismiss (r, p->setup.run_id); /* nothing is left for them */
+        told = run_harvest (p->config, &error) == ESP_OK;
+    }
+    if (!at_once && told)
         told = run_write_summary (p, r->mpi ? r->end->description : "one process", done, &error) ==
                ESP_OK;
     outcome = say_end (p, err, at_once, &figures);

@@ -16,11 +16,13 @@ enum exit_status {
     EXIT_BROKEN = 4
 };
 
-int run_main (int argc, char **argv);     /* run RUN.yaml [key=value ...] [--resume] */
-int resume_main (int argc, char **argv);  /* resume OUTPUT [key=value ...] */
-int check_main (int argc, char **argv);   /* check RUN.yaml [key=value ...] */
-int try_main (int argc, char **argv);     /* try RUN.yaml [key=value ...] [--problem ID] */
-int import_main (int argc, char **argv);  /* import sal|samples FILE ... [-o FILE] */
-int options_main (int argc, char **argv); /* options [SECTION] [--markdown] */
+int run_main (int argc, char **argv);         /* run RUN.yaml [key=value ...] [--resume] */
+int resume_main (int argc, char **argv);      /* resume OUTPUT [key=value ...] */
+int check_main (int argc, char **argv);       /* check RUN.yaml [key=value ...] */
+int try_main (int argc, char **argv);         /* try RUN.yaml [key=value ...] [--problem ID] */
+int samples_main (int argc, char **argv);     /* samples OUTPUT [key=value ...] */
+int fingerprint_main (int argc, char **argv); /* fingerprint NAME FILE ... */
+int import_main (int argc, char **argv);      /* import sal|samples FILE ... [-o FILE] */
+int options_main (int argc, char **argv);     /* options [SECTION] [--markdown] */
 
 #endif

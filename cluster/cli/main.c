@@ -32,6 +32,10 @@ static const struct subcommand {
      "change a run that is going on"},
     {"replay", replay_main, "OUTPUT",
      "rebuild every search from the journal and compare with the rows"},
+    {"samples", samples_main, "OUTPUT [key=value ...]",
+     "the training samples of a run made again, with other settings"},
+    {"fingerprint", fingerprint_main, "NAME FILE ...",
+     "fingerprints of evaluation problems, for samples.eval_files"},
     {"journal", journal_main, "dump OUTPUT", "the journal as JSON lines"},
 };
 enum { SUBCOMMANDS = sizeof (table) / sizeof (table[0]) };
@@ -43,7 +47,7 @@ static void usage (FILE *to)
              "usage: espalier COMMAND ...\n\n",
              ESP_VERSION);
     for (int i = 0; i < SUBCOMMANDS; i++)
-        fprintf (to, "  %-8s %-45s %s\n", table[i].name, table[i].arguments, table[i].help);
+        fprintf (to, "  %-11s %-45s %s\n", table[i].name, table[i].arguments, table[i].help);
     fprintf (to, "\nespalier COMMAND --help tells more.  First run: cluster/local/demo; by hand:\n"
                  "  mpirun -n 4 espalier run my.yaml search.keep=8\n");
 }

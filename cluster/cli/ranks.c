@@ -102,8 +102,9 @@ void ranks_dismiss (ranks *r, uint64_t run_id)
     wire_codec *codec;
     wire_message stop = {.kind = WIRE_STOP, .run_id = run_id};
     esp_buf bytes = {0};
-    if (!r->mpi || r->end->rank != 0)
+    if (!r->mpi || r->end->rank != 0 || r->dismissed)
         return;
+    r->dismissed = true;
     if (wire_codec_create (&codec) != ESP_OK)
         return;
     if (wire_encode (codec, &stop, &bytes) == ESP_OK)

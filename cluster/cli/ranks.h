@@ -12,6 +12,7 @@ typedef struct ranks {
     worker_loop *worker; /* one process: the worker, made by ranks_start_inside */
     esp_clock clock;
     bool mpi;
+    bool dismissed; /* ranks_dismiss was called */
 } ranks;
 
 uint64_t ranks_version (void); /* hash of program and wire version */

@@ -164,7 +164,7 @@ static esp_err bind_engines (run_config *c, int k)
     if (count > ENGINE_LIST_MOST)
         err = config_mistake (c->yaml, run_sections[k], "a list of %zu; at most %d are possible",
                               count, ENGINE_LIST_MOST);
-    if (count < 1 || count > ENGINE_LIST_MOST || k == TASK_VERIFY)
+    if (count < 1 || count > ENGINE_LIST_MOST)
         count = 1;
     if (!(c->engines[k] = esp_calloc (count, sizeof (**c->engines))))
         return ESP_ENOMEM;
@@ -207,10 +207,16 @@ static void fill_search (run_config *c)
     s->generator_count = c->engine_count[TASK_GENERATE];
     s->has_prm = c->engines[TASK_SCORE]->kind != NULL;
     s->has_verifier = c->engines[TASK_VERIFY]->kind != NULL;
+    for (size_t i = 0; i < c->engine_count[TASK_VERIFY]; i++) {
+        const run_engine *e = &c->engines[TASK_VERIFY][i];
+        s->hidden_tests =
+            s->hidden_tests || (e->kind && e->kind->hidden_tests && e->kind->hidden_tests (e->own));
+    }
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
         const engine_kind *kind = c->engines[TASK_GENERATE][i].kind;
         s->count_prompts = s->count_prompts || (kind && strcmp (kind->name, "fake") == 0);
     }
+    s->given = run_lists_is_given (c, 0);
     s->want_events = c->observe.enabled;
 }
 
@@ -381,6 +387,16 @@ void run_config_close_engines (void *ctx, worker_engines *engines)
     close_engines (engines, TASK_KINDS);
 }
 
+/* A sentence without an error: the problem is taken, and told of. */
+static esp_err doubt_problem (const run_config *c, span json, esp_error *error)
+{
+    const char *what = NULL;
+    for (size_t i = 0; i < c->engine_count[TASK_VERIFY] && !what; i++)
+        if (c->engines[TASK_VERIFY][i].kind && c->engines[TASK_VERIFY][i].kind->doubt)
+            what = c->engines[TASK_VERIFY][i].kind->doubt (json);
+    return what ? esp_error_set (error, ESP_OK, "%s", what) : ESP_OK;
+}
+
 esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
 {
     const run_config *c = ctx;
@@ -391,7 +407,7 @@ esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
         for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
             if (c->engines[k][i].kind && c->engines[k][i].kind->check_problem)
                 err = c->engines[k][i].kind->check_problem (json, error);
-    return err;
+    return err == ESP_OK ? doubt_problem (c, json, error) : err;
 }
 
 /* ---- resume ---- */

@@ -14,12 +14,16 @@
 #include "worker/engine/engine_list.h"
 #include "worker/loop.h"
 #include "worker/server/servers.h"
+#include "worker/verifier/verifier_stack.h"
 
 typedef struct
     engine_options { /* what generator, prm and verifier have in common, and the generator's sampling */
     const char *engine; /* NULL = none */
     const char *name;   /* of an item of a list; NULL = none */
     double weight;      /* prm: in the mean of a list */
+    bool calibrate;     /* verifier: coordinator/harvest/calibrate.h */
+    int stack;          /* verifier: enum stack_rule; of a list the first one's counts */
+    int64_t cache_mb;   /* verifier: likewise */
     int64_t slots;      /* in flight per worker; 0 = the engine's own number */
     double temperature, top_p;
     int64_t top_k, max_step_tokens, max_tokens;
@@ -57,6 +61,7 @@ typedef struct run_config {
     size_t engine_count[TASK_KINDS]; /* at least 1, all of a kind if more */
     engine_part *parts[TASK_KINDS];  /* owned: a list as workers open it */
     engine_list lists[TASK_KINDS];
+    stack_options stack;               /* of the verifiers */
     engine_action *actions;            /* owned */
     struct action_means *action_means; /* owned: the same for the search */
     size_t action_count;               /* 0 = every action is plain */

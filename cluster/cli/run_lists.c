@@ -106,7 +106,7 @@ esp_err run_lists_make (run_config *c, int k)
 {
     size_t n = c->engine_count[k];
     esp_err err = ESP_OK;
-    if (n == 1)
+    if (n == 1 && (k != TASK_VERIFY || !c->engines[k]->kind))
         return ESP_OK;
     if (!(c->parts[k] = esp_calloc (n, sizeof (engine_part))))
         return ESP_ENOMEM;
@@ -118,21 +118,33 @@ esp_err run_lists_make (run_config *c, int k)
                                        .server = &e->server,
                                        .slots = (uint32_t)e->common.slots,
                                        .weight = e->common.weight};
-        if (e->kind) /* else it was not bound: one mistake is enough */
+        if (k == TASK_VERIFY && e->kind && !e->common.name)
+            c->parts[k][i].name = e->kind->name;
+        else if (e->kind && n > 1) /* else it was not bound: one mistake is enough */
             err = check_name (c, k, i);
     }
     c->lists[k] = (engine_list){c->parts[k], n};
+    if (k == TASK_VERIFY)
+        c->stack = (stack_options){c->lists[k], c->engines[k]->common.stack,
+                                   (size_t)c->engines[k]->common.cache_mb << 20};
     return err;
 }
 
 /* ---- actions ---- */
+
+bool run_lists_is_given (const run_config *c, size_t generator)
+{
+    const engine_kind *kind = c->engines[TASK_GENERATE][generator].kind;
+    return kind && strcmp (kind->name, "file") == 0;
+}
 
 static action_means means_of (const run_config *c, uint16_t generator)
 {
     const engine_options *g = &c->engines[TASK_GENERATE][generator].common;
     return (action_means){.how = {g->temperature, g->top_p, g->top_k, (uint32_t)g->max_step_tokens},
                           .max_tokens = (uint32_t)g->max_tokens,
-                          .generator = generator};
+                          .generator = generator,
+                          .given = run_lists_is_given (c, generator)};
 }
 
 static esp_err find_generator (run_config *c, size_t action, const char *name, uint16_t *out)
@@ -213,8 +225,13 @@ const engine_kind *run_lists_engine (run_config *c, int k, engine_setup *setup)
     setup->options = e->own;
     setup->server = &e->server;
     setup->model_name = e->common.name;
-    if (c->engine_count[k] == 1)
-        return e->kind;
+    if (c->engine_count[k] == 1 && (k != TASK_VERIFY || !e->kind || !e->kind->poll))
+        return e->kind; /* what answers at once needs no memory */
+    if (k == TASK_VERIFY) {
+        setup->options = &c->stack;
+        setup->model_name = NULL;
+        return &engine_stack;
+    }
     setup->options = &c->lists[k];
     setup->model_name = NULL;
     return k == TASK_GENERATE ? &engine_choice : &engine_ensemble;

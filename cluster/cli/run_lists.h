@@ -19,6 +19,8 @@
 
 extern const esp_option action_option_rows[]; /* section `actions` */
 
+/* Does this generator bring texts that are there already (engine: file)? */
+bool run_lists_is_given (const run_config *c, size_t generator);
 /* Before `search` is bound: search.actions, where it is not given, becomes how many actions the file has. */
 ESP_MUST_CHECK esp_err run_lists_count_actions (run_config *c, const strategy *how);
 /* After that: mistakes of search.actions against the lists. */

@@ -144,7 +144,8 @@ static void write_engine (json_row *r, const run_config *c, int k, size_t i)
     const char *model;
     snprintf (key, sizeof (key), "model");
     model = config_peek_at (c->yaml, run_sections[k], i, key);
-    row_string (r, "{\"engine\":", span_of (e->kind ? e->kind->name : "none"));
+    row_string (r, k == TASK_VERIFY ? "{\"kind\":" : "{\"engine\":",
+                span_of (e->kind ? e->kind->name : "none"));
     if (e->common.name)
         row_string (r, ",\"name\":", span_of (e->common.name));
     if (model)
@@ -154,6 +155,8 @@ static void write_engine (json_row *r, const run_config *c, int k, size_t i)
         row_number (r, ",\"top_p\":", e->common.top_p);
         row_count (r, ",\"top_k\":", (uint64_t)e->common.top_k);
     }
+    if (k == TASK_VERIFY)
+        row_count (r, ",\"version\":", e->kind ? e->kind->version + 1 : 0);
     row_raw (r, "}");
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cluster/cli/commands.h"
+#include "cluster/cli/run_harvest.h"
 #include "cluster/cli/run_workers.h"
 #include "coordinator/loop_observe.h"
 #include "proto/base/file.h"
@@ -186,6 +187,19 @@ static int open_output (run_parts *p)
     return 0;
 }
 
+/* In the log too: whoever wonders later about so many unknown verdicts looks there. */
+static void say_doubts (const problem_source *source, const char *file)
+{
+    const problem_doubts *d = problem_source_doubts (source);
+    esp_buf text = {0};
+    for (size_t i = 0; i < d->count; i++) {
+        esp_buf_clear (&text);
+        if (problem_doubt_text (&d->kinds[i], file, problem_source_count (source), &text) == ESP_OK)
+            esp_log (LOG_WARN, "PROBLEM-DOUBTFUL", "%s", esp_buf_text (&text));
+    }
+    esp_buf_free (&text);
+}
+
 static int open_problems (run_parts *p)
 {
     char index[PATH_MOST];
@@ -200,6 +214,9 @@ static int open_problems (run_parts *p)
         fprintf (stderr,
                  "espalier: %u lines of %s were left out (problems.on_error: skip); see log.txt\n",
                  problem_source_skipped (p->source), p->config->problems.file);
+    say_doubts (p->source, p->config->problems.file);
+    if (run_harvest_check (p->config, p->source, &error) != ESP_OK)
+        return complain (EXIT_USAGE, &error);
     return 0;
 }
 

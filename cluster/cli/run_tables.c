@@ -62,8 +62,23 @@ static const esp_option verifier_rows[] = {
     {"kind", ESP_OPT_STRING, offsetof (engine_options, engine), NULL, 0, 0, NULL, "",
      "what says which results are true; without the section nothing is verified", ESP_OPT_FIXED,
      false},
+    {"name", ESP_OPT_STRING, offsetof (engine_options, name), NULL, 0, 0, NULL, "",
+     "in a list of verifiers: what messages call it; left out: its kind", ESP_OPT_FIXED, false},
+    {"stack", ESP_OPT_CHOICE, offsetof (engine_options, stack), "first", 0, 0, STACK_CHOICES, "",
+     "in the first of a list of verifiers, which are asked one behind the other: the first that "
+     "decides "
+     "counts; all must pass; any may pass",
+     ESP_OPT_FIXED, false},
+    {"cache_mb", ESP_OPT_INT, offsetof (engine_options, cache_mb), "64", 0, 1e6, NULL, "MB",
+     "in the first of a list: verdicts kept per worker, so that equal branches are judged once; 0 "
+     "= none; kinds that answer at once keep none",
+     ESP_OPT_FREE, false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "verdicts in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    {"calibrate", ESP_OPT_BOOL, offsetof (engine_options, calibrate), "true", 0, 0, NULL, "",
+     "into every unverified sample: how often such an agreement was right where a verdict was "
+     "decided",
+     ESP_OPT_FREE, false},
     ESP_OPTION_END,
 };
 const esp_option *const run_common_rows[TASK_KINDS] = {generator_rows, prm_rows, verifier_rows};

@@ -70,6 +70,19 @@ static void head_text (const search *s)
             used.generated_tokens, used.scored_tokens, tree_size (search_tree (s)) - 1);
 }
 
+/* Why, too: an unknown that says nothing sends people to the log. */
+static void verdict_text (const node *n)
+{
+    const node_extra *e = n->extra;
+    if (n->verdict != VERDICT_NONE)
+        printf ("  verdict %s%s%.*s%s", verdict_names[n->verdict], e && e->reason_len ? " (" : "",
+                e ? (int)e->reason_len : 0, e && e->reason ? e->reason : "",
+                e && e->reason_len ? ")" : "");
+    if (e && e->visible)
+        printf ("  visible tests %s (%.*s)", verdict_names[e->visible], (int)e->visible_reason_len,
+                e->visible_reason ? e->visible_reason : "");
+}
+
 static void line_text (const search *s, node_ref ref, const char *path)
 {
     const node *n = search_node (s, ref);
@@ -83,14 +96,38 @@ static void line_text (const search *s, node_ref ref, const char *path)
             n->tokens, state_of (n));
     if (n->mark != MARK_OPEN)
         printf ("  %s%s%s", node_mark_names[n->mark], *why ? ": " : "", why);
-    if (n->verdict != VERDICT_NONE)
-        printf ("  verdict %s", verdict_names[n->verdict]);
+    verdict_text (n);
     if (search_value (s, ref, &value) && value.visits > 0)
         printf ("  Q %.4f N %.0f", value.q, value.visits);
     printf ("  | %s\n", text);
 }
 
 /* ---- JSON ---- */
+
+static esp_err
+one_verdict (const char *name, const char *reason, uint32_t len, double share, esp_buf *out)
+{
+    esp_err err = esp_buf_printf (out, ",\"%sreason\":", name);
+    if (err == ESP_OK)
+        err = esp_buf_json_string (out, span_make (reason ? reason : "", len));
+    if (err == ESP_OK)
+        err = esp_buf_printf (out, ",\"%sshare\":", name);
+    return err == ESP_OK ? esp_buf_json_double (out, share) : err;
+}
+
+static esp_err verdict_json (const node *n, esp_buf *out)
+{
+    const node_extra *e = n->extra;
+    esp_err err = esp_buf_printf (out, ",\"verdict\":\"%s\"", verdict_names[n->verdict]);
+    if (err == ESP_OK && n->verdict != VERDICT_NONE && e)
+        err = one_verdict ("", e->reason, e->reason_len, e->share, out);
+    if (err == ESP_OK && e && e->visible)
+        err = esp_buf_printf (out, ",\"visible_verdict\":\"%s\"", verdict_names[e->visible]);
+    if (err == ESP_OK && e && e->visible)
+        err = one_verdict ("visible_", e->visible_reason, e->visible_reason_len, e->visible_share,
+                           out);
+    return err;
+}
 
 static esp_err node_json (const search *s, node_ref ref, span path, esp_buf *out)
 {
@@ -106,7 +143,7 @@ static esp_err node_json (const search *s, node_ref ref, span path, esp_buf *out
     if (err == ESP_OK)
         err = esp_buf_json_string (out, span_of (search_mark_why (s, ref)));
     if (err == ESP_OK)
-        err = esp_buf_printf (out, ",\"verdict\":\"%s\"", verdict_names[n->verdict]);
+        err = verdict_json (n, out);
     if (err == ESP_OK && search_value (s, ref, &value)) {
         err = esp_buf_puts (out, ",\"q\":");
         if (err == ESP_OK)

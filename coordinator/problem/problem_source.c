@@ -98,6 +98,7 @@ struct problem_source {
     problem_index *index; /* owned */
     uint32_t count;
     uint64_t torn; /* 1: a bad last line that the mark leaves out */
+    problem_doubts doubts;
 };
 
 struct scan {
@@ -213,6 +214,8 @@ static esp_err take_line (struct scan *c, const line *l, bool *good, esp_error *
     }
     if (err != ESP_OK)
         return esp_error_set (error, err, "%s:%" PRIu64 ": %s", c->s->file, l->number, reason.text);
+    if (reason.text[0])
+        problem_doubts_add (&c->s->doubts, reason.text, l->number);
     hash = esp_hash64 (row.id, row.id_len, 0);
     if ((err = refuse_equal_id (c->s, l, &row, hash, error)) != ESP_OK)
         return err;
@@ -390,6 +393,11 @@ void problem_source_close (problem_source *source)
 uint32_t problem_source_count (const problem_source *source)
 {
     return source ? source->count : 0;
+}
+
+const problem_doubts *problem_source_doubts (const problem_source *source)
+{
+    return &source->doubts;
 }
 
 uint32_t problem_source_skipped (const problem_source *source)

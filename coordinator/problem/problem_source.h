@@ -16,6 +16,7 @@
  * Threads: none.  Limits: a line of at most problems.max_line_bytes (8 MiB default), 2^31 problems.
  */
 
+#include "coordinator/problem/problem_doubts.h"
 #include "proto/base/option.h"
 #include "proto/model/problem.h"
 
@@ -34,7 +35,8 @@ typedef struct problem_source problem_source;
 
 /* index_path: where the index is kept (OUTPUT/journal/problems.idx), or NULL for none.  A bad line with on_error refuse:
  * ESP_EFORMAT, "problems.jsonl:17: column 5: ...; set problems.on_error: skip to leave such lines out".
- * check (may be NULL): the engine's own look at a problem ("no numbers"); its sentence is used for the line.
+ * check (may be NULL): the engine's own look at a problem ("no numbers"); its sentence is used for the line.  ESP_OK with a sentence
+ * ("have no tests"): the line is good, and counts as doubtful.
  * Errors: ESP_ENOENT, ESP_EPERMISSION, ESP_EFORMAT (also: no problem in the file, truncated gz or zst), ESP_EEXIST
  * (equal ids: names both lines), ESP_ETOOBIG, ESP_ECONFLICT (the indexed part changed), ESP_EIO, ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err problem_source_open (const problem_options *options, const char *index_path,
@@ -46,6 +48,9 @@ void problem_source_close (problem_source *source); /* accepts NULL */
 uint32_t problem_source_count (const problem_source *source); /* good lines, at most limit */
 uint32_t problem_source_skipped (
     const problem_source *source); /* bad lines left out; each was logged with its line */
+
+/* Of the lines that this start has read: those that the index of an earlier start knows were told then. */
+const problem_doubts *problem_source_doubts (const problem_source *source);
 
 /* Problem `number` of `repeat`.  Spans are owned by *memory (cleared first).  json is the row as compact JSON with at least
  * `id` (string) set, and, where field_problem / field_answer name own fields, `problem` / `answer` added.

@@ -208,7 +208,7 @@ static esp_err plan_grades (search *s, const node_ref *candidates, size_t count)
             !s->setup->options.grade)
             continue;
         s->grading++;
-        err = plan_verdict (s, candidates[i], 0, NULL, (uint32_t)i);
+        err = plan_verdict (s, candidates[i], 0, VERIFY_ALL, NULL, (uint32_t)i);
     }
     return err;
 }

@@ -35,6 +35,7 @@ typedef struct action_means { /* how one action samples */
     sampling how;
     uint32_t max_tokens;
     uint16_t generator; /* index in the run file's list; becomes task.engine */
+    bool given;         /* as search_setup.given */
 } action_means;
 
 /* The run's step rule, for strategies that cut rollouts into steps; pure functions. */
@@ -60,6 +61,9 @@ typedef struct search_setup { /* one per run */
     step_split split;       /* next NULL: at empty lines */
     stop_rule stop;         /* for strategies of independent samples */
     bool has_prm, has_verifier;
+    bool
+        given; /* the generator brings texts that are there already: its nodes have the source GIVEN */
+    bool hidden_tests;  /* the verifier judges a branch by fewer tests while the search goes on */
     bool count_prompts; /* task.k is wanted (fake engine) */
     bool want_events;
     bool

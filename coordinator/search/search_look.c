@@ -51,6 +51,22 @@ void search_adopt_tokens (search *s, node_ref ref, uint32_t tokens)
     tree_edit (s->tree, ref)->tokens = tokens;
 }
 
+esp_err search_adopt_end (search *s, node_ref ref, node_ref whole)
+{
+    node *n = tree_edit (s->tree, ref);
+    const node *from = tree_node (s->tree, whole);
+    n->finish = from->finish;
+    n->verdict = from->verdict;
+    n->extra = from->extra;
+    return emit_event (s, (event){.kind = EVENT_VERIFIED,
+                                  .mark = n->verdict,
+                                  .node = ref,
+                                  .parent = n->parent,
+                                  .ordinal = n->ordinal,
+                                  .value = n->extra ? n->extra->share : NAN,
+                                  .text = node_answer (n)});
+}
+
 double search_draw_at (const search *s, uint32_t lane_index, uint64_t i)
 {
     const struct lane *l = &s->lanes[lane_index];

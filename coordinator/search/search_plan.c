@@ -251,9 +251,14 @@ static esp_err plan_lookahead (search *s, join *j, size_t index)
     return add_task (s, &t, j, (uint32_t)index);
 }
 
-esp_err plan_verdict (search *s, node_ref ref, uint16_t verifier, join *owner, uint32_t index)
+esp_err plan_verdict (search *s, node_ref ref, uint16_t verifier, enum verify_reading reading,
+                      join *owner, uint32_t index)
 {
-    task t = {.kind = TASK_VERIFY, .node = ref, .child = NODE_NONE, .engine = verifier};
+    task t = {.kind = TASK_VERIFY,
+              .node = ref,
+              .child = NODE_NONE,
+              .engine = verifier,
+              .reading = (uint16_t)reading};
     return add_task (s, &t, owner, index);
 }
 
@@ -302,7 +307,9 @@ static esp_err plan_judgement (search *s, join *j, size_t index)
             return err;
     }
     if (a->verdict_out)
-        return plan_verdict (s, a->got.node, (uint16_t)(a->want.verifier - 1), j, (uint32_t)index);
+        return plan_verdict (s, a->got.node, (uint16_t)(a->want.verifier - 1),
+                             a->want.steers && s->setup->hidden_tests ? VERIFY_VISIBLE : VERIFY_ALL,
+                             j, (uint32_t)index);
     return ESP_OK;
 }
 

@@ -109,6 +109,8 @@ struct search {       /* in the order of use: what every result touches comes fi
     prompt_count *prompts; /* owned; power of two */
     size_t prompt_cap, prompt_used;
     const char *why[32]; /* static texts of marks; 0 = none */
+    span said[16];       /* reasons of verdicts, in the arena: each is kept once */
+    uint8_t said_count;
     search_costs spent;
     generator_costs *spent_on; /* owned; by generator; NULL where there is one: spent.all */
 };
@@ -116,8 +118,8 @@ struct search {       /* in the order of use: what every result touches comes fi
 /* search_plan.c */
 ESP_MUST_CHECK esp_err plan_ask (search *s, join *j,
                                  size_t index); /* next task(s) of the ask, or STAGE_DONE */
-ESP_MUST_CHECK esp_err plan_verdict (search *s, node_ref node, uint16_t verifier, join *owner,
-                                     uint32_t index);
+ESP_MUST_CHECK esp_err plan_verdict (search *s, node_ref node, uint16_t verifier,
+                                     enum verify_reading reading, join *owner, uint32_t index);
 task_slot *find_slot (const search *s, uint32_t number);
 void free_slot (search *s, task_slot *slot);
 void free_slots (search *s); /* all of them, and their memory */

@@ -21,18 +21,6 @@ static void fail_ask (search *s, ask_state *a, esp_err error)
         s->error = error;
 }
 
-/* What a node has besides, with nothing in it but the tokens that it has already; NULL = out of memory. */
-static node_extra *new_extra (search *s, const node *n)
-{
-    node_extra *extra = search_alloc (s, sizeof (*extra));
-    span tokens = node_token_data (n);
-    if (extra)
-        *extra = (node_extra){.token_data = tokens.len ? tokens.ptr : NULL,
-                              .token_data_len = (uint32_t)tokens.len,
-                              .share = NAN};
-    return extra;
-}
-
 static esp_err keep_text (search *s, span text, const char **ptr, uint32_t *len)
 {
     span kept;
@@ -50,11 +38,17 @@ static esp_err keep_tokens (search *s, node *n, span tokens)
     esp_err err;
     if (!s->setup->keep_tokens || tokens.len == 0)
         return ESP_OK;
-    if (!(extra = new_extra (s, n)))
+    if (!(extra = search_alloc (s, sizeof (*extra))))
         return ESP_ENOMEM;
+    extra->share = extra->visible_share = NAN;
     if ((err = keep_text (s, tokens, &extra->token_data, &extra->token_data_len)) == ESP_OK)
         n->extra = extra;
     return err;
+}
+
+static bool is_given (const search *s, uint16_t action)
+{
+    return action < s->setup->action_count ? s->setup->actions[action].given : s->setup->given;
 }
 
 static esp_err take_text (search *s, ask_state *a, const result *r)
@@ -81,6 +75,7 @@ static esp_err take_text (search *s, ask_state *a, const result *r)
     steps = r->steps < a->max_steps ? r->steps : a->max_steps;
     n->steps = (uint16_t)(a->want.mode == ASK_STEP ? 1 : steps < UINT16_MAX ? steps : UINT16_MAX);
     n->finish = r->finish;
+    n->source = is_given (s, n->action) ? SOURCE_GIVEN : SOURCE_MODEL;
     n->mean_logprob = r->mean_logprob;
     n->state = NODE_GENERATED;
     a->got.generated = true;
@@ -192,29 +187,69 @@ static esp_err finish_scores (search *s, ask_state *a)
                                   .value = n->score});
 }
 
-static esp_err take_verdict (search *s, node_ref ref, const result *r)
+/* Millions of nodes, a handful of reasons. */
+static esp_err keep_reason (search *s, span text, const char **ptr, uint32_t *len)
+{
+    esp_err err;
+    for (uint8_t i = 0; i < s->said_count; i++)
+        if (span_equal (s->said[i], text)) {
+            *ptr = s->said[i].ptr;
+            *len = (uint32_t)s->said[i].len;
+            return ESP_OK;
+        }
+    err = keep_text (s, text, ptr, len);
+    if (err == ESP_OK && text.len > 0 && s->said_count < sizeof (s->said) / sizeof (s->said[0]))
+        s->said[s->said_count++] = span_make (*ptr, *len);
+    return err;
+}
+
+/* A verdict by the visible tests: it is told to the strategy, and leaves the node without a verdict. */
+static esp_err keep_visible (search *s, const result *r, node_extra *extra)
+{
+    extra->visible = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
+    extra->visible_share = r->error == ESP_OK ? r->share : NAN;
+    return r->error == ESP_OK
+               ? keep_reason (s, r->reason, &extra->visible_reason, &extra->visible_reason_len)
+               : ESP_OK;
+}
+
+static esp_err keep_verdict (search *s, const result *r, node *n, node_extra *extra)
+{
+    n->verdict = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
+    extra->share = r->error == ESP_OK ? r->share : NAN;
+    return r->error == ESP_OK ? keep_reason (s, r->reason, &extra->reason, &extra->reason_len)
+                              : ESP_OK;
+}
+
+/* What the hidden tests say is never put in the place of what the visible ones said: children's prompts may show that. */
+static esp_err take_verdict (search *s, node_ref ref, enum verify_reading reading, const result *r)
 {
     node *n = tree_edit (s->tree, ref);
-    node_extra *extra = new_extra (s, n);
+    node_extra *extra = search_alloc (s, sizeof (*extra));
+    bool shown = n->extra && n->extra->visible;
     esp_err err;
     if (!extra)
         return ESP_ENOMEM;
-    extra->share = r->error == ESP_OK ? r->share : NAN;
-    n->verdict = r->error == ESP_OK ? r->verdict : VERDICT_UNKNOWN;
-    if (r->error == ESP_OK &&
-        ((err = keep_text (s, r->answer, &extra->answer, &extra->answer_len)) != ESP_OK ||
-         (err = keep_text (s, r->observation, &extra->observation, &extra->observation_len)) !=
-             ESP_OK ||
-         (err = keep_text (s, r->reason, &extra->reason, &extra->reason_len)) != ESP_OK))
+    if (n->extra)
+        *extra = *n->extra;
+    else
+        extra->share = extra->visible_share = NAN;
+    err = reading == VERIFY_VISIBLE ? keep_visible (s, r, extra) : keep_verdict (s, r, n, extra);
+    if (err == ESP_OK && r->error == ESP_OK)
+        err = keep_text (s, r->answer, &extra->answer, &extra->answer_len);
+    if (err == ESP_OK && r->error == ESP_OK && (reading == VERIFY_VISIBLE || !shown))
+        err = keep_text (s, r->observation, &extra->observation, &extra->observation_len);
+    if (err != ESP_OK)
         return err;
     n->extra = extra;
-    return emit_event (s, (event){.kind = EVENT_VERIFIED,
-                                  .mark = n->verdict,
-                                  .node = ref,
-                                  .parent = n->parent,
-                                  .ordinal = n->ordinal,
-                                  .value = extra->share,
-                                  .text = r->answer});
+    return emit_event (
+        s, (event){.kind = EVENT_VERIFIED,
+                   .mark = reading == VERIFY_VISIBLE ? VERDICT_UNKNOWN : n->verdict,
+                   .node = ref,
+                   .parent = n->parent,
+                   .ordinal = n->ordinal,
+                   .value = reading == VERIFY_VISIBLE ? extra->visible_share : extra->share,
+                   .text = r->answer});
 }
 
 static esp_err
@@ -237,7 +272,7 @@ take_for_ask (search *s, join *j, uint32_t index, const task_slot *slot, const r
         } else {
             a->verdict_out = false;
             a->got.verified = r->error == ESP_OK;
-            err = take_verdict (s, a->got.node, r);
+            err = take_verdict (s, a->got.node, (enum verify_reading)slot->reading, r);
         }
         if (err != ESP_OK || a->readings_left > 0 || a->verdict_out)
             return err;
@@ -275,7 +310,7 @@ esp_err take_result (search *s, const task_slot *slot, const result *r)
     if (slot->owner)
         return take_for_ask (s, slot->owner, slot->index, slot, r);
     s->grading--;
-    return take_verdict (s, slot->node, r);
+    return take_verdict (s, slot->node, (enum verify_reading)slot->reading, r);
 }
 
 /* The verdict's part of it; and the text's. */
@@ -286,8 +321,10 @@ static void forget_extra (node *n, bool text)
         n->extra = NULL;
         return;
     }
-    *extra = (node_extra){
-        .token_data = extra->token_data, .token_data_len = extra->token_data_len, .share = NAN};
+    *extra = (node_extra){.token_data = extra->token_data,
+                          .token_data_len = extra->token_data_len,
+                          .share = NAN,
+                          .visible_share = NAN};
 }
 
 /* As if nothing had come for this ask. */

@@ -9,6 +9,7 @@
 extern const strategy strategy_best_of_n, strategy_greedy;
 extern const strategy strategy_beam, strategy_dvts, strategy_rebase, strategy_particle,
     strategy_mcts, strategy_rmaxts;
-extern const strategy strategy_best_first, strategy_tot, strategy_ab_mcts, strategy_omegaprm;
+extern const strategy strategy_best_first, strategy_tot, strategy_ab_mcts, strategy_omegaprm,
+    strategy_math_shepherd;
 
 #endif

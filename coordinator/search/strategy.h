@@ -40,7 +40,9 @@ typedef struct ask {    /* one branch; zero-initialise */
     uint16_t lookahead; /* greedy steps shown to the PRM, then dropped (DVTS) */
     uint16_t scores;    /* readings of the PRM; 0 = not scored; > 1: their sum is the score (ToT) */
     uint16_t verifier;  /* 1 + index of the verifier; 0 = none */
-    uint16_t action;    /* prompt or model variant (AB-MCTS, repair) */
+    bool
+        steers; /* the verdict steers: where there are hidden tests it sees the visible ones only (node_told) */
+    uint16_t action;     /* prompt or model variant (AB-MCTS, repair) */
     const sampling *how; /* NULL = the run file's; must outlive the ask (the strategy's options) */
     double priority;     /* send order only, never a result */
     uint64_t tag;        /* the strategy's own mark, comes back in the item */
@@ -154,6 +156,8 @@ ESP_MUST_CHECK esp_err search_adopt_scores (search *s, node_ref n, const double 
                                             size_t count);
 /* Give an adopted node its part of the tokens of the text that it was cut from (0 until then). */
 void search_adopt_tokens (search *s, node_ref n, uint32_t tokens);
+/* An adopted node ends the text of `whole`: its finish, its verdict and what the verifier said of it are the node's too. */
+ESP_MUST_CHECK esp_err search_adopt_end (search *s, node_ref n, node_ref whole);
 
 double search_draw (search *s, uint32_t lane); /* next uniform of the lane, in [0, 1) */
 double search_draw_at (const search *s, uint32_t lane,

@@ -124,9 +124,9 @@ static double reward_of (const search *s, node_ref ref)
     const node *n = search_node (s, ref);
     double reward = n->score;
     if (o->reward == REWARD_VERIFIER)
-        reward = n->extra && !isnan (n->extra->share) ? n->extra->share
-                 : n->verdict == VERDICT_PASS         ? 1.0
-                                                      : 0.0;
+        reward = !isnan (node_told_share (n))    ? node_told_share (n)
+                 : node_told (n) == VERDICT_PASS ? 1.0
+                                                 : 0.0;
     if (isnan (reward))
         reward = 0.0;
     if (o->distribution == BETA)
@@ -286,7 +286,8 @@ static esp_err ab_more (search *s, void *state, uint32_t lane)
     const ab_options *o = options_of (s);
     ask a = {.mode = o->mode == MODE_DRAFT ? ASK_DRAFT : ASK_STEP,
              .scores = 1,
-             .verifier = o->reward == REWARD_VERIFIER};
+             .verifier = o->reward == REWARD_VERIFIER,
+             .steers = true};
     esp_err err;
     if (o->samples > 0 && me->asked >= (uint64_t)o->samples)
         return ESP_EEMPTY;

@@ -181,22 +181,28 @@ adopt_piece (search *s, node_ref parent, node_ref whole, span piece, const char 
     if (err == ESP_OK && !span_ends (piece, end))
         err = esp_buf_puts (&text, end);
     if (err == ESP_OK)
-        err = search_adopt (s, parent, esp_buf_span (&text), FINISH_STOP, SOURCE_MODEL, out);
+        err = search_adopt (s, parent, esp_buf_span (&text), FINISH_STOP,
+                            (enum node_source)from->source, out);
     esp_buf_free (&text);
     if (err == ESP_OK)
         search_adopt_tokens (s, *out, tokens > 1 ? (uint32_t)tokens : 1);
     return err;
 }
 
+bool item_came (const item *i)
+{
+    return i->generated && !i->failed && !i->dropped;
+}
+
 bool item_open (const search *s, const item *i)
 {
     const node *n = search_node (s, i->node);
-    return i->generated && !i->failed && !i->dropped && n->finish == FINISH_STOP && n->text_len > 0;
+    return item_came (i) && n->finish == FINISH_STOP && n->text_len > 0;
 }
 
 bool item_ended (const search *s, const item *i)
 {
-    return i->generated && !i->failed && !i->dropped && !item_open (s, i);
+    return item_came (i) && !item_open (s, i);
 }
 
 bool branch_pruned (const search *s, node_ref ref)

@@ -63,6 +63,8 @@ void *node_table_at (const node_table *t, node_ref ref);
 ESP_MUST_CHECK esp_err adopt_piece (search *s, node_ref parent, node_ref whole, span piece,
                                     const char *end, node_ref *out);
 
+/* Is there a new text? */
+bool item_came (const item *i);
 /* Is this item a branch that can go on: a new text with a step boundary, not failed, not dropped? */
 bool item_open (const search *s, const item *i);
 /* Is it a finished answer (end of sequence or cut by length, with a text of its own or above it)? */

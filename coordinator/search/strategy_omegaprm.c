@@ -12,6 +12,10 @@
  *
  * label: hard    a prefix is good when one rollout is right: the rest of its k rollouts is cancelled then, MC = right / heard.
  *
+ * actions: 2     the rollouts of the root are of another generator, maybe solutions that are there already.  They say nothing of how
+ *                likely the root is for the one that completes, so the wrong ones are searched although none is right; each
+ *                once before anything else.
+ *
  * Our deviations: search.in_flight searches run side by side, each with a rollout of its own.  A rollout without steps is not
  * searched.  MC is taken over the rollouts that came; a prefix of which none came ends its search.
  *
@@ -21,6 +25,7 @@
 #include <math.h>
 #include <stddef.h>
 #include "coordinator/search/omegaprm_formula.h"
+#include "coordinator/search/rollout.h"
 #include "coordinator/search/strategies.h"
 #include "coordinator/search/strategy_help.h"
 #include "proto/base/alloc.h"
@@ -28,7 +33,7 @@
 enum omega_label { LABEL_SOFT, LABEL_HARD };
 
 typedef struct omega_options {
-    int64_t k, max_searches, rollout_budget;
+    int64_t k, max_searches, rollout_budget, actions;
     double c_puct, alpha, beta, length;
     int label;
     bool reuse;
@@ -89,6 +94,9 @@ static const esp_option omega_rows[] = {
      "soft: all k rollouts; hard: a prefix is good with its first right one", ESP_OPT_FIXED, false},
     {"reuse", ESP_OPT_BOOL, offsetof (omega_options, reuse), "true", 0, 0, NULL, "",
      "a searched rollout returns to the pool", ESP_OPT_FIXED, false},
+    {"actions", ESP_OPT_INT, offsetof (omega_options, actions), "1", 1, 2, NULL, "actions",
+     "2: the first generator (or action) gives the rollouts of the problem, the second all others",
+     ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
 
@@ -116,11 +124,6 @@ static state_of *state_at (const omegaprm *me, node_ref ref)
 static bool is_right (const search *s, node_ref rollout)
 {
     return search_node (s, rollout)->verdict == VERDICT_PASS;
-}
-
-static bool came (const item *i)
-{
-    return i->generated && !i->failed && !i->dropped;
 }
 
 /* ---- texts ---- */
@@ -177,13 +180,15 @@ static node_ref step_at (const search *s, const descent *d, uint32_t index)
 
 /* ---- the pool ---- */
 
-static esp_err put_waiting (search *s, omegaprm *me, node_ref state, node_ref rollout)
+/* first: before all that the formula says. */
+static esp_err put_waiting (search *s, omegaprm *me, node_ref state, node_ref rollout, bool first)
 {
     const omega_options *o = options_of (s);
     const state_of *st = state_at (me, state);
     span text = node_text (search_node (s, rollout));
-    double priority = omegaprm_q (st->mc, words_of (text), o->alpha, o->beta, o->length) +
-                      omegaprm_u (st->visits, (double)me->visits, o->c_puct);
+    double priority = first ? (double)INFINITY
+                            : omegaprm_q (st->mc, words_of (text), o->alpha, o->beta, o->length) +
+                                  omegaprm_u (st->visits, (double)me->visits, o->c_puct);
     uint32_t i = 0, steps;
     esp_err err = count_steps (s, rollout, &steps);
     if (err != ESP_OK || steps == 0)
@@ -224,7 +229,7 @@ static bool is_wrong_rollout (const search *s, const omegaprm *me, node_ref chil
 {
     const node *n = search_node (s, child);
     const state_of *st = state_at (me, child);
-    return n->state == NODE_GENERATED && n->source == SOURCE_MODEL && n->verdict != VERDICT_NONE &&
+    return n->state == NODE_GENERATED && n->source != SOURCE_HUMAN && n->verdict != VERDICT_NONE &&
            n->verdict != VERDICT_PASS && st && !st->adopted;
 }
 
@@ -248,7 +253,7 @@ static esp_err end_descent (search *s, omegaprm *me, descent *d)
     for (; c != NODE_NONE && err == ESP_OK; c = search_node (s, c)->next_sibling)
         if (is_wrong_rollout (s, me, c) && !has_twin_before (s, me, c) &&
             (d->again || !span_equal (used, node_text (search_node (s, c)))))
-            err = put_waiting (s, me, d->state, c);
+            err = put_waiting (s, me, d->state, c, false);
     return err;
 }
 
@@ -262,7 +267,11 @@ static esp_err estimate (search *s, omegaprm *me, uint32_t slot, node_ref state)
     if (!asks)
         return ESP_ENOMEM;
     for (size_t i = 0; i < k; i++)
-        asks[i] = (ask){.from = state, .mode = ASK_TO_END, .verifier = 1, .tag = slot};
+        asks[i] = (ask){.from = state,
+                        .mode = ASK_TO_END,
+                        .verifier = 1,
+                        .action = state != NODE_ROOT && options_of (s)->actions > 1 ? 1 : 0,
+                        .tag = slot};
     err = join_affordable (s, 0, asks, k, &asked);
     me->asked += asked;
     esp_free (asks);
@@ -274,25 +283,26 @@ static bool omega_enough (const search *s, const void *me, const item *items, si
 {
     (void)me;
     return options_of (s)->label == LABEL_HARD && items[0].from != NODE_ROOT &&
-           came (&items[n - 1]) && is_right (s, items[n - 1].node);
+           item_came (&items[n - 1]) && is_right (s, items[n - 1].node);
 }
 
 /* For labels: unknown counts nowhere, a truncated rollout is no pass. */
 static void count_verdict (const search *s, state_of *state, node_ref rollout)
 {
     const node *n = search_node (s, rollout);
-    state->decided += n->verdict == VERDICT_PASS || n->verdict == VERDICT_FAIL;
-    state->passed += n->verdict == VERDICT_PASS && n->finish != FINISH_LENGTH;
+    state->decided += rollout_decided (n);
+    state->passed += rollout_passed (n);
 }
 
 /* MC of the state from its rollouts; false when none came. */
 static esp_err
 take_rollouts (search *s, omegaprm *me, node_ref state, const item *items, size_t n, bool *known)
 {
+    bool given = state == NODE_ROOT && options_of (s)->actions > 1;
     uint32_t heard = 0, right = 0;
     esp_err err = ESP_OK;
     for (size_t i = 0; i < n && err == ESP_OK; i++) {
-        if (!came (&items[i]))
+        if (!item_came (&items[i]))
             continue;
         heard++;
         if ((err = node_table_reach (s, &me->states, items[i].node)) != ESP_OK)
@@ -312,9 +322,9 @@ take_rollouts (search *s, omegaprm *me, node_ref state, const item *items, size_
     state_at (me, state)->estimated = true;
     state_at (me, state)->visits++;
     me->visits++;
-    for (size_t i = 0; i < n && right > 0 && right < heard && err == ESP_OK; i++)
-        if (came (&items[i]) && !is_right (s, items[i].node))
-            err = put_waiting (s, me, state, items[i].node);
+    for (size_t i = 0; i < n && (right > 0 || given) && err == ESP_OK; i++)
+        if (item_came (&items[i]) && !is_right (s, items[i].node))
+            err = put_waiting (s, me, state, items[i].node, given);
     return err;
 }
 

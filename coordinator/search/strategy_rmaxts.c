@@ -179,6 +179,7 @@ static esp_err rmaxts_more (search *s, void *state, uint32_t lane)
                 .mode = o->mode == MODE_DRAFT ? ASK_DRAFT : ASK_TO_END,
                 .scores = 1,
                 .verifier = verifies (s) ? 1 : 0,
+                .steers = true,
                 .tag = at};
     if ((err = join_affordable (s, lane, &job, 1, NULL)) != ESP_OK)
         return err;
@@ -192,7 +193,7 @@ static esp_err rmaxts_joined (search *s, void *state, join_id id, const item *it
     rmaxts *me = state;
     const rmaxts_options *o = options_of (s);
     uint32_t at = (uint32_t)items[0].tag, made;
-    bool passed = items[0].verified && search_node (s, items[0].node)->verdict == VERDICT_PASS;
+    bool passed = items[0].verified && node_told (search_node (s, items[0].node)) == VERDICT_PASS;
     esp_err err;
     (void)id;
     (void)n;

@@ -5,9 +5,10 @@
 #include "coordinator/search/strategies.h"
 
 static const strategy *const table[] = {
-    &strategy_greedy,     &strategy_best_of_n, &strategy_beam,    &strategy_dvts,
-    &strategy_rebase,     &strategy_particle,  &strategy_mcts,    &strategy_rmaxts,
-    &strategy_best_first, &strategy_tot,       &strategy_ab_mcts, &strategy_omegaprm,
+    &strategy_greedy,        &strategy_best_of_n, &strategy_beam,    &strategy_dvts,
+    &strategy_rebase,        &strategy_particle,  &strategy_mcts,    &strategy_rmaxts,
+    &strategy_best_first,    &strategy_tot,       &strategy_ab_mcts, &strategy_omegaprm,
+    &strategy_math_shepherd,
 };
 enum { STRATEGIES = sizeof (table) / sizeof (table[0]) };
 

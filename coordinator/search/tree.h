@@ -17,13 +17,17 @@
 #include "proto/base/arena.h"
 #include "proto/model/task.h"
 
-typedef struct node_extra {  /* what few nodes have */
-    const char *answer;      /* canonical answer the verifier read, NULL = none */
-    const char *observation; /* test or prover output for the children's prompt, NULL = none */
-    const char *reason;      /* the verdict's reason code */
-    const char *token_data;  /* model/token_data.h; only where search_setup.keep_tokens */
-    uint32_t answer_len, observation_len, reason_len, token_data_len;
-    double share; /* part of the tests passed; NaN = not given */
+typedef struct node_extra { /* what few nodes have */
+    const char *answer;     /* canonical answer the verifier read, NULL = none */
+    const char *
+        observation; /* test or prover output for the children's prompt, NULL = none; of the visible tests where there are such */
+    const char *reason;         /* the verdict's reason code */
+    const char *visible_reason; /* likewise of the visible tests; NULL = none */
+    const char *token_data;     /* model/token_data.h; only where search_setup.keep_tokens */
+    uint32_t answer_len, observation_len, reason_len, visible_reason_len, token_data_len;
+    double share, visible_share; /* part of the tests passed; NaN = not given */
+    uint8_t
+        visible; /* enum verdict: by the visible tests only.  It steers a search and is no verdict on the node */
 } node_extra;
 
 typedef struct node {
@@ -93,6 +97,16 @@ static inline span node_token_data (const node *n) /* "" = none */
     return n->extra && n->extra->token_data
                ? span_make (n->extra->token_data, n->extra->token_data_len)
                : span_make ("", 0);
+}
+/* What a strategy is told: by the visible tests where those were asked, else the verdict. */
+static inline enum verdict node_told (const node *n)
+{
+    return n->extra && n->extra->visible ? (enum verdict)n->extra->visible
+                                         : (enum verdict)n->verdict;
+}
+static inline double node_told_share (const node *n)
+{
+    return !n->extra ? NAN : n->extra->visible ? n->extra->visible_share : n->extra->share;
 }
 static inline const double *node_scores (const node *n)
 {

@@ -6,18 +6,9 @@
  */
 
 #include "coordinator/sink/label.h"
+#include "coordinator/search/rollout.h"
 #include "proto/base/alloc.h"
 #include "proto/base/wilson.h"
-
-static bool decided (const node *n)
-{
-    return n->verdict == VERDICT_PASS || n->verdict == VERDICT_FAIL;
-}
-
-static bool passed (const node *n)
-{
-    return n->verdict == VERDICT_PASS && n->finish != FINISH_LENGTH;
-}
 
 /* Sums over everything below; true: the strategy labels nodes. */
 static bool back_up (const search *s, label *all, uint32_t count)
@@ -27,8 +18,8 @@ static bool back_up (const search *s, label *all, uint32_t count)
         const node *n = search_node (s, i);
         label *l = &all[i];
         node_value v = {.counted = false};
-        l->rollouts += decided (n);
-        l->passed += passed (n);
+        l->rollouts += rollout_decided (n);
+        l->passed += rollout_passed (n);
         labels = labels || (search_value (s, i, &v) && v.counted);
         if (i == NODE_ROOT)
             continue;
@@ -40,9 +31,9 @@ static bool back_up (const search *s, label *all, uint32_t count)
 
 static enum label_hard hard_of (const node *n, const label *l, bool labels, const node_value *v)
 {
-    bool finished = decided (n) && n->finish == FINISH_EOS;
+    bool finished = n->verdict == VERDICT_FAIL && n->finish == FINISH_EOS;
     bool enough = v->counted ? v->tried : finished || (!labels && l->rollouts >= LABEL_ENOUGH);
-    if (l->passed > 0)
+    if (l->passed > 0 || v->passed > 0)
         return LABEL_GOOD;
     return enough ? LABEL_BAD : LABEL_UNDECIDED;
 }

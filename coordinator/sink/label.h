@@ -8,7 +8,8 @@
  * (strategy.value).  All other nodes, of any strategy, get the verdicts of the verified nodes below them, their own
  * included: what stands under a draft says nothing of what the draft replaced, only of the problem (the root).
  *
- * A verdict counts when it is pass or fail; unknown counts nowhere.  A truncated rollout (length) is no pass, whatever the verdict.
+ * A verdict counts when it is pass or fail; unknown counts nowhere.  A truncated rollout (length) counts as no pass, whatever
+ * its verdict (coordinator/search/rollout.h: rollout_decided, rollout_passed).
  *
  * good   some rollout below passed
  * bad    none passed, and enough were tried: as the strategy says; in the tree of a strategy that does not label,

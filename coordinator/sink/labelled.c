@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
-#include "coordinator/search/strategy_help.h"
 #include "proto/base/alloc.h"
 
 enum label_rule { RULE_HARD, RULE_SOFT };
@@ -20,6 +19,15 @@ const esp_option labelled_option_rows[] = {
      "label: soft: the smallest value of a good step", ESP_OPT_FIXED, false},
     {"until", ESP_OPT_CHOICE, offsetof (labelled_options, until), "end", 0, 0, "end|error", "",
      "a row ends with its last labelled step, or with its first bad one", ESP_OPT_FIXED, false},
+    {"source", ESP_OPT_CHOICE, offsetof (labelled_options, source), "monte_carlo", 0, 0,
+     LABEL_SOURCE_CHOICES, "",
+     "whose labels: verified rollouts; the PRM; consensus: both, in branches where they find the "
+     "same "
+     "first error; human: ratings in the problem row (PRM800K); mixed: those, else rollouts",
+     ESP_OPT_FIXED, false},
+    {"judge_threshold", ESP_OPT_DOUBLE, offsetof (labelled_options, judge_threshold), "0.5", 0, 1,
+     NULL, "", "source: judge, consensus: the PRM calls a step good from this score on",
+     ESP_OPT_FIXED, false},
     {"min_rollouts", ESP_OPT_INT, offsetof (labelled_options, min_rollouts), "0", 0, 1e9, NULL,
      "rollouts",
      "a step with fewer verified rollouts ends the row before it; a finished text counts by its "
@@ -28,8 +36,9 @@ const esp_option labelled_option_rows[] = {
     ESP_OPTION_END,
 };
 
-static span trim_end (span text)
+span labelled_text (const labelled *l, size_t i)
 {
+    span text = l->steps[i].text;
     while (text.len > 0 && strchr (" \t\r\n", text.ptr[text.len - 1]))
         text.len--;
     return text;
@@ -42,87 +51,74 @@ static bool verdict_decides (const node *n)
     return n->finish == FINISH_EOS && (n->verdict == VERDICT_PASS || n->verdict == VERDICT_FAIL);
 }
 
-/* False: undecided. */
-static bool decide (const labelled *l, const node *n, const label *known, bool *good)
+/* Does the value of rollouts speak, where labels are soft? */
+static bool is_soft (const labelled *l, const step_label *chosen)
+{
+    return l->options->rule == RULE_SOFT && chosen->source == LABEL_FROM_MONTE_CARLO;
+}
+
+/* *chosen is what the source says of the step.  False: undecided. */
+static bool decide (const labelled *l, const label_step *one, step_label *chosen)
 {
     const labelled_options *o = l->options;
-    if (n->state != NODE_GENERATED || n->finish == FINISH_LENGTH)
+    const node *n = one->node == NODE_NONE ? NULL : search_node (l->v->search, one->node);
+    bool rollouts =
+        chosen->source == LABEL_FROM_MONTE_CARLO || chosen->source == LABEL_FROM_CONSENSUS;
+    if (n && (n->state != NODE_GENERATED || n->finish == FINISH_LENGTH))
         return false;
-    if (known->rollouts < o->min_rollouts && !verdict_decides (n))
+    if (rollouts && one->label.rollouts < o->min_rollouts && !(n && verdict_decides (n)))
         return false;
-    *good = o->rule == RULE_HARD ? known->hard == LABEL_GOOD : known->value >= o->threshold;
-    return o->rule == RULE_HARD ? known->hard != LABEL_UNDECIDED : !isnan (known->value);
+    if (is_soft (l, chosen) && (n || one->label.hard == LABEL_GOOD) && !isnan (one->label.value))
+        chosen->hard = one->label.value >= o->threshold ? LABEL_GOOD : LABEL_BAD;
+    else if (is_soft (l, chosen))
+        chosen->hard = LABEL_UNDECIDED;
+    return chosen->hard != LABEL_UNDECIDED;
 }
 
-/* Every step of a text that passed is good. */
-static bool decide_whole (const labelled *l, const node *n, const label *known, bool *good)
+/* How many steps of the branch, from the first on, make a row. */
+static size_t count_decided (const labelled *l)
 {
-    *good = true;
-    return n->finish == FINISH_EOS && n->verdict == VERDICT_PASS &&
-           known->rollouts >= l->options->min_rollouts;
-}
-
-static esp_err add_step (labelled *l, node_ref ref, span text, bool good, double score)
-{
-    if (esp_grow (&l->steps, &l->cap, l->count + 1, sizeof (*l->steps)) != 0)
-        return ESP_ENOMEM;
-    l->steps[l->count++] = (labelled_step){trim_end (text), &l->v->labels[ref], good, score};
-    return ESP_OK;
-}
-
-/* *open: all steps so far are labelled, and those of this node can be. */
-static esp_err add_node (labelled *l, node_ref ref, bool *open)
-{
-    const node *n = search_node (l->v->search, ref);
-    const label *known = &l->v->labels[ref];
-    bool good = false, decided;
-    uint32_t pieces;
-    rollout_walk walk;
-    span text;
-    esp_err err = rollout_open (l->v->search, ref, &walk);
-    if (err != ESP_OK)
-        return err;
-    pieces = rollout_count (walk);
-    decided = n->steps > 1 || pieces > 1 ? decide_whole (l, n, known, &good)
-                                         : decide (l, n, known, &good);
-    if (n->steps <= 1 && pieces <= 1)
-        err = add_step (l, ref, node_text (n), good, n->score_own == 1 ? node_scores (n)[0] : NAN);
-    else
-        for (uint32_t i = 0; err == ESP_OK && rollout_next (&walk, &text); i++)
-            err = add_step (l, ref, text, good, n->score_own == pieces ? node_scores (n)[i] : NAN);
-    if (!(*open = *open && decided))
-        return err;
-    l->done = l->count;
-    l->end = ref;
-    *open = good || l->options->until == UNTIL_END;
-    return err;
+    for (size_t i = 0; i < l->count; i++) {
+        if (!decide (l, &l->steps[i], &l->chosen[i]))
+            return i;
+        if (l->options->until == UNTIL_ERROR && l->chosen[i].hard == LABEL_BAD)
+            return i + 1;
+    }
+    return l->count;
 }
 
 esp_err labelled_of (labelled *l, node_ref leaf)
 {
-    size_t n = tree_path (l->v->tree, leaf, NULL, 0);
-    bool open = true;
-    esp_err err = ESP_OK;
+    enum label_source source = (enum label_source)l->options->source;
+    bool kept;
+    esp_err err;
+    esp_free (l->steps);
+    l->steps = NULL;
     l->count = l->done = 0;
     l->end = NODE_NONE;
-    if (esp_grow (&l->path, &l->path_cap, n, sizeof (*l->path)) != 0)
+    err = labels_of_steps (l->v->search, l->v->labels, leaf, &l->steps, &l->count);
+    if (err != ESP_OK)
+        return err;
+    if (esp_grow (&l->chosen, &l->chosen_cap, l->count + 1, sizeof (*l->chosen)) != 0)
         return ESP_ENOMEM;
-    tree_path (l->v->tree, leaf, l->path, n);
-    for (size_t i = 0; i < n && err == ESP_OK; i++)
-        err = add_node (l, l->path[i], &open);
-    return err;
+    kept = labels_choose (source, l->steps, l->count, l->options->judge_threshold, l->chosen);
+    if (kept || source != LABEL_FROM_CONSENSUS) /* soft values may be all that there is */
+        l->done = count_decided (l);
+    if (l->done > 0)
+        l->end = l->steps[l->done - 1].node == NODE_NONE ? leaf : l->steps[l->done - 1].node;
+    return ESP_OK;
 }
 
 void labelled_free (labelled *l)
 {
     esp_free (l->steps);
-    esp_free (l->path);
+    esp_free (l->chosen);
 }
 
 int labelled_first_error (const labelled *l)
 {
     for (size_t i = 0; i < l->done; i++)
-        if (!l->steps[i].good)
+        if (!labelled_good (l, i))
             return (int)i;
     return -1;
 }
@@ -130,22 +126,21 @@ int labelled_first_error (const labelled *l)
 enum sample_set labelled_set (const labelled *l)
 {
     for (size_t i = 0; i < l->done; i++)
-        if (l->steps[i].known->rollouts == 0)
+        if (l->chosen[i].source == LABEL_FROM_JUDGE ||
+            (l->steps[i].label.rollouts == 0 && l->chosen[i].source != LABEL_FROM_HUMAN))
             return SAMPLE_UNVERIFIED;
     return SAMPLE_VERIFIED;
 }
 
 /* ---- rows ---- */
 
-/* What stands above the last node of a row is the beginning of that row. */
+/* What stands above the last step of a row is the beginning of that row. */
 static esp_err cover (labelled *l, node_ref leaf, bool *seen)
 {
     esp_err err = labelled_of (l, leaf);
-    if (err == ESP_OK && l->end != NODE_NONE)
-        for (node_ref up = l->end; up != l->path[0];) {
-            up = search_node (l->v->search, up)->parent;
-            seen[up] = true;
-        }
+    for (size_t i = 0; err == ESP_OK && i + 1 < l->done; i++)
+        if (l->steps[i].node != NODE_NONE && l->steps[i].node != l->end)
+            seen[l->steps[i].node] = true;
     return err;
 }
 

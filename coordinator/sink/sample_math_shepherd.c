@@ -16,12 +16,12 @@ static esp_err join (const labelled *l, bool marks, esp_buf *out)
 {
     esp_err err = esp_buf_add (out, l->v->prompt);
     for (size_t i = 0; i < l->done && err == ESP_OK; i++) {
-        const labelled_step *s = &l->steps[i];
+        span text = labelled_text (l, i);
         err = esp_buf_puts (out, i ? "\n" : " ");
-        if (err == ESP_OK && !span_starts (s->text, "Step "))
+        if (err == ESP_OK && !span_starts (text, "Step "))
             err = esp_buf_printf (out, "Step %zu: ", i + 1);
-        if (err == ESP_OK && (err = esp_buf_add (out, s->text)) == ESP_OK)
-            err = esp_buf_printf (out, " %s", !marks ? tag : s->good ? "+" : "-");
+        if (err == ESP_OK && (err = esp_buf_add (out, text)) == ESP_OK)
+            err = esp_buf_printf (out, " %s", !marks ? tag : labelled_good (l, i) ? "+" : "-");
     }
     return err;
 }

@@ -21,7 +21,7 @@ static void question (json_row *r, const labelled *l)
     row_string_or_null (r, ",\"ground_truth_answer\":", l->v->gold);
     row_raw (r, ",\"pre_generated_steps\":[");
     for (size_t i = 0; i < l->count; i++)
-        row_string (r, i ? "," : "", l->steps[i].text);
+        row_string (r, i ? "," : "", labelled_text (l, i));
     row_raw (r, "]},");
 }
 
@@ -42,12 +42,11 @@ static esp_err write_row (const labelled *l, sample_writer *w)
     question (r, l);
     row_raw (r, "\"label\":{\"steps\":[");
     for (size_t i = 0; i < steps_of (l); i++) {
-        const labelled_step *s = &l->steps[i];
-        row_string (r,
-                    i ? ",{\"completions\":[{\"text\":" : "{\"completions\":[{\"text\":", s->text);
-        row_int (r, ",\"rating\":", s->good ? 1 : -1);
+        row_string (r, i ? ",{\"completions\":[{\"text\":" : "{\"completions\":[{\"text\":",
+                    labelled_text (l, i));
+        row_int (r, ",\"rating\":", labelled_good (l, i) ? 1 : -1);
         row_raw (r, ",\"flagged\":null}],\"human_completion\":null,\"chosen_completion\":");
-        row_raw (r, s->good ? "0}" : "null}");
+        row_raw (r, labelled_good (l, i) ? "0}" : "null}");
     }
     row_string (r, "],\"total_time\":0,\"finish_reason\":", span_of (reason_of (l)));
     row_raw (r, "}}");

@@ -21,7 +21,7 @@ static esp_err write_branch (const labelled *l, const branch *b, sample_writer *
     row_string (r, ",\"generator\":\"espalier\",\"problem\":", l->v->prompt);
     row_raw (r, ",\"steps\":[");
     for (size_t i = 0; i < l->count; i++)
-        row_string (r, i ? "," : "", l->steps[i].text);
+        row_string (r, i ? "," : "", labelled_text (l, i));
     row_raw (r, "],\"final_answer_correct\":");
     row_raw (r, !decided ? "null" : passed ? "true" : "false");
     row_int (r, ",\"label\":", labelled_first_error (l));

@@ -25,7 +25,7 @@ const esp_option sample_option_rows[] = {
     {"dedupe", ESP_OPT_BOOL, offsetof (sample_options, dedupe), "true", 0, 0, NULL, "",
      "equal content is kept once, of the problem that comes first in the file", ESP_OPT_FREE,
      false},
-    {"near", ESP_OPT_INT, offsetof (sample_options, near), "3", -1, 7, NULL, "bits",
+    {"near", ESP_OPT_INT, offsetof (sample_options, near), "-1", -1, 7, NULL, "bits",
      "near-duplicates: SimHashes (64 bits) that differ in at most so many; -1 = off", ESP_OPT_FREE,
      false},
     {"pass_low", ESP_OPT_DOUBLE, offsetof (sample_options, pass_low), "0", 0, 1, NULL, "",

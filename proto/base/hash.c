@@ -5,6 +5,7 @@
 #include <isa-l/crc.h>
 #include <nettle/sha2.h>
 #include <xxhash.h>
+#include "proto/base/alloc.h"
 
 uint64_t esp_hash64 (const void *bytes, size_t len, uint64_t seed)
 {
@@ -56,6 +57,34 @@ void esp_sha256_joined (const span *parts, size_t count, uint8_t out[ESP_SHA256_
             sha256_update (&ctx, parts[i].len, (const uint8_t *)parts[i].ptr);
     }
     sha256_digest (&ctx, ESP_SHA256_BYTES, out);
+}
+
+struct esp_sha256_stream {
+    struct sha256_ctx ctx;
+};
+
+esp_sha256_stream *esp_sha256_stream_create (void)
+{
+    esp_sha256_stream *s = esp_malloc (sizeof (*s));
+    if (s)
+        sha256_init (&s->ctx);
+    return s;
+}
+
+void esp_sha256_stream_add (esp_sha256_stream *s, span text)
+{
+    if (text.len > 0)
+        sha256_update (&s->ctx, text.len, (const uint8_t *)text.ptr);
+}
+
+void esp_sha256_stream_end (esp_sha256_stream *s, uint8_t out[ESP_SHA256_BYTES])
+{
+    sha256_digest (&s->ctx, ESP_SHA256_BYTES, out); /* starts anew */
+}
+
+void esp_sha256_stream_free (esp_sha256_stream *s)
+{
+    esp_free (s);
 }
 
 double esp_unit_joined (const span *parts, size_t count)

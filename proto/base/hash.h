@@ -32,6 +32,12 @@ esp_crc32c (uint32_t crc, const void *bytes, size_t len); /* start with crc = 0 
 
 enum { ESP_SHA256_BYTES = 32, ESP_SHA256_HEX = 64 };
 void esp_sha256 (span text, uint8_t out[ESP_SHA256_BYTES]);
+/* Of a text that comes in pieces.  create: NULL = out of memory; end gives the digest and begins anew. */
+typedef struct esp_sha256_stream esp_sha256_stream;
+esp_sha256_stream *esp_sha256_stream_create (void);
+void esp_sha256_stream_add (esp_sha256_stream *s, span text);
+void esp_sha256_stream_end (esp_sha256_stream *s, uint8_t out[ESP_SHA256_BYTES]);
+void esp_sha256_stream_free (esp_sha256_stream *s); /* accepts NULL */
 /* SHA-256 of the parts joined by byte 0x1F (golden README 1.1: h). */
 void esp_sha256_joined (const span *parts, size_t count, uint8_t out[ESP_SHA256_BYTES]);
 /* First 8 bytes of h, big-endian, over 2^64: in [0, 1) (golden README 1.1: unit). */

@@ -33,6 +33,8 @@ enum node_finish {
     FINISH_ERROR   /* no text: the task failed */
 };
 enum verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL, VERDICT_UNKNOWN };
+/* TASK_VERIFY, task.reading.  A verifier that knows hidden tests lets a strategy see others than those the grade is made of. */
+enum verify_reading { VERIFY_ALL, VERIFY_VISIBLE };
 extern const char *const verdict_names[4]; /* "none", "pass", "fail", "unknown" */
 extern const char *const node_finish_names[4];
 
@@ -54,11 +56,12 @@ typedef struct task_id {
 
 typedef struct task {
     task_id id;
-    uint8_t kind;     /* enum task_kind */
-    uint8_t mode;     /* enum task_mode; TASK_GENERATE only */
-    uint16_t engine;  /* index in the run file's list of generators, prms or verifiers */
-    uint16_t action;  /* prompt or model variant of the strategy; 0 = plain */
-    uint16_t reading; /* TASK_SCORE: which of several readings of one text (ToT), from 0 */
+    uint8_t kind;    /* enum task_kind */
+    uint8_t mode;    /* enum task_mode; TASK_GENERATE only */
+    uint16_t engine; /* index in the run file's list of generators, prms or verifiers */
+    uint16_t action; /* prompt or model variant of the strategy; 0 = plain */
+    uint16_t
+        reading; /* SCORE: which of several readings of one text (ToT), from 0; VERIFY: enum verify_reading */
     node_ref
         node; /* GENERATE: its path is the prompt; SCORE, VERIFY: the path up to and with this node is judged */
     node_ref child; /* GENERATE: the node that will hold the text; NODE_NONE for a lookahead step */

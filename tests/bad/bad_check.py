@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 
-from bad_kit import ESPALIER, Wrong, call, case, want, write
+from bad_kit import ESPALIER, RUN, Skip, Wrong, call, case, folder as plain_folder, want, write
 from bad_servers import PATHS, PROGRAM, Server, folder
 
 
@@ -216,3 +216,31 @@ def a_prompt_longer_than_the_context_is_an_error_of_its_problem():
         for line in (warning, only(err.splitlines(), "cannot be asked")) if kind == "vllm" else ():
             if not re.search(r"prompt of \d+ tokens, context of 300", line):
                 raise Wrong(line)
+
+
+# ---- problems that get no verdict ----
+
+@case
+def problems_without_tests_or_answers_are_named_before_the_run_and_say_so_after():
+    plain_folder(RUN.replace("{kind: fake}", "{kind: answer}") % "")
+    write("p.jsonl", "".join(json.dumps({"id": f"p{i}", "problem": f"{i} + 1?"} | ({"answer": "1"} if i == 2 else {"answer": " "} if i == 3 else {})) + "\n"
+                             for i in range(6)))
+    said = "p.jsonl:1: 5 of 6 problems have no reference answer that can be read: their verdicts will be unknown (no-reference); the first in lines 1, 2, 4"
+    got = check("--no-servers")
+    if only(got, "no-reference") != "WARNING: " + said or got[-1] != "espalier: check: 0 mistakes, 1 warning; exit status 0":
+        raise Wrong(str(got))
+    want(call("run", "run.yaml"), 0, "PROBLEM-DOUBTFUL", said)
+    want(call("show", "out", "p0"), 0, "verdict unknown (no-reference)")
+    if "no-reference" in call("show", "out", "p2")[1]:
+        raise Wrong("p2 has an answer")
+    want(call("check", "run.yaml", "--no-servers", "verifier.kind=code", "verifier.sandbox=none"), 0,
+         "p.jsonl:1: 6 of 6 problems have no tests: their verdicts will be unknown (no-tests); the first in lines 1, 2, 3")
+
+
+@case
+def tests_that_do_not_parse_are_named_by_check():
+    plain_folder(RUN.replace("{kind: fake}", "{kind: code, sandbox: none}") % "")
+    write("p.jsonl", "".join(json.dumps({"id": f"p{i}", "problem": "f", "test_list": ["assert f(1) == 1" if i else "assert f("]}) + "\n" for i in range(3)))
+    if not os.path.exists("/usr/bin/python3"):
+        raise Skip("no /usr/bin/python3")
+    only(check(), "WARNING: an empty candidate was judged on the first 3 problems: 1 have tests that do not parse", "(tests-do-not-parse); the first is 'p0'")

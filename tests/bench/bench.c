@@ -28,6 +28,8 @@ static const struct row {
     {"link", bench_link, "the link between two ranks: idle CPU, wake-up, messages"},
     {"wire", bench_wire, "encoding and decoding"},
     {"shape", bench_shape, "a request of 4 samples to a vLLM server, and its answer"},
+    {"labels", bench_labels,
+     "Math-Shepherd labels for 100 puzzles: generations and labels against plain k per step"},
 };
 enum { ROWS = sizeof (rows) / sizeof (rows[0]) };
 

@@ -24,7 +24,7 @@ typedef struct bench {
 
 typedef void bench_row (const bench *b);
 bench_row bench_whole, bench_scale, bench_mcts, bench_memory, bench_simulator, bench_resume,
-    bench_journal, bench_link, bench_wire, bench_shape;
+    bench_journal, bench_link, bench_wire, bench_shape, bench_labels;
 
 /* The other end: `mpirun -n 2 bench @link idle` and so on; returns an exit status. */
 int bench_link_rank (int argc, char **argv);

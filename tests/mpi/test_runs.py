@@ -10,6 +10,7 @@ several run side by side; each has its own output folder, processes and folder f
 """
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import shlex
@@ -36,6 +37,7 @@ STRATEGIES = [
     ("tot", ["search.strategy=tot"]),
     ("ab_mcts", ["search.strategy=ab_mcts", "search.in_flight=4", "search.budget.generations=60"]),
     ("omegaprm", ["search.strategy=omegaprm"]),
+    ("math_shepherd", ["search.strategy=math_shepherd"]),
 ]
 RUN = """run: {name: test, seed: 42, output: unused}
 problems: {file: PROBLEMS}
@@ -43,6 +45,7 @@ search: {max_steps: 10}
 generator: {engine: fake}
 prm: {engine: fake}
 verifier: {kind: fake}
+samples: [{format: sft, compress: false}]
 dispatch: {silence_s: 8, heartbeat_s: 0.5, coordinator_silence_s: 30, no_worker_s: 60}
 """
 
@@ -131,9 +134,35 @@ class Test:
     def rows(self, name):
         try:
             same = ["".join(sorted(open(os.path.join(self.out(name), f)))) for f in ("answers.jsonl", "candidates.jsonl")]
+            same.append(self.samples(name))
             return same + [self.whose(name, "costs.jsonl") == self.whose(name, "answers.jsonl")]  # costs may differ, their rows not
         except (OSError, ValueError) as error:
             return [str(error)]
+
+    def labels(self, name):
+        """(completions, labels) of each row of format stepwise."""
+        try:
+            rows = [json.loads(line) for line in self.samples(name).splitlines()]
+            return sorted((row["completions"], row["labels"]) for row in rows)
+        except (OSError, ValueError, KeyError) as error:
+            return [([str(error)], [])]
+
+    def samples(self, name):
+        """The lines of the samples, sorted, as manifest.json lists their files: each sample once, and all that it counts."""
+        folder = os.path.join(self.out(name), "samples")
+        with open(os.path.join(folder, "manifest.json")) as f:
+            files = json.load(f)["files"]
+        lines = []
+        for one in files:
+            with open(os.path.join(folder, one["file"]), "rb") as f:
+                bytes = f.read()
+            if hashlib.sha256(bytes).hexdigest() != one["sha256"] or bytes.count(b"\n") != one["rows"]:
+                raise ValueError(f"{one['file']} is not what manifest.json says")
+            lines += bytes.decode().splitlines()
+        ids = [json.loads(line)["id"] for line in lines]
+        if len(set(ids)) != len(ids):
+            raise ValueError("a sample stands there twice")
+        return "\n".join(sorted(lines))
 
     def whose(self, name, file):
         with open(os.path.join(self.out(name), file)) as rows:
@@ -271,6 +300,45 @@ def split_work(test):
                f"workers: a rank that is not there is a sentence at the start (status {status}: {err.strip()[:300]!r})")
 
 
+LABELLED = """search: {strategy: STRATEGY, budget: {generations: 200}}
+generator:
+- {name: given, engine: file, separator: "\\n"}
+- {name: model, engine: embedded}
+verifier: {kind: puzzle}
+step: {separator: "\\n"}
+samples: [{format: stepwise, allow_eval: true, compress: false, dedupe: false, near: -1}]
+"""
+SOLUTIONS = [
+    "11 + 1 = 12 (left: 4 8 12)\n8 + 4 = 12 (left: 12 12)\n12 + 12 = 24 (left: 24)\n",
+    ["11 + 1 = 12 (left: 4 8 12)", "12 - 8 = 4 (left: 4 4)", "4 + 4 = 8 (left: 8)"],  # the second step cannot be mended
+    {"steps": ["8 + 4 = 12 (left: 1 11 12)", "11 + 1 = 12 (left: 12 12)"]},  # not finished: one step is left
+]
+
+
+def labelled(test):
+    """Labels of solutions that the rows bring, completions by another generator: one process = 3 ranks."""
+    problems, path = test.out("labelled.jsonl"), test.out("labelled.yaml")
+    with open(problems, "w") as out:
+        for i in range(10):
+            row = {"id": f"l{i}", "problem": f"Puzzle {i}", "numbers": [1, 4, 8, 11], "target": 24, "completions": SOLUTIONS}
+            out.write(json.dumps(row) + "\n")
+    for strategy in ("math_shepherd", "omegaprm"):
+        with open(path, "w") as out:
+            out.write("".join(line + "\n" for line in RUN.replace("PROBLEMS", problems).splitlines()
+                              if line.split(":")[0] not in ("search", "generator", "prm", "verifier", "samples")) + LABELLED.replace("STRATEGY", strategy))
+        names = [f"labelled-{strategy}-{ranks}" for ranks in (1, 3)]
+        got = [test.run(ranks, ["run", path, f"run.output={test.out(name)}"]) for ranks, name in zip((1, 3), names)]
+        rows = [test.rows(name) for name in names]
+        labels = [test.labels(name) for name in names]
+        second = [r for r in labels[0] if r[0][:2] == ["11 + 1 = 12 (left: 4 8 12)", "12 - 8 = 4 (left: 4 4)"]]
+        third = [r for r in labels[0] if r[0][:2] == ["8 + 4 = 12 (left: 1 11 12)", "11 + 1 = 12 (left: 12 12)"]]
+        test.check([x[0] for x in got] == [0, 0] and rows[0] == rows[1] and labels[0] == labels[1]
+                   and len(second) >= 10 and all(r[1][:2] == [True, False] for r in second)
+                   and len(third) >= 10 and all(r[1][:2] == [True, True] for r in third),
+                   f"{strategy}: labels of given solutions, one process = 3 ranks (status {[x[0] for x in got]}; "
+                   f"{len(labels[0])} rows: {second[:1]} {third[:1]}; {got[0][1][-200:]})")
+
+
 GIVEN = """search: {strategy: best_of_n, n: 6}
 generator: {engine: file}
 prm:
@@ -333,7 +401,7 @@ def main():
         test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
         deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
         equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
-        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("given", given)] + equal)
+        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("given", given), ("labelled", labelled)] + equal)
         kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
         report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")

@@ -49,6 +49,8 @@ static const struct plan {
     {"tot", "strategy: tot, rule: treequest, keep: 3, expand: 4, max_steps: 8"},
     {"omegaprm", "strategy: omegaprm, k: 6, max_searches: 5"},
     {"omegaprm", "strategy: omegaprm, k: 6, max_searches: 8, in_flight: 3, label: hard"},
+    {"math_shepherd", "strategy: math_shepherd, solutions: 6, completions: 6"},
+    {"math_shepherd", "strategy: math_shepherd, solutions: 4, completions: 8, label: soft"},
 };
 enum { PLANS = sizeof (plans) / sizeof (plans[0]) };
 

@@ -114,9 +114,16 @@ struct engine_kind {
     size_t (*models) (const void *state, engine_model *out, size_t max);
     /* Generators: what samples tell of their tokens under these options, enum engine_tokens; NULL: nothing. */
     unsigned (*tokens) (const engine_kind *kind, const void *options);
-    bool http; /* speaks HTTP: the keys of server_option_rows are its too */
+    uint32_t
+        version; /* of a verifier, counted from 0: raise when equal branches may get another verdict; in every sample */
+    bool http;   /* speaks HTTP: the keys of server_option_rows are its too */
     /* Can it work on this problem at all ("field numbers is not there")?  Asked of every line before a run starts.  NULL: yes. */
     esp_err (*check_problem) (span json, esp_error *error);
+    /* What makes every verdict on this problem unknown, as can be seen at once: "have no tests (no-tests)", said of problems.  Asked of
+     * every line before a run starts.  NULL, or it returns NULL: nothing. */
+    const char *(*doubt) (span json);
+    /* With these options a verifier judges VERIFY_VISIBLE by fewer tests than VERIFY_ALL.  NULL: all tasks alike. */
+    bool (*hidden_tests) (const void *options);
     /* What its rows cannot say of the options ("layout: there is no ..."), before anything is opened.  NULL: nothing. */
     esp_err (*check_options) (const engine_kind *kind, const void *options, esp_error *why);
 };

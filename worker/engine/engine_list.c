@@ -6,6 +6,14 @@
 
 enum { OWN_SLOTS = 64 }; /* of an engine that states no number, as engine.h says */
 
+/* "code: why"; of one alone just why. */
+static esp_err
+of_part (const opened_parts *p, size_t i, esp_err err, const char *why, esp_error *error)
+{
+    return p->list->count == 1 ? esp_error_set (error, err, "%s", why)
+                               : esp_error_set (error, err, "%s: %s", p->list->parts[i].name, why);
+}
+
 esp_err parts_open (opened_parts *p, const engine_setup *base,
                     void *(*ctx_of) (void *ctx, size_t part), esp_error *error)
 {
@@ -26,7 +34,7 @@ esp_err parts_open (opened_parts *p, const engine_setup *base,
     }
     if (err != ESP_OK) {
         esp_error why = error ? *error : (esp_error){.code = err};
-        esp_error_set (error, err, "%s: %s", list->parts[p->count].name, why.text);
+        (void)of_part (p, p->count, err, why.text, error);
         parts_close (p);
     }
     return err;
@@ -79,8 +87,7 @@ esp_err parts_ready (opened_parts *p, esp_error *why)
         esp_err err = part->kind->ready ? part->kind->ready (p->states[i], &own) : ESP_OK;
         if (err == ESP_OK || (err == ESP_EEMPTY && all != ESP_OK))
             continue;
-        all =
-            esp_error_set (why, err, "%s: %s", part->name, own.text[0] ? own.text : "is not ready");
+        all = of_part (p, i, err, own.text[0] ? own.text : "is not ready", why);
         if (err != ESP_EEMPTY)
             break;
     }
@@ -102,7 +109,7 @@ esp_err parts_settled (opened_parts *p, esp_error *why)
         const engine_kind *kind = p->list->parts[i].kind;
         esp_error own = {0};
         if (kind->settled && kind->settled (p->states[i], &own) == ESP_EEMPTY)
-            return esp_error_set (why, ESP_EEMPTY, "%s: %s", p->list->parts[i].name, own.text);
+            return of_part (p, i, ESP_EEMPTY, own.text, why);
     }
     return ESP_OK;
 }
@@ -112,7 +119,8 @@ esp_err parts_describe (opened_parts *p, esp_buf *out)
     esp_err err = ESP_OK;
     for (size_t i = 0; i < p->count && err == ESP_OK; i++) {
         const engine_part *part = &p->list->parts[i];
-        err = esp_buf_printf (out, "%s (%s)\n", part->name, part->kind->name);
+        if (p->count > 1)
+            err = esp_buf_printf (out, "%s (%s)\n", part->name, part->kind->name);
         if (err == ESP_OK && part->kind->describe)
             err = part->kind->describe (p->states[i], out);
     }

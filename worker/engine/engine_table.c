@@ -31,6 +31,8 @@ static const engine_kind *const table[] = {
     &verifier_answer,
     &verifier_math_verify,
     &verifier_code,
+    &verifier_command,
+    &verifier_votes,
 };
 /* clang-format on */
 

@@ -24,9 +24,9 @@ extern char **environ;
 struct line_process {
     pid_t pid; /* also that of the group */
     int fd;
-    bool reaped;
-    int status;       /* of waitpid; -1: not known */
-    size_t line_most; /* bytes: a longer line is garbage */
+    bool reaped, ending; /* ending: line_process_end() was called */
+    int status;          /* of waitpid; -1: not known */
+    size_t line_most;    /* bytes: a longer line is garbage */
     esp_buf out, in;
     size_t sent, heard; /* bytes of out that left, of in that were handed out */
     size_t looked;      /* bytes of in that hold no end of the line that comes next */
@@ -193,7 +193,16 @@ esp_err line_process_flush (line_process *p)
     }
     esp_buf_clear (&p->out);
     p->sent = 0;
+    if (p->ending)
+        (void)shutdown (p->fd, SHUT_WR);
     return ESP_OK;
+}
+
+void line_process_end (line_process *p)
+{
+    p->ending = true;
+    if (line_process_flush (p) != ESP_OK)
+        p->sent = p->out.len; /* it has gone: nobody reads the rest */
 }
 
 esp_err line_process_say (line_process *p, span line)

@@ -43,6 +43,9 @@ ESP_MUST_CHECK esp_err line_process_say (line_process *p, span line);
 ESP_MUST_CHECK esp_err line_process_flush (line_process *p); /* ESP_EPEER */
 bool line_process_full (const line_process *p); /* something waits for line_process_flush() */
 
+void line_process_end (
+    line_process *p); /* nothing more will be said: its input ends behind what was */
+
 /* The next line; borrowed until the next call.  Running out of memory is LINE_LONG. */
 enum line_heard line_process_hear (line_process *p, span *line);
 

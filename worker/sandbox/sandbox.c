@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "proto/base/alloc.h"
+#include "proto/base/log.h"
+#include "worker/sandbox/sandbox_cgroup.h"
 
 enum { WORDS_MOST = 256, BINDS_MOST = 32, PROBE_MS = 20 * 1000 };
 
@@ -17,7 +19,9 @@ enum { WORDS_MOST = 256, BINDS_MOST = 32, PROBE_MS = 20 * 1000 };
 
 struct sandbox {
     sandbox_setup setup;
-    int filter; /* the seccomp filter's file; -1: none */
+    int filter;              /* the seccomp filter's file; -1: none */
+    sandbox_cgroups *groups; /* owned; NULL: none */
+    char no_group[CGROUP_WHY];
 };
 
 typedef struct words {
@@ -50,6 +54,15 @@ static const char *const box_end[] = {"--remount-ro", "/", "--chdir", "/tmp", "-
 /* Limits on processes do not count for root: its programs begin as nobody, before the first namespace. */
 static const char *const as_nobody[] = {"/usr/bin/setpriv", "--reuid=65534", "--regid=65534",
                                         "--clear-groups", NULL};
+
+/* Whoever comes next in these words is in a group of its own, and so is all that it starts. */
+static void add_group (const sandbox *b, words *w)
+{
+    const char *procs = b->groups ? sandbox_cgroups_next (b->groups) : NULL;
+    if (procs)
+        add_words (w, (const char *const[]){"/bin/sh", "-c", "echo 0 >\"$0\" && exec \"$@\"", procs,
+                                            NULL});
+}
 
 static void add_box (const sandbox *b, const sandbox_file *file, words *w)
 {
@@ -94,8 +107,10 @@ esp_err sandbox_start (const sandbox *b, const sandbox_program *program, line_pr
     const sandbox_file *file = b->setup.bare ? NULL : program->file;
     line_process_setup how = {
         .argv = w.at, .line_most = program->line_most, .give = {b->filter, file ? file->fd : -1}};
-    if (!b->setup.bare)
+    if (!b->setup.bare) {
+        add_group (b, &w);
         add_box (b, file, &w);
+    }
     if (program->limits)
         add_limits (&w, program->limits, &text);
     add_words (&w, program->argv);
@@ -124,6 +139,7 @@ static esp_err probe (const sandbox *b, esp_error *error)
     span line = span_of ("it ended without a word");
     esp_err err;
     add_words (&w, (const char *const[]){"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>&1", NULL});
+    add_group (b, &w);
     add_box (b, NULL, &w);
     add_words (&w, (const char *const[]){"/usr/bin/printf", "contained\\n", NULL});
     if ((err = line_process_start (&how, &p, error)) != ESP_OK)
@@ -138,6 +154,11 @@ static esp_err probe (const sandbox *b, esp_error *error)
         err =
             esp_error_set (error, ESP_ETIMEOUT, "%s.sandbox: bubblewrap did not answer within %d s",
                            b->setup.section, PROBE_MS / 1000);
+    else if (span_find (line, span_of ("find source path")) < line.len)
+        err = esp_error_set (error, ESP_EUNSUPPORTED,
+                             "%s.binds: %.*s; it must be there, and when root starts the sandbox "
+                             "the user nobody must be able to read it",
+                             b->setup.section, (int)(line.len < 300 ? line.len : 300), line.ptr);
     else
         err = esp_error_set (error, ESP_EUNSUPPORTED,
                              "%s.sandbox: bubblewrap cannot contain programs here (%.*s); %s",
@@ -159,6 +180,25 @@ static bool have_bwrap (void)
         path += n + (path[n] == ':');
     }
     return false;
+}
+
+/* Groups are good to have, and no more: whatever is in the way is said. */
+static void try_groups (sandbox *b)
+{
+    esp_error error = {0};
+    esp_err err = sandbox_cgroups_create (b->setup.group_memory_mb, b->setup.group_processes,
+                                          &b->groups, b->no_group);
+    if (err == ESP_OK && probe (b, &error) != ESP_OK) {
+        snprintf (b->no_group, sizeof (b->no_group), "a program cannot be put into a group");
+        sandbox_cgroups_destroy (b->groups);
+        b->groups = NULL;
+    } else if (err != ESP_OK && !b->no_group[0]) {
+        snprintf (b->no_group, sizeof (b->no_group), "%s", esp_err_text (err));
+    }
+    if (!b->groups)
+        esp_log (LOG_INFO, "SANDBOX-NO-CGROUP",
+                 "%s; limits hold for each process of a program, not for all together",
+                 b->no_group);
 }
 
 esp_err sandbox_create (const sandbox_setup *setup, sandbox **out, esp_error *error)
@@ -184,6 +224,8 @@ esp_err sandbox_create (const sandbox_setup *setup, sandbox **out, esp_error *er
         sandbox_destroy (b);
         return err;
     }
+    if (!setup->bare)
+        try_groups (b);
     *out = b;
     return ESP_OK;
 }
@@ -194,10 +236,16 @@ void sandbox_destroy (sandbox *b)
         return;
     if (b->filter >= 0)
         close (b->filter);
+    sandbox_cgroups_destroy (b->groups);
     esp_free (b);
 }
 
 const char *sandbox_name (const sandbox *b)
 {
-    return b->setup.bare ? "none" : "bwrap+seccomp";
+    return b->setup.bare ? "none" : b->groups ? "bwrap+seccomp+cgroup" : "bwrap+seccomp";
+}
+
+const char *sandbox_no_cgroup (const sandbox *b)
+{
+    return b->no_group;
 }

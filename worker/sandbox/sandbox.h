@@ -5,7 +5,8 @@
 /* sandbox.h - what contains a program that nobody trusts (docs/security.md)
  *
  * bubblewrap with namespaces of its own: no network, no other processes to see, a read-only root with /usr and little else, 64 MiB of
- * /tmp, user 65534 without capabilities; a seccomp filter; limits on time, memory, files and processes.  Killing its first process
+ * /tmp, user 65534 without capabilities; a seccomp filter; limits on time, memory, files and processes; a control group of its own
+ * where the host lets us make one.  Killing its first process
  * ends everything inside.
  *
  * Threads: one.  Ownership: the caller owns the object; it outlives nothing that it started.
@@ -21,6 +22,8 @@ typedef struct sandbox_setup {
     const char *const
         *binds; /* folders and files that are seen inside, read-only, at their own place */
     size_t bind_count;
+    /* Of all processes of one program together, where the host lets us make control groups; 0 = no limit. */
+    int64_t group_memory_mb, group_processes;
 } sandbox_setup;
 
 typedef struct sandbox_file { /* one more file, read-only */
@@ -38,8 +41,10 @@ typedef struct sandbox_limits { /* 0: as the host has it */
 ESP_MUST_CHECK esp_err sandbox_create (const sandbox_setup *setup, sandbox **out, esp_error *error);
 void sandbox_destroy (sandbox *b); /* accepts NULL */
 
-/* For check and for what a sample says of its verdict: "bwrap+seccomp", "none". */
+/* For check and for what a sample says of its verdict: "bwrap+seccomp+cgroup", "bwrap+seccomp", "none". */
 const char *sandbox_name (const sandbox *b);
+/* Why programs have no control group of their own; "" = they have, or there is no sandbox. */
+const char *sandbox_no_cgroup (const sandbox *b);
 
 typedef struct sandbox_program {
     const char *const *argv;      /* NULL at the end; argv[0] a whole path */

@@ -23,12 +23,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 
-enum {
-    FAILURES_LOUD = 5, /* in a row: an error in the log */
-    PAUSE_MS = 100,    /* after the second failure; doubles with each */
-    PAUSE_MOST_MS = 30 * 1000,
-    LINE_MOST = 16 << 20
-};
+enum { LINE_MOST = 16 << 20 };
 
 #define RUNNER_FILE "/runner.pyc"
 
@@ -47,20 +42,6 @@ static void reply_unknown (code_pool *c, code_desk *d, const char *reason)
 }
 
 /* ---- processes ---- */
-
-static void watch (code_pool *c, const line_process *p, bool writing, int how)
-{
-    struct epoll_event event = {.events = writing ? EPOLLIN | EPOLLOUT : EPOLLIN};
-    (void)epoll_ctl (c->epoll, how, line_process_fd (p), &event);
-}
-
-static void watch_writing (code_pool *c, const line_process *p, bool *writing)
-{
-    bool full = line_process_full (p);
-    if (full != *writing)
-        watch (c, p, full, EPOLL_CTL_MOD);
-    *writing = full;
-}
 
 /* script: after -c; NULL: the file. */
 static esp_err start_python (code_pool *c, const char *script, const char *const *arguments,
@@ -82,7 +63,7 @@ static esp_err start_python (code_pool *c, const char *script, const char *const
 static void listen_up (code_pool *c, code_desk *d, bool listen)
 {
     if (d->listening != listen)
-        watch (c, d->candidate, false, listen ? EPOLL_CTL_ADD : EPOLL_CTL_DEL);
+        process_watch_set (&c->watch, d->candidate, false, listen ? EPOLL_CTL_ADD : EPOLL_CTL_DEL);
     d->listening = listen;
     d->candidate_full = false;
 }
@@ -120,20 +101,14 @@ static void drop_candidate (code_pool *c, code_desk *d)
 
 static void kill_judge (code_pool *c, code_desk *d)
 {
-    watch (c, d->judge, false, EPOLL_CTL_DEL);
+    process_watch_set (&c->watch, d->judge, false, EPOLL_CTL_DEL);
     line_process_kill (d->judge);
     d->state = JUDGE_DYING;
 }
 
 static void count_failure (code_pool *c)
 {
-    uint64_t pause_ms = 0;
-    c->failures++;
-    if (c->failures > 1)
-        pause_ms = c->failures > 10 ? PAUSE_MOST_MS : (uint64_t)PAUSE_MS << (c->failures - 2);
-    if (pause_ms > PAUSE_MOST_MS)
-        pause_ms = PAUSE_MOST_MS;
-    c->restart_ns = code_now (c) + pause_ms * CODE_MS;
+    process_watch_failed (&c->watch, code_now (c));
 }
 
 void code_desk_judge_failed (code_pool *c, code_desk *d, const char *what)
@@ -142,9 +117,10 @@ void code_desk_judge_failed (code_pool *c, code_desk *d, const char *what)
     kill_judge (c, d);
     drop_candidate (c, d);
     count_failure (c);
-    esp_log (c->failures == FAILURES_LOUD ? LOG_ERROR : LOG_WARN, "VERIFIER-CRASHED",
+    esp_log (c->watch.failures == WATCH_FAILURES ? LOG_ERROR : LOG_WARN, "VERIFIER-CRASHED",
              "code (%s): a judge %s; started again%s", c->setup.python, what,
-             c->failures >= FAILURES_LOUD ? ", less and less often: verdicts are unknown" : "");
+             c->watch.failures >= WATCH_FAILURES ? ", less and less often: verdicts are unknown"
+                                                 : "");
     if (busy)
         reply_unknown (c, d, "verifier-crashed");
 }
@@ -158,7 +134,7 @@ esp_err code_desk_start_judge (code_pool *c, code_desk *d, esp_error *error)
     d->state = JUDGE_STARTING;
     d->judge_full = false;
     d->deadline_ns = code_now (c) + (uint64_t)CODE_START_MS * CODE_MS;
-    watch (c, d->judge, false, EPOLL_CTL_ADD);
+    process_watch_set (&c->watch, d->judge, false, EPOLL_CTL_ADD);
     return ESP_OK;
 }
 
@@ -167,7 +143,7 @@ void code_desk_bring_back (code_pool *c, code_desk *d)
 {
     esp_error error = {0};
     esp_err err = ESP_OK;
-    if (code_now (c) < c->restart_ns)
+    if (code_now (c) < c->watch.restart_ns)
         return;
     if (d->state == JUDGE_OFF)
         err = code_desk_start_judge (c, d, &error);
@@ -281,7 +257,7 @@ static void take_verdict (code_pool *c, code_desk *d, json_t *said)
         r.observation = span_make (json_string_value (shown), json_string_length (shown));
     drop_candidate (c, d);
     d->state = JUDGE_IDLE;
-    c->failures = 0;
+    c->watch.failures = 0;
     reply (c, d, &r);
 }
 
@@ -354,9 +330,9 @@ void code_desk_look_after (code_pool *c, code_desk *d)
     if (d->state == JUDGE_STARTING || d->state == JUDGE_BUSY)
         check_deadline (c, d);
     if (d->state != JUDGE_DYING) {
-        watch_writing (c, d->judge, &d->judge_full);
+        process_watch_writing (&c->watch, d->judge, &d->judge_full);
         if (d->candidate && d->listening)
-            watch_writing (c, d->candidate, &d->candidate_full);
+            process_watch_writing (&c->watch, d->candidate, &d->candidate_full);
     } else if (line_process_gone (d->judge)) {
         line_process_destroy (d->judge);
         d->judge = NULL;
@@ -366,5 +342,5 @@ void code_desk_look_after (code_pool *c, code_desk *d)
 
 void code_desk_watch_writing (code_pool *c, code_desk *d)
 {
-    watch_writing (c, d->judge, &d->judge_full);
+    process_watch_writing (&c->watch, d->judge, &d->judge_full);
 }

@@ -5,6 +5,7 @@
 /* code_desk.h - the inside of code_pool, shared by code_pool.c (jobs, clock, life) and code_desk.c (one desk's processes and words) */
 
 #include "worker/verifier/code_pool.h"
+#include "worker/verifier/process_watch.h"
 
 enum {
     CODE_START_MS = 60 * 1000, /* from start to ready; cold disks take several seconds */
@@ -31,9 +32,7 @@ typedef struct code_desk {
 struct code_pool {
     code_pool_setup setup;
     code_desk desks[CODE_MOST];
-    uint64_t restart_ns; /* no process is started before */
-    unsigned failures;   /* of processes to start or to live, in a row; a verdict sets it back */
-    int epoll, timer;    /* -1: none */
+    process_watch watch;
     int runner;   /* code_runner.py as this Python compiles it; -1: it is compiled each time */
     esp_buf line; /* scratch */
 };

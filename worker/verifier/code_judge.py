@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # code_judge.py - the trusted side of a code check: runs a problem's tests against values that the candidate's process returns
 #
-#     in   p{"job": {"text": branch, "row": the problem, "visible": bool}}
+#     in   p{"job": {"text": branch, "row": the problem, "visible": only the visible tests?, "most_visible": m}}
 #     out  {"program": text, "run": bool}     for the candidate; its answer comes in: c{"ready": true} or c{"raised": ..}; or, from
 #                                             whoever started us, p{"ended": how} or p{"undecided": why}
 #     out  {"name": f, "args": [..]} or {"stdin": text}             likewise
 #     out  {"verdict": "pass" | "fail" | "unknown", "reason": .., "passed": n, "total": n, "failed": [test, ..], "observation": text}
+#
+# The visible tests are the examples of the prompt's docstrings that can be compared; where there are none, the first m tests.
 #
 # Tests that are programs run in a fork, so that they cannot change the next job's judge.  A test is an assert, a doctest example, a call with its
 # result, or a text in with a text out.  Comparison happens here, on exact built-in types.
@@ -161,11 +163,17 @@ def program_of(text, row, entry):
 # ---- tests
 
 
+class Enough(BaseException):
+    """The visible tests are through."""
+
+
 class Tally:
-    def __init__(self):
-        self.total, self.failed, self.shown = 0, [], ""
+    def __init__(self, most=None):
+        self.total, self.failed, self.shown, self.most = 0, [], "", most
 
     def note(self, ok, what, text=""):
+        if self.most is not None and self.total >= self.most:
+            raise Enough
         if self.total >= MOST_TESTS:
             raise Undecided("too-many-tests")
         if not ok:
@@ -232,16 +240,23 @@ def examples(row):
     source = row.get("prompt") or ""
     tree = parses(source + "\n    pass\n") or parses(source)
     texts = [ast.get_docstring(n) or "" for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)] if tree else []
-    return [e for t in texts for e in doctest.DocTestParser().get_examples(t) if e.want]
+    found = []
+    for text in texts:
+        try:
+            found += [e for e in doctest.DocTestParser().get_examples(text) if e.want]
+        except ValueError:  # it only looks like examples
+            pass
+    return found
 
 
 def run_example(example, space, tally):
     try:
-        value = eval(compile(example.source.strip(), "<example>", "eval"), space)
-        wanted = ast.literal_eval(example.want.strip())
+        wanted, code = ast.literal_eval(example.want.strip()), compile(example.source.strip(), "<example>", "eval")
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return  # not a value that can be compared
+    try:
+        value = eval(code, space)
         tally.note(same(value, wanted), example.source.strip(), f"gives {value!r}, not {wanted!r}")
-    except (SyntaxError, ValueError):
-        return
     except Exception as e:
         tally.note(False, example.source.strip(), f"{type(e).__name__}: {e}")
 
@@ -302,20 +317,22 @@ def entry_of(row):
     return next((name for name in called if name not in space), None)
 
 
-def run_tests(candidate, row, entry, visible, most_visible, tally):
+def run_tests(candidate, row, entry, visible, tally):
     space = helpers(row)
     listed, rows = row.get("test_list") or [], own_rows(row)
-    shown = [] if listed or rows else examples(row)
     for name in ([entry] if entry else []) + [n for n in names_called(listed) if n not in space]:
         space[name] = proxy(candidate, name)
     if visible:
-        for e in shown:
+        most, tally.most = tally.most, None
+        for e in [] if listed or rows else examples(row):
             run_example(e, space, tally)
-        listed, rows = listed[:most_visible], rows[:most_visible]
+        if tally.total > 0:
+            return
+        tally.most, listed, rows = most, listed[:most], rows[:most]
     for source in listed:
         run_asserts(source, space, tally)
     run_rows(candidate, rows, tally)
-    if isinstance(row.get("test"), str) and not (visible and shown):
+    if isinstance(row.get("test"), str):
         run_asserts(row["test"], space, tally)
         if callable(space.get("check")):
             run_asserts("check(__entry)", {**space, "__entry": space[entry]} if entry else space, tally)
@@ -326,7 +343,8 @@ def has_tests(row):
 
 
 def judge(channel, job):
-    row, tally = job["row"], Tally()
+    row, visible = job["row"], job.get("visible", False)
+    tally = Tally(job.get("most_visible", 1) if visible else None)
     random.seed(0)
     verdict = reason = None
     try:
@@ -334,7 +352,10 @@ def judge(channel, job):
             raise Undecided("no-tests")
         entry, candidate = entry_of(row), Candidate(channel)
         candidate.start(program_of(job["text"], row, entry), entry is None)
-        run_tests(candidate, row, entry, job.get("visible"), job.get("most_visible", 1), tally)
+        try:
+            run_tests(candidate, row, entry, visible, tally)
+        except Enough:
+            pass
         if tally.total == 0:
             raise Undecided("no-tests")
         verdict, reason = ("fail", "tests-failed") if tally.failed else ("pass", "tests-passed")

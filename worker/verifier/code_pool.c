@@ -6,17 +6,12 @@
 #include <jansson.h>
 #include <nettle/base16.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 #include "proto/base/alloc.h"
 #include "worker/verifier/code_desk.h"
 
-enum {
-    FAILURES_MOST = 5, /* in a row: from here on jobs do not wait for a desk */
-    REAP_MS = 2        /* between two looks at a process that was killed */
-};
+enum { REAP_MS = 2 }; /* between two looks at a process that was killed */
 
 /* ---- jobs ---- */
 
@@ -72,7 +67,7 @@ bool code_pool_hopeless (const code_pool *c)
     for (size_t i = 0; i < c->setup.desks; i++)
         alive = alive || c->desks[i].state == JUDGE_BUSY ||
                 (c->desks[i].state == JUDGE_IDLE && c->desks[i].up);
-    return !alive && c->failures >= FAILURES_MOST;
+    return !alive && c->watch.failures >= WATCH_FAILURES;
 }
 
 static uint64_t next_look (const code_pool *c, const code_desk *d, uint64_t clock)
@@ -81,7 +76,7 @@ static uint64_t next_look (const code_pool *c, const code_desk *d, uint64_t cloc
     if (d->state == JUDGE_DYING || d->last || d->ended)
         return soon;
     if (d->state == JUDGE_OFF || !d->candidate)
-        return c->restart_ns > soon ? c->restart_ns : soon;
+        return c->watch.restart_ns > soon ? c->watch.restart_ns : soon;
     if (!d->up)
         return d->up_by_ns < d->deadline_ns || d->state == JUDGE_IDLE ? d->up_by_ns
                                                                       : d->deadline_ns;
@@ -91,32 +86,24 @@ static uint64_t next_look (const code_pool *c, const code_desk *d, uint64_t cloc
 /* Wake the loop when something is due although nobody says a word. */
 void code_pool_set_timer (code_pool *c)
 {
-    uint64_t at = UINT64_MAX, clock = code_now (c), wait;
-    struct itimerspec when = {{0, 0}, {0, 0}};
+    uint64_t at = UINT64_MAX, clock = code_now (c);
     for (size_t i = 0; i < c->setup.desks; i++) {
         uint64_t its = next_look (c, &c->desks[i], clock);
         at = its < at ? its : at;
     }
-    if (at != UINT64_MAX) {
-        wait = at > clock ? at - clock : 1;
-        when.it_value.tv_sec = (time_t)(wait / 1000000000);
-        when.it_value.tv_nsec = (long)(wait % 1000000000);
-    }
-    (void)timerfd_settime (c->timer, 0, &when, NULL);
+    process_watch_timer (&c->watch, at, clock);
 }
 
 void code_pool_poll (code_pool *c)
 {
-    uint64_t expirations;
-    if (read (c->timer, &expirations, sizeof (expirations)) < 0)
-        expirations = 0; /* it was not the timer */
+    process_watch_awake (&c->watch);
     for (size_t i = 0; i < c->setup.desks; i++)
         code_desk_look_after (c, &c->desks[i]);
 }
 
 int code_pool_fd (const code_pool *c)
 {
-    return c->epoll;
+    return c->watch.epoll;
 }
 
 /* ---- life ---- */
@@ -136,10 +123,7 @@ void code_pool_destroy (code_pool *c)
         line_process_destroy (c->desks[i].candidate);
         line_process_destroy (c->desks[i].last);
     }
-    if (c->epoll >= 0)
-        close (c->epoll);
-    if (c->timer >= 0)
-        close (c->timer);
+    process_watch_close (&c->watch);
     if (c->runner >= 0)
         close (c->runner);
     esp_buf_free (&c->line);
@@ -191,13 +175,8 @@ static esp_err first_ready (code_pool *c, code_desk *d, esp_error *error)
 
 static esp_err open_inside (code_pool *c, esp_error *error)
 {
-    struct epoll_event event = {.events = EPOLLIN};
-    esp_err err;
-    c->epoll = epoll_create1 (EPOLL_CLOEXEC);
-    c->timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (c->epoll < 0 || c->timer < 0 || epoll_ctl (c->epoll, EPOLL_CTL_ADD, c->timer, &event) != 0)
-        return esp_error_set (error, ESP_EIO, "code: no descriptors left (ulimit -n)");
-    if ((err = code_desk_start_judge (c, &c->desks[0], error)) != ESP_OK ||
+    esp_err err = process_watch_open (&c->watch, "code", error);
+    if (err != ESP_OK || (err = code_desk_start_judge (c, &c->desks[0], error)) != ESP_OK ||
         (err = first_ready (c, &c->desks[0], error)) != ESP_OK)
         return err;
     for (size_t i = 0; i < c->setup.desks; i++)
@@ -213,7 +192,7 @@ esp_err code_pool_create (const code_pool_setup *setup, code_pool **out, esp_err
     if (!c)
         return esp_error_set (error, ESP_ENOMEM, "code: out of memory");
     c->setup = *setup;
-    c->epoll = c->timer = c->runner = -1;
+    c->runner = -1;
     if ((err = open_inside (c, &told)) != ESP_OK) {
         code_pool_destroy (c);
         return esp_error_set (error, err, "%s", told.text);

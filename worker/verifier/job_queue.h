@@ -15,9 +15,13 @@ typedef struct job_queue {
 } job_queue;
 
 ESP_MUST_CHECK esp_err job_queue_add (job_queue *q, const job *j); /* ESP_ENOMEM */
-const job *job_queue_take (job_queue *q);                          /* the first; NULL: empty */
-void job_queue_put_back (job_queue *q, const job *j);              /* the one that was just taken */
-bool job_queue_remove (job_queue *q, const job *j);                /* was it there? */
+static inline bool job_queue_any (const job_queue *q)
+{
+    return q->first < q->end;
+}
+const job *job_queue_take (job_queue *q);             /* the first; NULL: empty */
+void job_queue_put_back (job_queue *q, const job *j); /* the one that was just taken */
+bool job_queue_remove (job_queue *q, const job *j);   /* was it there? */
 /* Add those that are verifications; the others, and what memory fails for, end with an error. */
 void job_queue_fill (job_queue *q, const engine_setup *setup, const job *const *jobs, size_t n);
 void job_queue_free (job_queue *q);

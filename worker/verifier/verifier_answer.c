@@ -74,6 +74,16 @@ static esp_err judge (span json, span text, esp_buf *scratch, result *r)
     return err;
 }
 
+static const char *doubt (span json)
+{
+    answer_form *reference = NULL;
+    esp_err err = read_reference (json, &reference);
+    answer_form_destroy (reference);
+    return err == ESP_ENOENT ? "have no reference answer that can be read: their verdicts will be "
+                               "unknown (no-reference)"
+                             : NULL;
+}
+
 static void start (void *state, const job *const *jobs, size_t n)
 {
     verifier_job_start (state, judge, jobs, n);
@@ -83,4 +93,5 @@ const engine_kind verifier_answer = {.name = "answer",
                                      .roles = ENGINE_VERIFIER,
                                      .open = verifier_job_open,
                                      .start = start,
-                                     .close = verifier_job_close};
+                                     .close = verifier_job_close,
+                                     .doubt = doubt};

@@ -17,18 +17,20 @@
 #include "proto/base/log.h"
 #include "worker/engine/fields.h"
 #include "worker/verifier/code_pool.h"
+#include "worker/verifier/code_row.h"
 #include "worker/verifier/job_queue.h"
 #include "worker/verifier/verifier_job.h"
 
-enum { JOBS_A_DESK = 3 }; /* credits: one is judged, the others are here when it is done */
+enum { GROUP_PROCESSES = 32 }; /* of a program or a judge, with those of the sandbox itself */
+enum { JOBS_A_DESK = 3 };      /* credits: one is judged, the others are here when it is done */
 
 enum { BOX_BUBBLEWRAP, BOX_NONE };
 
 struct code_options {
-    int64_t processes, memory_mb, cpu_s, output_kb;
+    int64_t processes, memory_mb, cpu_s, output_kb, visible_tests;
     const char *python;
     int sandbox;
-    bool packages;
+    bool packages, visible;
     double timeout_s;
     esp_strings binds;
 };
@@ -48,6 +50,13 @@ static const esp_option options[] = {
      false},
     {"binds", ESP_OPT_STRINGS, AT (binds), NULL, 0, 0, NULL, "",
      "folders that programs can read, beside /usr", ESP_OPT_FIXED, false},
+    {"visible", ESP_OPT_BOOL, AT (visible), "true", 0, 0, NULL, "",
+     "strategies that ask for verdicts while they search see the visible tests only; the grade "
+     "uses all",
+     ESP_OPT_FIXED, false},
+    {"visible_tests", ESP_OPT_INT, AT (visible_tests), "1", 1, 10000, NULL, "tests",
+     "where a docstring has no examples so many of the first tests are the visible ones",
+     ESP_OPT_FIXED, false},
     {"timeout_s", ESP_OPT_DOUBLE, AT (timeout_s), "20", 0.1, 36000, NULL, "s",
      "wall time of one program with all its tests; then its verdict is unknown", ESP_OPT_FREE,
      false},
@@ -97,25 +106,16 @@ static void take_reply (void *ctx, const job *j, const code_reply *r)
 
 /* ---- jobs ---- */
 
-/* A JSON value on one line: outside of strings an end of line is mere space. */
-static esp_err add_json (esp_buf *out, span json)
-{
-    size_t from = out->len;
-    esp_err err = esp_buf_add (out, json);
-    for (size_t i = from; i < out->len && err == ESP_OK; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\r')
-            out->data[i] = ' ';
-    return err;
-}
-
 static esp_err write_line (struct code *v, const job *j)
 {
     esp_err err;
     esp_buf_clear (&v->text);
     esp_buf_clear (&v->line);
     if ((err = fields_join (j, j->step_count, &v->text)) == ESP_OK &&
-        (err = esp_buf_puts (&v->line, "{\"job\":{\"row\":")) == ESP_OK &&
-        (err = add_json (&v->line, j->problem)) == ESP_OK &&
+        (err = esp_buf_printf (&v->line, "{\"job\":{\"visible\":%s,\"most_visible\":%lld,\"row\":",
+                               j->task.reading == VERIFY_VISIBLE ? "true" : "false",
+                               (long long)v->o->visible_tests)) == ESP_OK &&
+        (err = verifier_put_json (&v->line, j->problem)) == ESP_OK &&
         (err = esp_buf_puts (&v->line, ",\"text\":")) == ESP_OK &&
         (err = esp_buf_json_string (&v->line, esp_buf_span (&v->text))) == ESP_OK)
         err = esp_buf_puts (&v->line, "}}");
@@ -184,8 +184,27 @@ static uint32_t code_slots (const void *state)
 static esp_err code_describe (void *state, esp_buf *out)
 {
     const struct code *v = state;
-    return esp_buf_printf (out, "  %zu at once, %s, sandbox %s\n", v->desks, v->o->python,
-                           sandbox_name (v->box));
+    const char *no = sandbox_no_cgroup (v->box);
+    return esp_buf_printf (out, "  %zu at once, %s, sandbox %s%s%s\n", v->desks, v->o->python,
+                           sandbox_name (v->box), *no ? "; no cgroup: " : "", no);
+}
+
+static const char *code_doubt (span json)
+{
+    switch (code_row_look (json)) {
+    case CODE_ROW_BAD:
+        return "have tests that cannot be read: their verdicts will be unknown (bad-problem)";
+    case CODE_ROW_EMPTY:
+        return "have no tests: their verdicts will be unknown (no-tests)";
+    case CODE_ROW_GOOD:
+        break;
+    }
+    return NULL;
+}
+
+static bool code_hidden_tests (const void *own)
+{
+    return ((const struct code_options *)own)->visible;
 }
 
 /* ---- life ---- */
@@ -209,6 +228,8 @@ static esp_err open_inside (struct code *v, esp_error *error)
     const sandbox_setup box = {.section = "verifier",
                                .bare = o->sandbox == BOX_NONE,
                                .binds = o->binds.items,
+                               .group_memory_mb = o->memory_mb,
+                               .group_processes = GROUP_PROCESSES,
                                .bind_count = o->binds.count};
     code_pool_setup pool = {.python = o->python,
                             .packages = o->packages,
@@ -263,4 +284,6 @@ const engine_kind verifier_code = {.name = "code",
                                    .fds = code_fds,
                                    .close = code_close,
                                    .slots = code_slots,
+                                   .hidden_tests = code_hidden_tests,
+                                   .doubt = code_doubt,
                                    .describe = code_describe};

@@ -40,6 +40,16 @@ void verifier_fail (const engine_setup *setup, const job *j, esp_err err)
     setup->done (setup->ctx, j, &r);
 }
 
+esp_err verifier_put_json (esp_buf *out, span json)
+{
+    size_t from = out->len;
+    esp_err err = esp_buf_add (out, json);
+    for (size_t i = from; i < out->len && err == ESP_OK; i++)
+        if (out->data[i] == '\n' || out->data[i] == '\r')
+            out->data[i] = ' ';
+    return err;
+}
+
 static void judge_job (struct verifier *v, verifier_judge judge, const job *j)
 {
     result r = {.id = j->task.id, .logprob = NAN, .mean_logprob = NAN, .share = NAN};

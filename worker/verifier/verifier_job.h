@@ -19,6 +19,9 @@ void verifier_job_close (void *state); /* accepts NULL */
 /* The job ends with this error; any verifier. */
 void verifier_fail (const engine_setup *setup, const job *j, esp_err err);
 
+/* Append a JSON value on one line: outside of strings an end of line is mere space. */
+ESP_MUST_CHECK esp_err verifier_put_json (esp_buf *out, span json);
+
 void verifier_job_start (void *state, verifier_judge judge, const job *const *jobs, size_t n);
 
 #endif

@@ -5,21 +5,24 @@
  * fail     wrong-answer
  * unknown  no-answer, no-reference, cannot-compare, bad-problem, timeout, verifier-crashed
  *
- * Jobs wait here until a process of the pool is idle.  Which of them end as timeouts depends on the machine: the one exception to
+ * Which jobs end as timeouts depends on the machine: the one exception to
  * "same job, same result".
  */
 
 #include "worker/verifier/verifiers.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-#include "proto/base/alloc.h"
-#include "worker/engine/fields.h"
+#include <unistd.h>
 #include "proto/answer/answer.h"
-#include "worker/verifier/job_queue.h"
+#include "proto/base/alloc.h"
+#include "proto/base/log.h"
+#include "worker/engine/fields.h"
+#include "worker/verifier/line_pool.h"
+#include "worker/verifier/math_verify_line.h"
 #include "worker/verifier/verifier_job.h"
-#include "worker/verifier/math_verify_pool.h"
 
-enum { JOBS_A_PROCESS = 4 }; /* credits: one works, the others are here when it is done */
+enum { PROCESSES_MOST = 64 };
 
 struct math_verify_options {
     int64_t processes, memory_mb;
@@ -33,7 +36,7 @@ static const esp_option options[] = {
      .offset = offsetof (struct math_verify_options, processes),
      .fallback = "2",
      .min = 1,
-     .max = MATH_VERIFY_MOST,
+     .max = PROCESSES_MOST,
      .unit = "processes",
      .help = "Python processes of each worker.",
      .change = ESP_OPT_FREE},
@@ -66,9 +69,9 @@ static const esp_option options[] = {
 struct math_verify {
     engine_setup setup;
     const struct math_verify_options *o;
-    math_verify_pool *pool; /* owned */
-    job_queue waiting;
-    esp_buf text, line; /* scratch of one job */
+    char name[256];           /* of its pool */
+    line_pool *pool;          /* owned */
+    esp_buf text, line, said; /* scratch of one job; said: what the script took for the answer */
 };
 
 /* ---- results ---- */
@@ -103,25 +106,13 @@ static span canonical (struct math_verify *v, const job *j, span extracted)
 }
 
 /* Judged as unknown: the answer is still worth its vote. */
-static void finish_unknown (struct math_verify *v, const job *j, const char *reason)
+static void finish_unknown (void *ctx, const job *j, const char *reason)
 {
+    struct math_verify *v = ctx;
     finish (v, j, VERDICT_UNKNOWN, reason, canonical (v, j, span_of ("")));
 }
 
 /* ---- jobs ---- */
-
-/* The line of a job in v->line. */
-static esp_err write_line (struct math_verify *v, const job *j)
-{
-    esp_err err;
-    esp_buf_clear (&v->text);
-    esp_buf_clear (&v->line);
-    err = fields_join (j, j->step_count, &v->text);
-    if (err == ESP_OK)
-        err = math_verify_ask (math_verify_pool_number (v->pool), j->problem,
-                               esp_buf_span (&v->text), &v->line);
-    return err;
-}
 
 /* What needs no process. */
 static void finish_unsent (struct math_verify *v, const job *j, esp_err err)
@@ -136,71 +127,111 @@ static void finish_unsent (struct math_verify *v, const job *j, esp_err err)
         verifier_fail (&v->setup, j, err);
 }
 
-/* False: there was no process after all, the job waits on. */
-static bool give (struct math_verify *v, const job *j)
-{
-    esp_err err = write_line (v, j);
-    if (err != ESP_OK) {
-        finish_unsent (v, j, err);
-        return true;
-    }
-    err = math_verify_pool_give (v->pool, j, esp_buf_span (&v->line));
-    if (err != ESP_OK && err != ESP_EFULL)
-        verifier_fail (&v->setup, j, err);
-    return err != ESP_EFULL;
-}
-
-/* Jobs to processes; calls of done may add jobs meanwhile. */
-static void hand_out (struct math_verify *v)
-{
-    const job *j;
-    while (math_verify_pool_idle (v->pool) && (j = job_queue_take (&v->waiting)) != NULL)
-        if (!give (v, j))
-            job_queue_put_back (&v->waiting, j);
-    while (math_verify_pool_hopeless (v->pool) && (j = job_queue_take (&v->waiting)) != NULL)
-        finish_unknown (v, j, "verifier-crashed");
-    math_verify_pool_set_timer (v->pool);
-}
-
-static void take_reply (void *ctx, const job *j, const math_verify_reply *r, span answer)
+static bool write_line (void *ctx, const job *j, uint64_t number, esp_buf *line)
 {
     struct math_verify *v = ctx;
-    finish (v, j, r->verdict, r->reason, canonical (v, j, answer));
+    esp_err err;
+    esp_buf_clear (&v->text);
+    err = fields_join (j, j->step_count, &v->text);
+    if (err == ESP_OK)
+        err = math_verify_ask (number, j->problem, esp_buf_span (&v->text), line);
+    if (err != ESP_OK)
+        finish_unsent (v, j, err);
+    return err == ESP_OK;
+}
+
+/* Nothing but the one line that is due is believed. */
+static enum line_pool_use take_answer (void *ctx, const job *j, uint64_t number, span line)
+{
+    struct math_verify *v = ctx;
+    math_verify_reply reply;
+    esp_buf_clear (&v->said);
+    if (math_verify_read (line, &reply, &v->said) != ESP_OK || reply.number != number)
+        return LINE_POOL_NONSENSE;
+    if (j)
+        finish (v, j, reply.verdict, reply.reason, canonical (v, j, esp_buf_span (&v->said)));
+    return LINE_POOL_DONE;
 }
 
 static void math_verify_start (void *state, const job *const *jobs, size_t n)
 {
-    struct math_verify *v = state;
-    job_queue_fill (&v->waiting, &v->setup, jobs, n);
-    hand_out (v);
+    line_pool_start (((struct math_verify *)state)->pool, jobs, n);
 }
 
 static void math_verify_poll (void *state)
 {
-    struct math_verify *v = state;
-    math_verify_pool_poll (v->pool);
-    hand_out (v);
+    line_pool_poll (((struct math_verify *)state)->pool);
 }
 
 static void math_verify_cancel (void *state, const job *j)
 {
-    struct math_verify *v = state;
-    if (!job_queue_remove (&v->waiting, j))
-        math_verify_pool_cancel (v->pool, j);
+    line_pool_cancel (((struct math_verify *)state)->pool, j);
 }
 
 static size_t math_verify_fds (void *state, int *fds, size_t max)
 {
-    const struct math_verify *v = state;
     if (max == 0)
         return 0;
-    fds[0] = math_verify_pool_fd (v->pool);
+    fds[0] = line_pool_fd (((const struct math_verify *)state)->pool);
     return 1;
 }
 
 static uint32_t math_verify_slots (const void *state)
 {
-    return (uint32_t)((const struct math_verify *)state)->o->processes * JOBS_A_PROCESS;
+    return line_pool_slots (((const struct math_verify *)state)->pool);
+}
+
+static const char *math_verify_doubt (span json)
+{
+    esp_buf line = {0};
+    esp_err err = math_verify_ask (1, json, span_of ("\\boxed{1}"), &line);
+    esp_buf_free (&line);
+    return err == ESP_ENOENT ? "have no reference answer that can be read: their verdicts will be "
+                               "unknown (no-reference)"
+           : err == ESP_ETOOBIG
+               ? "have a reference answer that is too long: their verdicts will be "
+                 "unknown (cannot-compare)"
+               : NULL;
+}
+
+/* ---- processes ---- */
+
+static esp_err start_python (void *ctx, line_process **out, esp_error *error)
+{
+    const struct math_verify *v = ctx;
+    char parent[32], seconds[32], memory[32];
+    const char *const argv[] = {v->o->python, "-c", math_verify_script, parent, seconds,
+                                memory,       NULL};
+    const line_process_setup setup = {.argv = argv};
+    esp_error why = {0};
+    esp_err err;
+    snprintf (parent, sizeof (parent), "%ld", (long)getpid ());
+    snprintf (seconds, sizeof (seconds), "%.3f", v->o->timeout_s);
+    snprintf (memory, sizeof (memory), "%lld", (long long)v->o->memory_mb);
+    err = line_process_start (&setup, out, &why);
+    return err == ESP_OK ? err
+                         : esp_error_set (error, err,
+                                          "verifier.python: %s; name a Python 3 that has "
+                                          "math-verify (pip install math-verify==0.9.0)",
+                                          why.text);
+}
+
+static esp_err take_greeting (void *ctx, span line, esp_error *error)
+{
+    const struct math_verify *v = ctx;
+    const char *python = v->o->python;
+    char version[32] = "", why[256] = "it ended without a word";
+    if (line.len > 0)
+        snprintf (why, sizeof (why), "it said what was not asked");
+    if (math_verify_read_ready (line, version, why) != ESP_OK)
+        return esp_error_set (
+            error, ESP_EENGINE,
+            "verifier.python: %s cannot run math-verify (%s); install it: %s -m pip "
+            "install math-verify==0.9.0, or name a Python 3 that has it",
+            python, why, python);
+    if (!v->pool)
+        esp_log (LOG_INFO, "VERIFIER-READY", "math-verify %s by %s", version, python);
+    return ESP_OK;
 }
 
 /* ---- life ---- */
@@ -210,17 +241,17 @@ static void math_verify_close (void *state)
     struct math_verify *v = state;
     if (!v)
         return;
-    math_verify_pool_destroy (v->pool);
+    line_pool_destroy (v->pool);
     esp_buf_free (&v->text);
     esp_buf_free (&v->line);
-    job_queue_free (&v->waiting);
+    esp_buf_free (&v->said);
     esp_free (v);
 }
 
 static esp_err math_verify_open (const engine_setup *setup, void **state, esp_error *error)
 {
     struct math_verify *v;
-    math_verify_setup pool;
+    line_pool_setup pool;
     esp_err err;
     if (!setup || !setup->options || !setup->done || !setup->clock || !state)
         return esp_error_set (error, ESP_EINVAL, "math-verify: incomplete setup");
@@ -228,14 +259,18 @@ static esp_err math_verify_open (const engine_setup *setup, void **state, esp_er
         return esp_error_set (error, ESP_ENOMEM, "math-verify: out of memory");
     v->setup = *setup;
     v->o = setup->options;
-    pool = (math_verify_setup){.python = v->o->python,
-                               .processes = (size_t)v->o->processes,
-                               .timeout_s = v->o->timeout_s,
-                               .memory_mb = v->o->memory_mb,
-                               .clock = setup->clock,
-                               .reply = take_reply,
-                               .ctx = v};
-    if ((err = math_verify_pool_create (&pool, &v->pool, error)) != ESP_OK) {
+    snprintf (v->name, sizeof (v->name), "math-verify (%.200s)", v->o->python);
+    pool = (line_pool_setup){.engine = &v->setup,
+                             .name = v->name,
+                             .processes = (size_t)v->o->processes,
+                             .timeout_s = v->o->timeout_s,
+                             .ctx = v,
+                             .start = start_python,
+                             .greeting = take_greeting,
+                             .write = write_line,
+                             .answer = take_answer,
+                             .lost = finish_unknown};
+    if ((err = line_pool_create (&pool, &v->pool, error)) != ESP_OK) {
         math_verify_close (v);
         return err;
     }
@@ -253,4 +288,5 @@ const engine_kind verifier_math_verify = {.name = "math-verify",
                                           .cancel = math_verify_cancel,
                                           .fds = math_verify_fds,
                                           .close = math_verify_close,
-                                          .slots = math_verify_slots};
+                                          .slots = math_verify_slots,
+                                          .doubt = math_verify_doubt};

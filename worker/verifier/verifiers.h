@@ -6,6 +6,7 @@
 
 #include "worker/engine/engine.h"
 
-extern const engine_kind verifier_puzzle, verifier_answer, verifier_math_verify, verifier_code;
+extern const engine_kind verifier_puzzle, verifier_answer, verifier_math_verify, verifier_code,
+    verifier_command, verifier_votes;
 
 #endif

@@ -44,6 +44,23 @@ static void refused (const char *text, const char *sentence)
     esp_buf_free (&mistakes);
 }
 
+static bool hides (const char *verifier)
+{
+    char text[400];
+    snprintf (text, sizeof (text), HEAD TWO "search: {strategy: ab_mcts}\n%s\n", verifier);
+    run_config *c = given (text);
+    bool hidden = c->search.hidden_tests;
+    run_config_destroy (c);
+    return hidden;
+}
+
+static void only_a_verifier_with_hidden_tests_hides_them (void)
+{
+    CHECK (hides ("verifier: {kind: code}"));
+    CHECK (!hides ("verifier: {kind: code, visible: false}"));
+    CHECK (!hides ("verifier: {kind: answer}") && !hides ("# none"));
+}
+
 static void a_list_of_generators_makes_as_many_actions (void)
 {
     run_config *c = given (HEAD TWO "search: {strategy: ab_mcts}\n");
@@ -55,6 +72,23 @@ static void a_list_of_generators_makes_as_many_actions (void)
     CHECK (run_lists_engine (c, TASK_GENERATE, &setup) == &engine_choice);
     CHECK (((const engine_list *)setup.options)->count == 2 && setup.action_count == 2);
     CHECK (strcmp (((const engine_list *)setup.options)->parts[1].name, "large") == 0);
+    run_config_destroy (c);
+    CHECK (esp_alloc_live () == 0);
+}
+
+static void texts_of_a_file_are_given (void)
+{
+    run_config *c =
+        given ("run: {output: out}\nproblems: {file: p.jsonl}\nverifier: {kind: answer}\n"
+               "search: {strategy: math_shepherd}\ngenerator:\n- {name: given, engine: file}\n"
+               "- {name: model, engine: fake}\n");
+    CHECK (actions_of (c) == 2 && c->search.actions[0].given && !c->search.actions[1].given);
+    run_config_destroy (c);
+    c = given (HEAD "generator: {engine: file}\n");
+    CHECK (c->search.given && c->search.action_count == 0);
+    run_config_destroy (c);
+    c = given (HEAD "generator: {engine: fake}\n");
+    CHECK (!c->search.given);
     run_config_destroy (c);
     CHECK (esp_alloc_live () == 0);
 }
@@ -154,7 +188,10 @@ static void mistakes_name_the_item_and_its_line (void)
 int main (void)
 {
     static const struct suite_case cases[] = {
+        {"only a verifier with hidden tests hides them",
+         only_a_verifier_with_hidden_tests_hides_them},
         {"a list of generators makes as many actions", a_list_of_generators_makes_as_many_actions},
+        {"texts of a file are given", texts_of_a_file_are_given},
         {"actions name generator, temperature and system",
          actions_name_generator_temperature_and_system},
         {"tasks of two actions have two temperatures", tasks_of_two_actions_have_two_temperatures},

@@ -228,6 +228,31 @@ static esp_err wants_numbers (void *ctx, span json, esp_error *error)
                : esp_error_set (error, ESP_EUNKNOWN, "no numbers; add the field numbers");
 }
 
+static esp_err doubts_short_rows (void *ctx, span json, esp_error *error)
+{
+    (void)ctx;
+    return json.len < 40 ? esp_error_set (error, ESP_OK, "have no tests (no-tests)") : ESP_OK;
+}
+
+static void a_doubtful_line_is_good_and_counted (void)
+{
+    problem_options o = some_options ();
+    problem_source *s;
+    esp_error error = {0};
+    esp_buf text = {0};
+    given_file ("{\"id\":\"a\",\"problem\":\"x\"}\n\n"
+                "{\"id\":\"b\",\"problem\":\"a long one that is as it should be\"}\n"
+                "{\"id\":\"c\",\"problem\":\"x\"}\n");
+    PASS (problem_source_open (&o, index_file, doubts_short_rows, NULL, &s, &error));
+    CHECK (problem_source_count (s) == 3 && problem_source_skipped (s) == 0);
+    CHECK (problem_source_doubts (s)->count == 1);
+    PASS (problem_doubt_text (&problem_source_doubts (s)->kinds[0], "p.jsonl", 3, &text));
+    CU_ASSERT_STRING_EQUAL (esp_buf_text (&text),
+                            "p.jsonl:1: 2 of 3 problems have no tests (no-tests); in lines 1, 4");
+    problem_source_close (s);
+    esp_buf_free (&text);
+}
+
 static void the_callers_check_speaks_for_the_line (void)
 {
     problem_source *s = NULL;
@@ -398,6 +423,7 @@ int main (void)
         {"a bad line is named with its number", a_bad_line_is_named_with_its_number},
         {"a line over the limit is a bad line", a_line_over_the_limit_is_a_bad_line},
         {"equal ids name both lines", equal_ids_name_both_lines},
+        {"a doubtful line is good, and counted", a_doubtful_line_is_good_and_counted},
         {"the caller's check speaks for the line", the_callers_check_speaks_for_the_line},
         {"a kept index saves the scan and lets the file grow",
          a_kept_index_saves_the_scan_and_lets_the_file_grow},

@@ -129,6 +129,30 @@ static void a_verdict_is_asked_with_the_score_and_kept (void)
     world_close (&w);
 }
 
+static void a_reason_is_kept_once (void)
+{
+    probe p = {.joins = 1, .asks = 20, .like = {.mode = ASK_TO_END, .verifier = 1}};
+    world w = given_probe (&p);
+    w.setup.has_verifier = true;
+    world_open (&w);
+    for (int i = 0; i < 20; i++)
+        world_answer (&w, 0);
+    for (int i = 0; i < 20; i++) {
+        char reason[16];
+        snprintf (reason, sizeof (reason), "r%d", i < 17 ? i : 15); /* one more than are kept */
+        const result r = {
+            .id = w.queue[0].id, .verdict = VERDICT_FAIL, .share = NAN, .reason = span_of (reason)};
+        world_send (&w, &r);
+    }
+    const node_extra *e[20];
+    for (int i = 0; i < 20; i++)
+        e[i] = search_node (w.s, p.seen[0].items[i].node)->extra;
+    CHECK (e[15]->reason == e[17]->reason && e[17]->reason == e[19]->reason);
+    CHECK (e[16]->reason_len == 3 && memcmp (e[16]->reason, "r16", 3) == 0);
+    CHECK (e[0]->reason != e[1]->reason);
+    world_close (&w);
+}
+
 static void a_verifier_that_fails_leaves_unknown (void)
 {
     probe p = {.joins = 1, .asks = 1, .like = {.mode = ASK_TO_END, .verifier = 1}};
@@ -269,6 +293,7 @@ int main (void)
         {"readings are summed in their own order", readings_are_summed_in_their_own_order},
         {"an empty text is worth what its branch was", an_empty_text_is_worth_what_its_branch_was},
         {"a verdict is asked with the score, and kept", a_verdict_is_asked_with_the_score_and_kept},
+        {"a reason is kept once", a_reason_is_kept_once},
         {"a verifier that fails leaves unknown", a_verifier_that_fails_leaves_unknown},
         {"without engines nothing is judged", without_engines_nothing_is_judged},
         {"a draft replaces what stands above it", a_draft_replaces_what_stands_above_it},

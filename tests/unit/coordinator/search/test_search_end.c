@@ -33,6 +33,61 @@ static void every_candidate_is_judged_once_at_the_end (void)
     world_close (&w);
 }
 
+/* A branch whose rollout was judged by VERIFY_VISIBLE or not. */
+static void send_verdict (world *w, enum verdict verdict, const char *reason, double share,
+                          const char *observation)
+{
+    const result r = {.id = w->queue[0].id,
+                      .verdict = (uint8_t)verdict,
+                      .reason = span_of (reason),
+                      .share = share,
+                      .observation = span_of (observation)};
+    world_send (w, &r);
+}
+
+static void hidden_tests_grade_and_are_told_nobody (void)
+{
+    probe p = {.joins = 1, .asks = 1, .like = {.mode = ASK_TO_END, .verifier = 1, .steers = true}};
+    world w = given_probe (&p);
+    w.setup.has_verifier = w.setup.hidden_tests = true;
+    w.setup.options.grade = 1;
+    world_open (&w);
+    world_answer (&w, 0);
+    CHECK (w.queued == 1 && w.queue[0].kind == TASK_VERIFY && w.queue[0].reading == VERIFY_VISIBLE);
+    send_verdict (&w, VERDICT_PASS, "tests-passed", 1.0, "seen");
+    const node *n = search_node (w.s, p.seen[0].items[0].node);
+    CHECK (p.seen_count == 1 && p.seen[0].items[0].verified);
+    CHECK (n->verdict == VERDICT_NONE); /* nobody may call it true */
+    CHECK (node_told (n) == VERDICT_PASS && node_told_share (n) == 1.0);
+    CHECK (w.queued == 1 && w.queue[0].kind == TASK_VERIFY && w.queue[0].reading == VERIFY_ALL);
+    send_verdict (&w, VERDICT_FAIL, "tests-failed", 0.25, "hidden");
+    CHECK (search_finished (w.s) && n->verdict == VERDICT_FAIL && n->extra->share == 0.25);
+    CHECK (span_is (span_make (n->extra->reason, n->extra->reason_len), "tests-failed"));
+    CHECK (node_told (n) == VERDICT_PASS && node_told_share (n) == 1.0);
+    CHECK (span_is (span_make (n->extra->observation, n->extra->observation_len), "seen"));
+    world_close (&w);
+}
+
+static void without_hidden_tests_one_verdict_is_enough (void)
+{
+    for (int i = 0; i < 2; i++) {
+        probe p = {
+            .joins = 1, .asks = 1, .like = {.mode = ASK_TO_END, .verifier = 1, .steers = i == 0}};
+        world w = given_probe (&p);
+        w.setup.has_verifier = true;
+        w.setup.hidden_tests = i == 1; /* the verdict is the strategy's product, as omegaprm's */
+        w.setup.options.grade = 1;
+        world_open (&w);
+        world_answer (&w, 0);
+        CHECK (w.queue[0].kind == TASK_VERIFY && w.queue[0].reading == VERIFY_ALL);
+        send_verdict (&w, VERDICT_PASS, "tests-passed", 0.5, "");
+        const node *n = search_node (w.s, p.seen[0].items[0].node);
+        CHECK (search_finished (w.s) && n->verdict == VERDICT_PASS);
+        CHECK (node_told (n) == VERDICT_PASS && node_told_share (n) == 0.5);
+        world_close (&w);
+    }
+}
+
 /* its_hub's beam keeps copies of finished branches: one node stands several times. */
 static void a_candidate_that_stands_twice_is_judged_once (void)
 {
@@ -274,6 +329,8 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"every candidate is judged once at the end", every_candidate_is_judged_once_at_the_end},
+        {"hidden tests grade and are told nobody", hidden_tests_grade_and_are_told_nobody},
+        {"without hidden tests one verdict is enough", without_hidden_tests_one_verdict_is_enough},
         {"a candidate that stands twice is judged once",
          a_candidate_that_stands_twice_is_judged_once},
         {"nothing is graded without a verifier or by grade: none",

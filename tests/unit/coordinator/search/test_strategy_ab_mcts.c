@@ -123,6 +123,31 @@ static void drafts_improve_drafts (void)
     player_close (&p);
 }
 
+static void drafts_are_steered_by_visible_tests_and_graded_by_all (void)
+{
+    player p;
+    node_ref refs[64];
+    size_t visible = 0, all = 0;
+    PASS (player_read (&p, "strategy: ab_mcts, samples: 20, max_steps: 6, mode: draft, reward: "
+                           "verifier, in_flight: 3"));
+    p.w.setup.hidden_tests = true;
+    world_open (&p.w);
+    while (!search_finished (p.w.s) && p.w.queued > 0) {
+        const task *t = &p.w.queue[0];
+        if (t->kind == TASK_VERIFY) {
+            visible += t->reading == VERIFY_VISIBLE;
+            all += t->reading == VERIFY_ALL;
+            CHECK (t->reading == VERIFY_ALL || all == 0);
+        }
+        world_answer (&p.w, 0);
+    }
+    CHECK (visible == 20 && all == 20 && search_answers (p.w.s, refs, 64) == 20);
+    for (size_t i = 0; i < 20; i++)
+        CHECK (search_node (p.w.s, refs[i])->verdict != VERDICT_NONE &&
+               search_node (p.w.s, refs[i])->extra->visible != VERDICT_NONE);
+    player_close (&p);
+}
+
 static void ucb_tries_every_action_that_is_not_out_yet (void)
 {
     player p;
@@ -208,6 +233,8 @@ int main (void)
         {"visits are the sizes of the subtrees", visits_are_the_sizes_of_the_subtrees},
         {"a finished branch is never extended", a_finished_branch_is_never_extended},
         {"drafts improve drafts", drafts_improve_drafts},
+        {"drafts are steered by visible tests and graded by all",
+         drafts_are_steered_by_visible_tests_and_graded_by_all},
         {"ucb tries every action that is not out yet", ucb_tries_every_action_that_is_not_out_yet},
         {"a child that failed is not heard of", a_child_that_failed_is_not_heard_of},
         {"equal draws make a new child", equal_draws_make_a_new_child},

@@ -10,7 +10,8 @@ static void every_variant_keeps_order_caps_and_memory (void)
     static const char *const sections[] = {
         "strategy: omegaprm, k: 4, max_searches: 5",
         "strategy: omegaprm, k: 3, max_searches: 9, in_flight: 3, reuse: false",
-        "strategy: omegaprm, k: 6, max_searches: 9, in_flight: 2, label: hard", NULL};
+        "strategy: omegaprm, k: 6, max_searches: 9, in_flight: 2, label: hard",
+        "strategy: omegaprm, k: 4, max_searches: 4, actions: 2", NULL};
     keeps_all_promises (sections);
 }
 
@@ -213,6 +214,39 @@ static void before_any_visit_the_bonus_is_that_of_one (void)
            omegaprm_q (0.0, 500, 0.5, 0.9, 500) == 0.5 * 0.9);
 }
 
+/* All rollouts of the root are wrong; those of another generator are searched all the same. */
+static void given_solutions_are_searched_even_when_all_are_wrong (void)
+{
+    static const action_means means[2] = {{.max_tokens = 64, .given = true},
+                                          {.max_tokens = 64, .generator = 1}};
+    for (int actions = 1; actions <= 2; actions++) {
+        player p;
+        char section[120];
+        size_t root = 0, other = 0;
+        snprintf (section, sizeof (section),
+                  "strategy: omegaprm, k: 4, max_searches: 1, actions: %d", actions);
+        PASS (player_read (&p, section));
+        p.w.setup.actions = means;
+        p.w.setup.action_count = p.w.setup.generator_count = 2;
+        world_open (&p.w);
+        while (p.w.err == ESP_OK && p.w.queued > 0) {
+            task t = p.w.queue[0];
+            result r = {.id = t.id, .tokens = 1, .steps = 3, .finish = FINISH_EOS, .share = NAN};
+            r.text = span_of (t.node == NODE_ROOT ? "a\n\nwrong\n\nc" : "right");
+            r.verdict = t.node != NODE_ROOT && search_node (p.w.s, t.node)->depth == 2
+                            ? VERDICT_PASS
+                            : VERDICT_FAIL; /* only what follows the first step is right */
+            root += t.kind == TASK_GENERATE && t.node == NODE_ROOT && t.action == 0;
+            other += t.kind == TASK_GENERATE && t.node != NODE_ROOT && t.action == 1;
+            world_send (&p.w, &r);
+        }
+        CHECK (search_finished (p.w.s) && root == 4 && other == (actions == 1 ? 0 : 8));
+        CHECK (mc_of (&p, "a\n\n") == (actions == 1 ? -1.0 : 1.0));
+        CHECK (mc_of (&p, "a\n\nwrong\n\n") == (actions == 1 ? -1.0 : 0.0));
+        player_close (&p);
+    }
+}
+
 static void limits_end_the_search (void)
 {
     player p;
@@ -273,6 +307,8 @@ int main (void)
         {"unknown counts as wrong", unknown_counts_as_wrong},
         {"hard labels cancel what is not needed", hard_labels_cancel_what_is_not_needed},
         {"before any visit the bonus is that of one", before_any_visit_the_bonus_is_that_of_one},
+        {"given solutions are searched even when all are wrong",
+         given_solutions_are_searched_even_when_all_are_wrong},
         {"limits end the search", limits_end_the_search},
         {"without reuse the pool runs dry", without_reuse_the_pool_runs_dry},
         {"nothing below a pruned node is searched", nothing_below_a_pruned_node_is_searched},

@@ -159,6 +159,54 @@ static void the_beginning_of_another_row_is_no_row (void)
     world_close (&w);
 }
 
+/* A wrong rollout, and beside it its first step, which a search looked at (omegaprm). */
+static void a_wrong_text_has_the_labels_of_the_steps_beside_it (void)
+{
+    static const line lines[] = {
+        {0, ASK_STEP, "x\n\n", FINISH_STOP, VERDICT_NONE, {0}, 4, 3, 0, {0}},
+        {0, ASK_TO_END, "x\n\ny", FINISH_EOS, VERDICT_FAIL, {0.75, 0.25}, 0, 0, 0, {0}},
+    };
+    world w;
+    esp_buf out = {0};
+    given_scripted (&w, &(script){lines, 2}, problem_json);
+    PASS (sampled (w.s, "stepwise", "", VERIFIED_ONLY, &out));
+    CHECK (strstr (esp_buf_text (&out), "\"completions\":[\"x\",\"y\"],\"labels\":[true,false]"));
+    CHECK (strstr (esp_buf_text (&out), "\"rollouts\":[4,1],\"passed\":[3,0]"));
+    CHECK (strstr (esp_buf_text (&out), "\"prm_scores\":[0.75,0.25],\"first_error\":1"));
+    CHECK (span_count (esp_buf_span (&out), span_of ("\n")) == 1);
+    esp_buf_free (&out);
+    world_close (&w);
+}
+
+static void check_source (double first, const char *options, unsigned sets, const char *expected)
+{
+    const line lines[] = {
+        {0, ASK_STEP, "x\n\n", FINISH_STOP, VERDICT_NONE, {first}, 4, 3, 0, {0}},
+        {1, ASK_STEP, "y", FINISH_EOS, VERDICT_FAIL, {0.25}, 0, 0, 0, {0}},
+    };
+    world w;
+    esp_buf out = {0};
+    given_scripted (&w, &(script){lines, 2}, problem_json);
+    PASS (sampled (w.s, "stepwise", options, sets, &out));
+    CHECK (expected ? strstr (esp_buf_text (&out), expected) != NULL : out.len == 0);
+    esp_buf_free (&out);
+    world_close (&w);
+}
+
+static void labels_may_be_the_judges_or_those_that_both_agree_on (void)
+{
+    check_source (0.75, "source: consensus", VERIFIED_ONLY, "\"labels\":[true,false]");
+    check_source (0.75, "source: consensus", VERIFIED_ONLY, "\"label_source\":\"consensus\"");
+    check_source (0.375, "source: consensus", VERIFIED_ONLY | UNVERIFIED_ONLY, NULL);
+    check_source (0.375, "source: consensus, judge_threshold: 0.3", VERIFIED_ONLY,
+                  "\"labels\":[true,false]");
+    check_source (0.375, "source: judge", VERIFIED_ONLY, NULL);
+    check_source (0.375, "source: judge", UNVERIFIED_ONLY, "\"labels\":[false,false]");
+    check_source (0.375, "source: judge", UNVERIFIED_ONLY, "\"label_source\":\"judge\"");
+    check_source (0.375, "source: mixed", VERIFIED_ONLY, "\"label_source\":\"mc\"");
+    check_source (0.375, "source: human", VERIFIED_ONLY | UNVERIFIED_ONLY, NULL);
+}
+
 static void survives_allocations (void)
 {
     world w;
@@ -183,6 +231,10 @@ int main (void)
             {"values without verdicts are unverified, and soft",
              values_without_verdicts_are_unverified_and_soft},
             {"the beginning of another row is no row", the_beginning_of_another_row_is_no_row},
+            {"a wrong text has the labels of the steps beside it",
+             a_wrong_text_has_the_labels_of_the_steps_beside_it},
+            {"labels may be the judge's, or those that both agree on",
+             labels_may_be_the_judges_or_those_that_both_agree_on},
             {"survives failure of every allocation", survives_allocations},
             {NULL, NULL}});
 }

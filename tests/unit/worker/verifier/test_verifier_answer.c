@@ -51,6 +51,21 @@ static void the_answer_is_told_as_it_is_spelled (void)
     kit_close (&k);
 }
 
+static void votes_decide_nothing_and_find_the_answer (void)
+{
+    struct kit k;
+    PASS (kit_open (&k, "votes", ENGINE_VERIFIER, NULL, NULL));
+    kit_do (&k, verify, "{\"answer\": 7}", "so \\boxed{7}");
+    CHECK (k.r.error == ESP_OK && k.r.verdict == VERDICT_UNKNOWN);
+    CU_ASSERT_STRING_EQUAL (k.reason, "votes");
+    CU_ASSERT_STRING_EQUAL (k.answer, "7");
+    kit_do (&k, verify, "{}", "who knows");
+    CHECK (k.r.verdict == VERDICT_UNKNOWN);
+    CU_ASSERT_STRING_EQUAL (k.reason, "no-answer");
+    CU_ASSERT_STRING_EQUAL (k.answer, "");
+    kit_close (&k);
+}
+
 /* Reference solutions must pass, and a changed number must not. */
 static void reference_solutions_of_the_data_pass (void)
 {
@@ -142,6 +157,7 @@ int main (void)
     static const struct suite_case cases[] = {
         {"verdicts come with reasons", verdicts_come_with_reasons},
         {"the answer is told as it is spelled", the_answer_is_told_as_it_is_spelled},
+        {"votes decide nothing, and find the answer", votes_decide_nothing_and_find_the_answer},
         {"reference solutions of the data pass", reference_solutions_of_the_data_pass},
         {"garbage does no harm", garbage_does_no_harm},
         {"survives failure of every allocation", survives_failure_of_every_allocation},

@@ -31,10 +31,10 @@ struct expected {
     double share; /* < 0: none */
 };
 
-static void judge_all (const struct expected *rows, size_t n)
+static void judge_by (const struct expected *rows, size_t n, enum verify_reading reading)
 {
     for (size_t i = 0; i < n; i++) {
-        ask_text (rows[i].json, rows[i].text);
+        ask_reading (rows[i].json, rows[i].text, reading);
         until (b.k.calls + 1);
         if (b.k.r.verdict != rows[i].verdict || strcmp (b.k.reason, rows[i].reason) != 0)
             printf ("    %s: %s %s\n", rows[i].text, verdict_names[b.k.r.verdict], b.k.reason);
@@ -42,6 +42,11 @@ static void judge_all (const struct expected *rows, size_t n)
         CU_ASSERT_STRING_EQUAL (b.k.reason, rows[i].reason);
         CHECK (rows[i].share < 0 ? isnan (b.k.r.share) : b.k.r.share == rows[i].share);
     }
+}
+
+static void judge_all (const struct expected *rows, size_t n)
+{
+    judge_by (rows, n, VERIFY_ALL);
 }
 
 #define HUMANEVAL                                                                                  \
@@ -89,6 +94,42 @@ static void formats_of_problems (void)
     kit_close (&b.k);
 }
 
+#define NO_EXAMPLE                                                                                 \
+    "{\"prompt\": \"def f(x):\\n    \\\"\\\"\\\"Square. >>> is no example.\\n    >>> y = 3\\n    " \
+    ">>> f(-1)\\n    "                                                                             \
+    "Traceback (most recent call last):\\n    ValueError\\n    \\\"\\\"\\\"\\n\", "                \
+    "\"entry_point\": \"f\", \"test\": "                                                           \
+    "\"def check(candidate):\\n    assert candidate(3) == 9\\n    assert candidate(4) == 16\\n\"}"
+
+static void visible_tests_are_the_examples_else_the_first (void)
+{
+    static const struct expected first[] = {
+        {HUMANEVAL, "    return 4\n", VERDICT_PASS, "tests-passed", 1},
+        {HUMANEVAL, "    return 9\n", VERDICT_FAIL, "tests-failed", 0},
+        {HUMANEVAL, "    raise ValueError\n", VERDICT_FAIL, "tests-failed", 0},
+        {NO_EXAMPLE, "    return 9\n", VERDICT_PASS, "tests-passed", 1},
+        {NO_EXAMPLE, "    return 16\n", VERDICT_FAIL, "tests-failed", 0},
+        {MBPP, "def f(x): return (1, 2)", VERDICT_PASS, "tests-passed", 1},
+        {STDIN, "print(3)", VERDICT_PASS, "tests-passed", 1},
+        {STDIN, "print(10)", VERDICT_FAIL, "tests-failed", 0},
+        {"{\"problem\": \"no tests\"}", "def f(x): return x", VERDICT_UNKNOWN, "no-tests", -1},
+    };
+    static const struct expected two[] = {
+        {HUMANEVAL, "    return 4\n", VERDICT_PASS, "tests-passed", 1}, /* it has examples */
+        {NO_EXAMPLE, "    return 9\n", VERDICT_FAIL, "tests-failed", 0.5},
+        {STDIN, "print(3)", VERDICT_FAIL, "tests-failed", 0.5},
+        {CALLS, "def f(x): return (x, x * x)", VERDICT_PASS, "tests-passed", 1},
+    };
+    if (!opened ("{processes: 1}"))
+        return;
+    judge_by (first, sizeof (first) / sizeof (first[0]), VERIFY_VISIBLE);
+    kit_close (&b.k);
+    if (!opened ("{processes: 1, visible_tests: 2}"))
+        return;
+    judge_by (two, sizeof (two) / sizeof (two[0]), VERIFY_VISIBLE);
+    kit_close (&b.k);
+}
+
 static void what_is_not_decided (void)
 {
     static const struct expected rows[] = {
@@ -97,6 +138,14 @@ static void what_is_not_decided (void)
         {"{\"test_list\": [\"assert f(\"]}", "def f(x): return x", VERDICT_UNKNOWN,
          "tests-do-not-parse", -1},
         {"{\"tests\": 7}", "def f(x): return x", VERDICT_UNKNOWN, "bad-problem", -1},
+        {"{\"tests\": \"[\"}", "def f(x): return x", VERDICT_UNKNOWN, "bad-problem", -1},
+        {"{\"tests\": \"[]\"}", "def f(x): return x", VERDICT_UNKNOWN, "no-tests", -1},
+        {"{\"input_output\": {\"inputs\": []}}", "def f(x): return x", VERDICT_UNKNOWN,
+         "bad-problem", -1},
+        {"{\"input_output\": {\"inputs\": [], \"outputs\": []}}", "def f(x): return x",
+         VERDICT_UNKNOWN, "no-tests", -1},
+        {"{\"test\": \"\", \"test_list\": []}", "def f(x): return x", VERDICT_UNKNOWN, "no-tests",
+         -1},
         {"{\"tests\": [{\"args\": []}]}", "def f(x): return x", VERDICT_UNKNOWN, "bad-problem", -1},
         {CALLS, "def f(x): return object()", VERDICT_UNKNOWN, "cannot-compare", -1},
         {"{\"test_list\": [\"import os; os.kill(os.getpid(), 9); f(1)\"]}", "def f(x): return x",
@@ -108,6 +157,12 @@ static void what_is_not_decided (void)
     if (!opened ("{processes: 1}"))
         return;
     judge_all (rows, sizeof (rows) / sizeof (rows[0]));
+    for (size_t i = 0; i < sizeof (rows) / sizeof (rows[0]); i++) { /* said before a run, too */
+        bool seen =
+            strcmp (rows[i].reason, "no-tests") == 0 || strcmp (rows[i].reason, "bad-problem") == 0;
+        const char *what = b.k.kind->doubt (span_of (rows[i].json));
+        CHECK (seen ? what && strstr (what, rows[i].reason) : !what);
+    }
     kit_close (&b.k);
 }
 
@@ -253,6 +308,8 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"formats of problems", formats_of_problems},
+        {"visible tests are the examples, else the first",
+         visible_tests_are_the_examples_else_the_first},
         {"what is not decided", what_is_not_decided},
         {"how programs end", how_programs_end},
         {"time runs out", time_runs_out},

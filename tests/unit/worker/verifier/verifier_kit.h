@@ -28,7 +28,8 @@ static inline bool patience (time_t *since)
 }
 
 /* Start a job; both texts stay the caller's. */
-static inline const job *ask_text (const char *json, const char *text)
+static inline const job *
+ask_reading (const char *json, const char *text, enum verify_reading reading)
 {
     unsigned i = b.count++ % JOBS;
     const job *const jobs[] = {&b.jobs[i]};
@@ -36,8 +37,14 @@ static inline const job *ask_text (const char *json, const char *text)
     b.jobs[i] =
         (job){.task = verify, .problem = span_of (json), .steps = &b.texts[i], .step_count = 1};
     b.jobs[i].task.id.number = i;
+    b.jobs[i].task.reading = (uint16_t)reading;
     b.k.kind->start (b.k.state, jobs, 1);
     return &b.jobs[i];
+}
+
+static inline const job *ask_text (const char *json, const char *text)
+{
+    return ask_reading (json, text, VERIFY_ALL);
 }
 
 static inline void sleep_and_poll (int ms)
