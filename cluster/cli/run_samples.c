@@ -188,10 +188,12 @@ esp_err run_samples_bind (run_config *c)
 {
     size_t n = config_section_count (c->yaml, "samples");
     esp_err err = ESP_OK;
-    if (n == 0)
-        return (err = config_accept_section (c->yaml, "samples")) == ESP_OK
-                   ? sample_plan_names (&c->samples)
-                   : err;
+    if (n == 0) {
+        err = config_accept_section (c->yaml, "samples");
+        if (err == ESP_OK)
+            err = write_origin (c, &c->samples.origin); /* for espalier export */
+        return err == ESP_OK ? sample_plan_names (&c->samples) : err;
+    }
     if (n > ITEMS_MOST) {
         err = config_mistake (c->yaml, "samples", "a list of %zu; at most %d are possible", n,
                               ITEMS_MOST);

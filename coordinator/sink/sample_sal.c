@@ -141,5 +141,6 @@ const sample_format sample_sal = {
     .what =
         "the problem's columns with completions, scores and preds, as search-and-learn's output",
     .text = true,
+    .shows_all = true,
     .write = write_problem,
 };

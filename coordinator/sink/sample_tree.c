@@ -61,5 +61,6 @@ const sample_format sample_tree = {
     .what = "the whole tree of a problem, nested",
     .needs = SAMPLE_NEEDS_LABELS,
     .text = true,
+    .shows_all = true,
     .write = write_problem,
 };
