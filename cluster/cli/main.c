@@ -36,6 +36,8 @@ static const struct subcommand {
      "the training samples of a run made again, with other settings"},
     {"fingerprint", fingerprint_main, "NAME FILE ...",
      "fingerprints of evaluation problems, for samples.eval_files"},
+    {"export", export_main, "OUTPUT FORMAT [-o FILE] [key=value ...]",
+     "training samples and other programs' files, from the journal"},
     {"journal", journal_main, "dump OUTPUT", "the journal as JSON lines"},
 };
 enum { SUBCOMMANDS = sizeof (table) / sizeof (table[0]) };

@@ -22,8 +22,13 @@ static esp_err unknown_format (run_config *c, size_t i, const char *name)
             len += (size_t)snprintf (all + len, sizeof (all) - len, n ? ", %s" : "%s", names[n]);
             n++;
         }
-    near = esp_nearest (name, names);
     snprintf (key, sizeof (key), "samples[%zu].format", i);
+    if (sample_format_find (name))
+        return config_mistake (c->yaml, key,
+                               "'%s' is written from a run's journal: espalier export OUTPUT %s; "
+                               "here can stand: %s",
+                               name, name, all);
+    near = esp_nearest (name, names);
     return config_mistake (c->yaml, key, "there is no format '%.60s'%s%s%s; there are: %s", name,
                            near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all);
 }
@@ -183,10 +188,12 @@ esp_err run_samples_bind (run_config *c)
 {
     size_t n = config_section_count (c->yaml, "samples");
     esp_err err = ESP_OK;
-    if (n == 0)
-        return (err = config_accept_section (c->yaml, "samples")) == ESP_OK
-                   ? sample_plan_names (&c->samples)
-                   : err;
+    if (n == 0) {
+        err = config_accept_section (c->yaml, "samples");
+        if (err == ESP_OK)
+            err = write_origin (c, &c->samples.origin); /* for espalier export */
+        return err == ESP_OK ? sample_plan_names (&c->samples) : err;
+    }
     if (n > ITEMS_MOST) {
         err = config_mistake (c->yaml, "samples", "a list of %zu; at most %d are possible", n,
                               ITEMS_MOST);

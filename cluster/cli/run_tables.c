@@ -151,7 +151,7 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
     visit (ctx, "vote", "the choice among finished branches", vote_option_rows);
     visit (ctx, "samples", "a map or a list of maps: training samples", sample_option_rows);
     for (size_t i = 0; sample_format_at (i); i++)
-        if (sample_format_at (i)->options) {
+        if (sample_format_at (i)->options && !sample_format_at (i)->text) {
             snprintf (title, sizeof (title), "format %s", sample_format_at (i)->name);
             visit (ctx, "samples", title, sample_format_at (i)->options);
         }

@@ -8,6 +8,7 @@ int report_main (int argc, char **argv);
 int show_main (int argc, char **argv);
 int watch_main (int argc, char **argv);
 int steer_main (int argc, char **argv);
+int export_main (int argc, char **argv);
 int replay_main (int argc, char **argv);
 int journal_main (int argc, char **argv);
 

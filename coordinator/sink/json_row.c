@@ -47,6 +47,13 @@ void row_count (json_row *r, const char *key, uint64_t value)
         r->err = esp_buf_u64 (r->out, value);
 }
 
+void row_int (json_row *r, const char *key, int value)
+{
+    row_raw (r, key);
+    if (r->err == ESP_OK)
+        r->err = esp_buf_printf (r->out, "%d", value);
+}
+
 void row_bool (json_row *r, const char *key, bool value)
 {
     row_raw (r, key);

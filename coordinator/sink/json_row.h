@@ -27,6 +27,7 @@ void row_string (json_row *r, const char *key, span value);
 void row_string_or_null (json_row *r, const char *key, span value); /* "" is null */
 void row_number (json_row *r, const char *key, double value);       /* NaN is null */
 void row_count (json_row *r, const char *key, uint64_t value);
+void row_int (json_row *r, const char *key, int value);
 void row_bool (json_row *r, const char *key, bool value);
 
 #endif

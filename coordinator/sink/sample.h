@@ -55,6 +55,7 @@ typedef struct sample_format {
     unsigned needs;   /* enum sample_needs */
     bool
         text; /* lines as they are for another program: no meta, not for `samples`, only for `espalier export` */
+    bool shows_all; /* it writes what was searched and says nothing of truth: one set */
     bool by_passes; /* a distinct completion that passed is a sample: `want` of them are enough */
     /* The own options say a band of pass rates: a problem is enough when it is certain on which side it is.  May be NULL. */
     bool (*band) (const void *options, double *low, double *high);
@@ -76,6 +77,9 @@ ESP_MUST_CHECK esp_err sample_end (sample_writer *w);
 
 /* ---- helps for formats ---- */
 
+/* `key` and the id of a sample about the branch that ends with node `about`: problem, repeat, path. */
+void sample_id (json_row *r, const char *key, const sample_view *v, node_ref about,
+                const char *suffix);
 /* ,"prompt": text, or the list of messages. */
 void sample_prompt (json_row *r, const sample_view *v);
 /* A verdict decides: pass or fail. */

@@ -6,7 +6,8 @@
 
 #include "coordinator/sink/sample.h"
 
-extern const sample_format sample_defect, sample_distill, sample_passrate, sample_preference,
-    sample_rollouts, sample_sft, sample_stepwise;
+extern const sample_format sample_defect, sample_distill, sample_math_shepherd, sample_passrate,
+    sample_preference, sample_prm800k, sample_processbench, sample_rollouts, sample_sal, sample_sft,
+    sample_stepwise, sample_tree;
 
 #endif

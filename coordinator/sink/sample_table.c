@@ -6,9 +6,9 @@
 #include "coordinator/sink/sample_formats.h"
 
 static const sample_format *const table[] = {
-    &sample_sft,     &sample_stepwise, &sample_preference, &sample_rollouts,
-    &sample_distill, &sample_passrate, &sample_defect,
-    &sample_sft, &sample_stepwise, &sample_preference, &sample_passrate, &sample_defect,
+    &sample_sft,           &sample_stepwise,     &sample_preference, &sample_rollouts,
+    &sample_distill,       &sample_passrate,     &sample_defect,     &sample_prm800k,
+    &sample_math_shepherd, &sample_processbench, &sample_tree,       &sample_sal,
 };
 
 const sample_format *sample_format_at (size_t index)

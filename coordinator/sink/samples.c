@@ -131,22 +131,20 @@ stop_rule sample_plan_stop (const sample_plan *p)
 
 /* ---- one sample ---- */
 
-static void about_it (sample_writer *w, const char *suffix)
+void sample_id (json_row *r, const char *key, const sample_view *v, node_ref about,
+                const char *suffix)
 {
-    const sample_view *v = w->view;
-    json_row *r = &w->row;
     char repeat[24];
     esp_buf id = {0};
-    snprintf (repeat, sizeof (repeat), w->about == NODE_ROOT ? "/%u" : "/%u/",
+    snprintf (repeat, sizeof (repeat), about == NODE_ROOT ? "/%u" : "/%u/",
               problem_repeat (v->problem->key));
     if (r->err == ESP_OK && ((r->err = esp_buf_add (&id, v->problem->id)) != ESP_OK ||
                              (r->err = esp_buf_puts (&id, repeat)) != ESP_OK ||
-                             (r->err = tree_path_name (v->tree, w->about, &id)) != ESP_OK))
+                             (r->err = tree_path_name (v->tree, about, &id)) != ESP_OK))
         esp_buf_clear (&id);
     if (r->err == ESP_OK && suffix)
         r->err = esp_buf_puts (&id, suffix);
-    row_string (r, "{\"id\":", esp_buf_span (&id));
-    row_string (r, ",\"problem_id\":", v->problem->id);
+    row_string (r, key, esp_buf_span (&id));
     esp_buf_free (&id);
 }
 
@@ -164,8 +162,10 @@ json_row *sample_begin (sample_writer *w, enum sample_set set, node_ref about, c
         row_count (r, ",\"of\":", b->decided);
         row_raw (r, ",\"sample\":");
     }
-    if (!w->format->text)
-        about_it (w, suffix);
+    if (!w->format->text) {
+        sample_id (r, "{\"id\":", w->view, about, suffix);
+        row_string (r, ",\"problem_id\":", w->view->problem->id);
+    }
     return r;
 }
 
