@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
+#include "coordinator/sink/label_human.h"
 #include "proto/base/alloc.h"
 
 enum label_rule { RULE_HARD, RULE_SOFT };
@@ -96,8 +97,9 @@ esp_err labelled_of (labelled *l, node_ref leaf)
     l->steps = NULL;
     l->count = l->done = 0;
     l->end = NODE_NONE;
-    err = labels_of_steps (l->v->search, l->v->labels, leaf, &l->steps, &l->count);
-    if (err != ESP_OK)
+    if ((err = labels_of_steps (l->v->search, l->v->labels, leaf, &l->steps, &l->count)) !=
+            ESP_OK ||
+        (err = labels_add_human (l->v->row, l->steps, l->count)) != ESP_OK)
         return err;
     if (esp_grow (&l->chosen, &l->chosen_cap, l->count + 1, sizeof (*l->chosen)) != 0)
         return ESP_ENOMEM;
@@ -126,8 +128,7 @@ int labelled_first_error (const labelled *l)
 enum sample_set labelled_set (const labelled *l)
 {
     for (size_t i = 0; i < l->done; i++)
-        if (l->chosen[i].source == LABEL_FROM_JUDGE ||
-            (l->steps[i].label.rollouts == 0 && l->chosen[i].source != LABEL_FROM_HUMAN))
+        if (l->chosen[i].source == LABEL_FROM_JUDGE || l->steps[i].label.rollouts == 0)
             return SAMPLE_UNVERIFIED;
     return SAMPLE_VERIFIED;
 }

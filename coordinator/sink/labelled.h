@@ -52,7 +52,7 @@ static inline bool labelled_good (const labelled *l, size_t i) /* i < done */
     return l->chosen[i].hard == LABEL_GOOD;
 }
 int labelled_first_error (const labelled *l); /* index among the labelled steps, or -1 */
-/* Verified: every label is of verified rollouts or of a person. */
+/* Verified: rollouts with a verdict stand behind every label; a person's word, or the PRM's, is no verdict. */
 enum sample_set labelled_set (const labelled *l);
 
 #endif
