@@ -262,7 +262,9 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     *clean = !at_once && !dispatch_saw_death (coordinator_dispatch (p->coordinator));
     if (done && p->config->samples.count > 0) {
         ranks_dismiss (r, p->setup.run_id); /* nothing is left for them */
+        p->harvest_ns = esp_clock_ns (&r->clock);
         told = run_harvest (p->config, &error) == ESP_OK;
+        p->harvest_ns = esp_clock_ns (&r->clock) - p->harvest_ns;
     }
     if (!at_once && told)
         told = run_write_summary (p, r->mpi ? r->end->description : "one process", done, &error) ==

@@ -22,6 +22,7 @@ typedef struct run_parts {
     run_undo undo;
     uint32_t epoch;
     uint64_t opened_ns, first_task_ns, ended_ns; /* clock of the ranks; 0 = not yet */
+    uint64_t harvest_ns;                         /* that the samples took at the end */
     uint64_t loop_cpu_ns; /* of rank 0's loop thread, from the first task on */
 } run_parts;
 

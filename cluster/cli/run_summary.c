@@ -143,9 +143,10 @@ static json_t *start_part (const run_parts *p, const char *mpi)
                          (json_int_t)d->deaths, "expired", (json_int_t)d->expired, "poisoned",
                          (json_int_t)d->poisoned, "errors", (json_int_t)d->errors, "returned",
                          (json_int_t)d->returned, "wasted_tokens", (json_int_t)d->wasted_tokens);
-    part = json_pack ("{sI ss sf sI sI so so}", "epoch", (json_int_t)p->epoch, "mpi", mpi,
-                      "seconds", s.seconds, "scored_steps", (json_int_t)s.scored_steps, "inputs",
-                      (json_int_t)s.inputs, "dispatch", workers, "coordinator",
+    part = json_pack ("{sI ss sf sf sI sI so so}", "epoch", (json_int_t)p->epoch, "mpi", mpi,
+                      "seconds", s.seconds - (double)p->harvest_ns / 1e9, "harvest_seconds",
+                      (double)p->harvest_ns / 1e9, "scored_steps", (json_int_t)s.scored_steps,
+                      "inputs", (json_int_t)s.inputs, "dispatch", workers, "coordinator",
                       cost_part (p, d->results));
     return part;
 }

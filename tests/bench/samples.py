@@ -14,7 +14,6 @@ import os
 import statistics
 import subprocess
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..")
@@ -34,12 +33,10 @@ def once(args, folder, name, samples):
     with open(run_file, "w") as f:
         f.write(RUN % (output, os.path.join(folder, "p.jsonl"), N) + samples)
     launch = [os.path.join(ROOT, "cluster", "local", "mpirun"), "-n", str(args.ranks)] if args.ranks > 1 else []
-    begun = time.monotonic()
     subprocess.run([*launch, args.espalier, "run", run_file], check=True, stderr=subprocess.DEVNULL)
-    whole = time.monotonic() - begun
     with open(os.path.join(output, "summary.json")) as f:
         start = json.load(f)["this_start"]
-    return whole, start["seconds"], start["coordinator"]["cpu_us_per_result"], output
+    return start, start["coordinator"]["cpu_us_per_result"], output
 
 
 def main():
@@ -57,18 +54,18 @@ def main():
                 f.write(json.dumps({"id": f"p{i}", "question": f"Question number {i}?"}) + "\n")
         ratios, rates, lost, harvests = [], [], [], []
         for i in range(args.repeat):
-            _, plain_s, plain_us, _ = once(args, folder, f"plain{i}", "")
-            whole, with_s, with_us, output = once(args, folder, f"with{i}", "samples: {format: sft, dedupe: false}\n")
+            plain, plain_us, _ = once(args, folder, f"plain{i}", "")
+            start, with_us, output = once(args, folder, f"with{i}", "samples: {format: sft, dedupe: false}\n")
             with open(os.path.join(output, "samples", "manifest.json")) as f:
                 manifest = json.load(f)
             offered = args.problems * N
             kept = sum(one["rows"] for one in manifest["files"])
             lost.append(offered - min(kept, manifest["samples"][0]["raw_rows"]))
-            rates.append(offered / with_s)
-            ratios.append(with_s / plain_s)
-            harvests.append(whole - with_s)
-            print(f"run {i}: {plain_s:.2f} s without, {with_s:.2f} s with; coordinator {plain_us:.1f} and {with_us:.1f} us a result; "
-                  f"{whole - with_s:.2f} s from the last result to the end (harvest)")
+            rates.append(offered / start["seconds"])
+            ratios.append(start["seconds"] / plain["seconds"])
+            harvests.append(start["harvest_seconds"])
+            print(f"run {i}: {plain['seconds']:.2f} s without, {start['seconds']:.2f} s with; coordinator {plain_us:.1f} and {with_us:.1f} us a "
+                  f"result; harvest {start['harvest_seconds']:.2f} s")
     rate = statistics.median(rates)
     print(f"samples_per_s {rate:.0f} 1/s")
     print(f"harvest_s {statistics.median(harvests):.2f} s")
