@@ -37,6 +37,8 @@ static const engine_kind *const table[] = {
     &verifier_coq,
     &verifier_behaviour,
     &verifier_sandboxfusion,
+    &verifier_lean,
+    &verifier_lean_kimina,
 };
 /* clang-format on */
 

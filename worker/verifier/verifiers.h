@@ -7,6 +7,7 @@
 #include "worker/engine/engine.h"
 
 extern const engine_kind verifier_answer, verifier_behaviour, verifier_code, verifier_command,
-    verifier_coq, verifier_math_verify, verifier_puzzle, verifier_sandboxfusion, verifier_votes;
+    verifier_coq, verifier_lean, verifier_lean_kimina, verifier_math_verify, verifier_puzzle,
+    verifier_sandboxfusion, verifier_votes;
 
 #endif
