@@ -212,7 +212,9 @@ static coq_verdict judge_error (const coq_case *c, const coq_outcome *o, size_t 
         return unknown ("bad-problem");
     if (!o->check || line != c->chk_line)
         return fail ("coq-error");
-    return fail (has (o->output, "was not found") ? "theorem-missing" : "statement-changed");
+    if (has (o->output, "was not found"))
+        return fail ("theorem-missing");
+    return c->new_types ? unknown ("header-types") : fail ("statement-changed");
 }
 
 esp_err coq_judge (const coq_case *c, const coq_outcome *o, const char *const *allowed,

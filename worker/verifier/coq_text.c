@@ -206,6 +206,20 @@ static esp_err write_check (span header, const statement *s, esp_buf *out, coq_c
     return err;
 }
 
+/* Two files with such a header do not speak of the same thing, though every word is equal. */
+static bool defines_types (span text)
+{
+    static const char *const words[] = {"Inductive",  "CoInductive", "Variant",    "Record",
+                                        "Structure",  "Class",       "Module",     "Axiom",
+                                        "Axioms",     "Parameter",   "Parameters", "Variable",
+                                        "Hypothesis", "Conjecture",  NULL};
+    coq_token t;
+    while ((t = coq_next (&text)).kind != COQ_NOTHING)
+        if (t.kind == COQ_WORD && is_one_of (t.text, words))
+            return true;
+    return false;
+}
+
 static esp_err write_files (span header, span formal, span text, esp_buf *candidate, esp_buf *check,
                             coq_case *out, const char **reason)
 {
@@ -220,6 +234,7 @@ static esp_err write_files (span header, span formal, span text, esp_buf *candid
         return ESP_OK;
     }
     snprintf (out->name, sizeof (out->name), "%.*s", (int)s.name.len, s.name.ptr);
+    out->new_types = defines_types (header) || defines_types (s.before);
     err = write_candidate (header, &s, text, candidate, out);
     return err == ESP_OK ? write_check (header, &s, check, out) : err;
 }

@@ -25,6 +25,8 @@ typedef struct coq_case {
     char name[COQ_NAME_MOST];      /* of the theorem */
     size_t first_line, last_line;  /* of the branch's text in the candidate's file */
     size_t require_line, chk_line; /* in the check */
+    bool
+        new_types; /* the header defines what is another thing in each file: Inductive, Axiom ... */
 } coq_case;
 
 /* Append both files.  *reason: NULL, or why there is nothing to run: "no-theorem", "bad-problem" (the row's fault), "forbidden-command",

@@ -148,8 +148,10 @@ static esp_err judge_axioms (const lean_case *c, const json_t *said, const lean_
         return esp_buf_printf (seen, "not proved from what is allowed: %.*s",
                                (int)(refused.len < 500 ? refused.len : 500), refused.ptr);
     }
+    if (answers == 0)
+        return ESP_EFORMAT;
     *out = (lean_verdict){VERDICT_PASS, "proof-checked"};
-    return answers > 0 ? ESP_OK : ESP_EFORMAT;
+    return ESP_OK;
 }
 
 esp_err lean_judge (const lean_case *c, const json_t *said, const lean_rules *rules,

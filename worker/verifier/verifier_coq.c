@@ -4,7 +4,7 @@
  * pass     proof-checked
  * fail     coq-error, admitted, axiom-not-allowed, statement-changed, theorem-missing, forbidden-command, proof-too-long, cpu-limit,
  *          memory-limit, output-limit, crashed
- * unknown  timeout, killed, no-theorem, bad-problem, verifier-crashed
+ * unknown  timeout, killed, no-theorem, bad-problem, header-types, verifier-crashed
  *
  * A proof that uses up its CPU time or memory fails; one that is not done in time without that is unknown: the machine may be slow.
  */

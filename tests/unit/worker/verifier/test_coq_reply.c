@@ -162,6 +162,23 @@ static void a_long_error_is_cut_between_characters (void)
     esp_buf_free (&seen);
 }
 
+static void types_of_the_header_leave_it_open (void)
+{
+    static const coq_case types = {.name = "t",
+                                   .first_line = 5,
+                                   .last_line = 9,
+                                   .require_line = 6,
+                                   .chk_line = 7,
+                                   .new_types = true};
+    const coq_outcome o = {COQ_SAID, true, 1,
+                           span_of ("File \"./C.v\", line 7, characters 0-4:\nError: The term\n")};
+    coq_verdict got;
+    esp_buf seen = {0};
+    PASS (coq_judge (&types, &o, allowed, 2, &got, &seen));
+    CHECK (got.verdict == VERDICT_UNKNOWN && strcmp (got.reason, "header-types") == 0);
+    CHECK (seen.len == 0);
+}
+
 int main (void)
 {
     static const struct suite_case cases[] = {
@@ -169,6 +186,7 @@ int main (void)
         {"the statement's own axioms are allowed to its proof",
          the_statements_own_axioms_are_allowed_to_its_proof},
         {"errors name the line of the proof", errors_name_the_line_of_the_proof},
+        {"types of the header leave it open", types_of_the_header_leave_it_open},
         {"limits have their reasons", limits_have_their_reasons},
         {"a long error is cut between characters", a_long_error_is_cut_between_characters},
         {NULL, NULL},

@@ -99,6 +99,7 @@ static void what_is_no_answer_is_refused (void)
         lean_verdict got = {0};
         esp_buf seen = {0};
         FAILS (lean_judge (&the_case, said, &rules, &got, &seen), ESP_EFORMAT);
+        CHECK (got.verdict == VERDICT_NONE && seen.len == 0);
         esp_buf_free (&seen);
         json_decref (said);
     }

@@ -80,6 +80,10 @@ static void what_is_not_decided (void)
     judge (ROW ("Theorem t : no_such_thing."), "auto.", VERDICT_UNKNOWN, "bad-problem");
     judge ("{\"header\": \"Require Import Nowhere.\", \"statement\": \"Theorem t : True.\"}",
            "exact I.", VERDICT_UNKNOWN, "bad-problem");
+    judge ("{\"header\": \"Inductive two := a | b.\", \"statement\": \"Theorem t : a <> b.\"}",
+           "discriminate.", VERDICT_UNKNOWN, "header-types");
+    judge ("{\"header\": \"Inductive two := a | b.\", \"statement\": \"Theorem t : 1 = 1.\"}",
+           "reflexivity.", VERDICT_PASS, "proof-checked");
     kit_close (&b.k);
 }
 
@@ -123,18 +127,18 @@ static void limits_hold (void)
     if (!opened ("{processes: 1, cpu_s: 1, timeout_s: 50}"))
         return;
     judge (WRONG, endless, VERDICT_FAIL, "cpu-limit");
+    kit_close (&b.k);
+    if (!opened ("{processes: 1, timeout_s: 50, cpu_s: 1000, output_mb: 1}"))
+        return;
     judge (WRONG,
            "do 100000000 idtac \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\".",
            VERDICT_FAIL, "output-limit");
-    kit_close (&b.k);
-    if (!opened ("{processes: 1, timeout_s: 50}"))
-        return;
     ask_text (WRONG, endless);
     for (int i = 0; i < 10; i++)
         sleep_and_poll (20);
-    CHECK (b.k.calls == 0);
+    CHECK (b.k.calls == 1);
     b.k.now_ns += 51000000000ULL;
-    until (1);
+    until (2);
     CHECK (b.k.r.verdict == VERDICT_UNKNOWN);
     CU_ASSERT_STRING_EQUAL (b.k.reason, "timeout");
     judge (PLUS, "auto.", VERDICT_PASS, "proof-checked"); /* the place is free again */
