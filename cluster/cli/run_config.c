@@ -182,6 +182,8 @@ static esp_err check_means (run_config *c)
     strategy_means has = {.prm = c->engines[TASK_SCORE]->kind != NULL,
                           .verifier = c->engines[TASK_VERIFY]->kind != NULL};
     esp_error error = {0};
+    for (size_t i = 0; i < 2; i++)
+        has.given[i] = run_lists_is_given (c, i < c->action_count ? c->actions[i].generator : 0);
     has.step_cap = BUDGET_UNLIMITED;
     if (o->budget_steps > 0)
         has.step_cap = (uint64_t)o->budget_steps;

@@ -77,6 +77,8 @@ typedef struct node_value { /* what the strategy thinks of a node: labels, watch
 
 typedef struct strategy_means { /* what a run gives to its searches */
     bool prm, verifier;
+    bool given
+        [2]; /* the generator of action 0, 1 only brings texts that are there already (one generator: of both) */
     bool capped;       /* some budget ends every search */
     uint64_t step_cap; /* most steps of a problem, by any budget; BUDGET_UNLIMITED = no cap */
 } strategy_means;

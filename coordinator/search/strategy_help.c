@@ -44,6 +44,23 @@ esp_err needs_end (const char *key, int64_t limit, const strategy_means *has, es
                           key);
 }
 
+esp_err
+needs_rollouts (const char *name, int64_t actions, const strategy_means *has, esp_error *error)
+{
+    if (!has->verifier)
+        return esp_error_set (error, ESP_EINVAL,
+                              "search.strategy: %s asks whether rollouts are right and needs a "
+                              "verifier; add a section verifier",
+                              name);
+    if (has->given[actions > 1 ? 1 : 0])
+        return esp_error_set (
+            error, ESP_EINVAL,
+            "search.strategy: %s has steps completed, and engine file only brings "
+            "what is there; list a second generator, for the completions",
+            name);
+    return ESP_OK;
+}
+
 esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked)
 {
     size_t pay = search_affordable (s, lane, asks, n);

@@ -14,6 +14,10 @@ ESP_MUST_CHECK esp_err needs_level (int64_t steps, const strategy_means *has, es
 ESP_MUST_CHECK esp_err needs_end (const char *key, int64_t limit, const strategy_means *has,
                                   esp_error *error);
 
+/* For suits() of a strategy that labels steps: a verifier, and rollouts that a generator makes (of action 1 when there are two). */
+ESP_MUST_CHECK esp_err needs_rollouts (const char *name, int64_t actions, const strategy_means *has,
+                                       esp_error *error);
+
 /* Open a join with as many of the asks, from the first on, as can be paid for.  Errors: ESP_EBUDGET (not one), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n,
                                         size_t *asked);

@@ -101,13 +101,8 @@ static const esp_option shepherd_rows[] = {
 
 static esp_err shepherd_suits (const void *options, const strategy_means *has, esp_error *error)
 {
-    (void)options;
-    if (has->verifier)
-        return ESP_OK;
-    return esp_error_set (
-        error, ESP_EINVAL,
-        "search.strategy: math_shepherd asks whether rollouts are right and needs "
-        "a verifier; add a section verifier");
+    return needs_rollouts ("math_shepherd", ((const shepherd_options *)options)->actions, has,
+                           error);
 }
 
 static const shepherd_options *options_of (const search *s)

@@ -103,11 +103,9 @@ static const esp_option omega_rows[] = {
 static esp_err omega_suits (const void *options, const strategy_means *has, esp_error *error)
 {
     const omega_options *o = options;
-    if (!has->verifier)
-        return esp_error_set (
-            error, ESP_EINVAL,
-            "search.strategy: omegaprm asks whether rollouts are right and needs a "
-            "verifier; add a section verifier");
+    esp_err err = needs_rollouts ("omegaprm", o->actions, has, error);
+    if (err != ESP_OK)
+        return err;
     return o->rollout_budget > 0 ? ESP_OK : needs_end ("max_searches", o->max_searches, has, error);
 }
 

@@ -172,6 +172,9 @@ def a_strategy_without_what_it_needs():
     bad_run("\n".join(lines), "run.yaml:3", "search.strategy", "PRM")
     lines = [l for l in mcts.replace("mcts, simulations: 0", "omegaprm").splitlines() if not l.startswith("verifier")]
     bad_run("\n".join(lines), "run.yaml:3", "search.strategy", "verifier")
+    for strategy in ("omegaprm", "math_shepherd"):
+        only = (RUN % "").replace("strategy: beam, keep: 2, expand: 2", f"strategy: {strategy}").replace("generator: {engine: fake", "generator: {engine: file")
+        bad_run(only, "run.yaml:3", "search.strategy", "second generator")
 
 
 @case

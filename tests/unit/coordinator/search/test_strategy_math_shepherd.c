@@ -417,14 +417,25 @@ static void nothing_is_asked_below_a_pruned_step (void)
     herd_close (&h);
 }
 
-static void without_a_verifier_it_says_what_is_missing (void)
+static void what_is_missing_is_said (void)
 {
+    herd h;
     esp_error error = {0};
     strategy_means has = {.prm = true};
-    FAILS (strategy_math_shepherd.suits (NULL, &has, &error), ESP_EINVAL);
+    given_herd (&h, "strategy: math_shepherd", 0);
+    FAILS (strategy_math_shepherd.suits (h.p.options, &has, &error), ESP_EINVAL);
     CHECK (strstr (error.text, "add a section verifier") != NULL);
     has.verifier = true;
-    PASS (strategy_math_shepherd.suits (NULL, &has, &error));
+    PASS (strategy_math_shepherd.suits (h.p.options, &has, &error));
+    has.given[0] = has.given[1] = true;
+    FAILS (strategy_math_shepherd.suits (h.p.options, &has, &error), ESP_EINVAL);
+    CHECK (strstr (error.text, "list a second generator") != NULL);
+    herd_close (&h);
+    given_herd (&h, "strategy: math_shepherd, actions: 2", 0);
+    FAILS (strategy_math_shepherd.suits (h.p.options, &has, &error), ESP_EINVAL);
+    has.given[1] = false;
+    PASS (strategy_math_shepherd.suits (h.p.options, &has, &error));
+    herd_close (&h);
 }
 
 int main (void)
@@ -454,7 +465,7 @@ int main (void)
         {"a rollout is asked only when its whole length can be paid",
          a_rollout_is_asked_only_when_its_whole_length_can_be_paid},
         {"nothing is asked below a pruned step", nothing_is_asked_below_a_pruned_step},
-        {"without a verifier it says what is missing", without_a_verifier_it_says_what_is_missing},
+        {"what is missing is said", what_is_missing_is_said},
         {NULL, NULL},
     };
     return suite_main ("strategy_math_shepherd", cases);
