@@ -30,6 +30,10 @@ static void the_script_is_told_what_to_do (void)
     esp_buf_free (&out);
 }
 
+/* One byte too many for MUTATE_NAME. */
+#define LONG_NAME                                                                                  \
+    "{\"id\": 3, \"none\": \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"
+
 static void only_the_exact_reply_is_taken (void)
 {
     static const char *const bad[] = {
@@ -46,8 +50,7 @@ static void only_the_exact_reply_is_taken (void)
         "{\"id\": 3, \"text\": \"x\", \"operator\": \"sign\"}",
         "{\"id\": 3, \"text\": \"x\", \"operator\": 5, \"whole\": true}",
         "{\"id\": 3, \"id\": 4, \"none\": \"no-more-mutants\"}",
-        "{\"id\": 3, \"none\": "
-        "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"};
+        LONG_NAME};
     mutate_reply reply = {.number = 99};
     esp_buf text = {0};
     char why[1024];
