@@ -79,9 +79,22 @@ def literal_call(node):
         return None
 
 
-def calls_in(source, entry):
-    found = map(literal_call, ast.walk(parses(source) or ast.Module([], [])))
-    return [{"args": c[1], "kwargs": c[2]} for c in found if c and c[0] == entry]
+def calls_in(source, names):
+    nodes = [n for n in ast.walk(parses(source) or ast.Module([], [])) if isinstance(n, ast.Call)]
+    found = map(literal_call, sorted(nodes, key=lambda n: (n.lineno, n.col_offset)))
+    return [{"args": c[1], "kwargs": c[2]} for c in found if c and c[0] in names]
+
+
+def calls_said(row, entry):
+    """In any words: "f(2) -> 4", "for f([1]) it returns ..."."""
+    tree, found = parses((row.get("prompt") or "") + "\n    pass\n") or parses(row.get("prompt") or ""), []
+    texts = [ast.get_docstring(n) or "" for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)] if tree else []
+    for text in texts:
+        for at in re.finditer(rf"\b{re.escape(entry)}\(", text):
+            piece = text[at.start():at.start() + 300]
+            ends = [i + 1 for i, c in enumerate(piece) if c == ")"][:20]
+            found += next(filter(None, (calls_in(piece[:end], [entry]) for end in ends)), [])
+    return found
 
 
 def input_of(own):
@@ -100,8 +113,9 @@ def given_inputs(row, entry, most_visible):
     if own:
         return list(map(input_of, own))
     listed, rows = row.get("test_list") or [], own_rows(row)
-    sources = listed[:most_visible] or ([] if rows else [e.source for e in examples(row)])
-    found = [c for source in sources for c in calls_in(source, entry)]
+    found = [c for source in listed[:most_visible] for c in calls_in(source, [entry])]
+    if entry and not listed and not rows:
+        found = calls_said(row, entry) or calls_in(row.get("test") or "", [entry, "candidate"])[:most_visible]
     return found + [input_of({"stdin": t.get("stdin", "")} if "stdout" in t else {"args": [], **t}) for t in rows[:most_visible]]
 
 
