@@ -106,6 +106,7 @@ static void words_are_refused_outside_comments (void)
         "end A",
         "exact '\"'.x; native_decide --\"",
         "exact \"--\".x; native_decide",
+        "exact ('\"', \"--\"); native_decide",
         "exact \"\\\"--\".x; native_decide",
         "exact s!\"{by native_decide}\".x",
         "exact r\"\\\".x; native_decide --\"",
