@@ -105,6 +105,11 @@ static double network (const struct embedded_value *net, const double *features,
     return 1 / (1 + esp_exp (-z));
 }
 
+double embedded_value_clip (double value)
+{
+    return clip (value, least_value, most_value);
+}
+
 double embedded_value_of (const puzzle *p)
 {
     double features[EMBEDDED_MOST_LEFT * EMBEDDED_NUMBER_FEATURES + EMBEDDED_TARGET_FEATURES];
@@ -118,5 +123,5 @@ double embedded_value_of (const puzzle *p)
         number_features (puzzle_at (p, i), scale, features + count);
     target_features (p, scale, features + count);
     count += EMBEDDED_TARGET_FEATURES;
-    return clip (network (&embedded_values[left], features, count), least_value, most_value);
+    return embedded_value_clip (network (&embedded_values[left], features, count));
 }

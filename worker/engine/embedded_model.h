@@ -2,7 +2,7 @@
 #ifndef ESP_WORKER_ENGINE_EMBEDDED_MODEL_H
 #define ESP_WORKER_ENGINE_EMBEDDED_MODEL_H
 
-/* embedded_model.h - the policy and the value of the embedded engine
+/* embedded_model.h - the policy of the embedded engine, and its value by hand-made features (prm.model: hand)
  *
  * The value looks at each number left and at the target, never at what two numbers left would make: no
  * operation is applied, nothing is searched, no table of states exists.  The policy looks at the one
@@ -20,5 +20,8 @@ size_t embedded_policy_logits (const puzzle *p, puzzle_move moves[PUZZLE_MOST_MO
 /* How likely the target can still be reached, in [0.001, 0.999].  One number left: the ends of that range.
  * More numbers left than a step can leave (6): 0.5. */
 double embedded_value_of (const puzzle *p);
+
+/* An estimate, cut to [0.001, 0.999]: it must stay below the value of a solved puzzle. */
+double embedded_value_clip (double value);
 
 #endif

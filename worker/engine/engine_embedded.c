@@ -11,15 +11,40 @@
 #include "proto/base/alloc.h"
 #include "proto/base/fmath.h"
 #include "proto/base/rng.h"
+#include "proto/base/file.h"
 #include "worker/engine/embedded_model.h"
+#include "worker/engine/embedded_trained.h"
 #include "worker/engine/fields.h"
 
 static const double wrong_step_score = 0.001;
 
+enum { MODEL_TRAINED, MODEL_HAND };
+
+struct embedded_options {
+    int model;
+    const char *weights;
+};
+
+static const esp_option prm_options[] = {
+    {.key = "model",
+     .type = ESP_OPT_CHOICE,
+     .offset = offsetof (struct embedded_options, model),
+     .fallback = "trained",
+     .choices = "trained|hand",
+     .help = "What values a state: networks trained on earned labels, or the older one that sees "
+             "one number at a time."},
+    {.key = "weights",
+     .type = ESP_OPT_STRING,
+     .offset = offsetof (struct embedded_options, weights),
+     .help = "trained: a file that cluster/local/train-prm wrote; left out: the weights that are "
+             "built in."},
+    ESP_OPTION_END};
+
 struct embedded {
     engine_setup setup;
-    esp_buf text;   /* scratch of one job */
-    double *scores; /* owned */
+    embedded_trained *trained; /* owned; NULL: hand, or a generator */
+    esp_buf text;              /* scratch of one job */
+    double *scores;            /* owned */
     size_t scores_cap;
 };
 
@@ -28,6 +53,7 @@ static void embedded_close (void *state)
     struct embedded *e = state;
     if (!e)
         return;
+    embedded_trained_destroy (e->trained);
     esp_buf_free (&e->text);
     esp_free (e->scores);
     esp_free (e);
@@ -42,6 +68,49 @@ static esp_err embedded_open (const engine_setup *setup, void **state, esp_error
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     e->setup = *setup;
     *state = e;
+    return ESP_OK;
+}
+
+static esp_err read_weights (const char *path, embedded_trained **out, esp_error *error)
+{
+    esp_error why = {0};
+    esp_buf file = {0};
+    esp_err err = esp_file_read (path, EMBEDDED_TRAINED_BYTES, &file, &why);
+    if (err == ESP_OK)
+        err = embedded_trained_read (esp_buf_span (&file), path, out, &why);
+    esp_buf_free (&file);
+    return err == ESP_OK ? err : esp_error_set (error, err, "prm.weights: %s", why.text);
+}
+
+static esp_err prm_open (const engine_setup *setup, void **state, esp_error *error)
+{
+    const struct embedded_options *o = setup ? setup->options : NULL;
+    void *opened = NULL;
+    struct embedded *e;
+    esp_err err;
+    if (!o)
+        return esp_error_set (error, ESP_EINVAL, "embedded engine: incomplete setup");
+    if ((err = embedded_open (setup, &opened, error)) != ESP_OK)
+        return err;
+    e = opened;
+    if (o->model == MODEL_TRAINED)
+        err = o->weights ? read_weights (o->weights, &e->trained, error)
+                         : embedded_trained_built_in (&e->trained, error);
+    if (err != ESP_OK) {
+        embedded_close (e);
+        return err;
+    }
+    *state = e;
+    return ESP_OK;
+}
+
+static esp_err prm_check_options (const engine_kind *kind, const void *options, esp_error *why)
+{
+    const struct embedded_options *o = options;
+    (void)kind;
+    if (o->weights && o->model != MODEL_TRAINED)
+        return esp_error_set (
+            why, ESP_EINVAL, "weights: only `model: trained` reads them; leave one of the two out");
     return ESP_OK;
 }
 
@@ -155,6 +224,11 @@ static esp_err generate (struct embedded *e, puzzle *p, const task *t, result *r
 
 /* ---- score ---- */
 
+static double value_of (const struct embedded *e, const puzzle *p)
+{
+    return e->trained ? embedded_trained_value (e->trained, p) : embedded_value_of (p);
+}
+
 /* Do the steps of a text; score: they are judged too. */
 static esp_err follow (struct embedded *e, puzzle *p, span text, bool *right, bool score, result *r)
 {
@@ -168,7 +242,7 @@ static esp_err follow (struct embedded *e, puzzle *p, span text, bool *right, bo
             continue;
         if (esp_grow (&e->scores, &e->scores_cap, r->score_count + 1, sizeof (*e->scores)) != 0)
             return ESP_ENOMEM;
-        e->scores[r->score_count++] = *right ? embedded_value_of (p) : wrong_step_score;
+        e->scores[r->score_count++] = *right ? value_of (e, p) : wrong_step_score;
     }
     return ESP_OK;
 }
@@ -219,8 +293,18 @@ static void embedded_start (void *state, const job *const *jobs, size_t n)
 }
 
 const engine_kind engine_embedded = {.name = "embedded",
-                                     .roles = ENGINE_GENERATOR | ENGINE_PRM,
+                                     .roles = ENGINE_GENERATOR,
                                      .open = embedded_open,
                                      .start = embedded_start,
                                      .close = embedded_close,
                                      .check_problem = puzzle_check};
+
+const engine_kind engine_embedded_prm = {.name = "embedded",
+                                         .roles = ENGINE_PRM,
+                                         .options = prm_options,
+                                         .option_bytes = sizeof (struct embedded_options),
+                                         .open = prm_open,
+                                         .start = embedded_start,
+                                         .close = embedded_close,
+                                         .check_problem = puzzle_check,
+                                         .check_options = prm_check_options};

@@ -10,6 +10,7 @@ static const engine_kind *const table[] = {
     &engine_fake,
     &engine_null,
     &engine_embedded,
+    &engine_embedded_prm,
     &engine_arithmetic,
     &engine_openai,
     &engine_vllm,

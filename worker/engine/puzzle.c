@@ -148,6 +148,11 @@ puzzle_number puzzle_at (const puzzle *p, size_t i)
     return look (p, p->nodes[p->left[i]].value);
 }
 
+double puzzle_value_at (const puzzle *p, size_t i)
+{
+    return mpq_get_d (p->nodes[p->left[i]].value);
+}
+
 double puzzle_target (const puzzle *p)
 {
     return mpq_get_d (p->target);

@@ -67,6 +67,7 @@ ESP_MUST_CHECK esp_err puzzle_check (span json, esp_error *error);
 
 size_t puzzle_left (const puzzle *p);                /* how many numbers are left */
 puzzle_number puzzle_at (const puzzle *p, size_t i); /* ascending; i < puzzle_left */
+double puzzle_value_at (const puzzle *p, size_t i);  /* its value alone, much quicker */
 double puzzle_target (const puzzle *p);
 bool puzzle_target_divisible (const puzzle *p,
                               unsigned long by); /* an integer, and by divides it; by > 0 */

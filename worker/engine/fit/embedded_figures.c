@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* embedded_figures.c - the figures of docs/embedded.md, from the real engine and the real verifier
  *
- *     embedded_figures game24.jsonl [rows = 300]
+ *     embedded_figures game24.jsonl [rows = 300] [trained | hand | perfect] [weights.json]
  *
+ * perfect: instead of the PRM, whether a state can reach the target - what no PRM can beat.
  * A puzzle counts as solved when the verifier passes the branch with the best last PRM score.  Beam is that of
  * search-and-learn (golden README 3.1).  Labels for the AUC come from trying everything: here, never in the engine.
  */
@@ -27,6 +28,7 @@ typedef struct branch {
 
 struct lab {
     void *generator, *prm, *verifier;
+    bool perfect;
     branch *b; /* where done() puts what came back */
     bool passed;
     uint32_t seed;
@@ -60,12 +62,17 @@ static void do_task (struct lab *lab, const char *engine, unsigned role, void *s
     engine_find (engine, role)->start (state, jobs, 1);
 }
 
+static double truth (span json, span text);
+
 static void extend (struct lab *lab, uint8_t mode, span json, branch *b)
 {
     task t = {.kind = TASK_GENERATE, .mode = mode, .how.temperature = lab->temperature};
     t.seed = (uint32_t)(esp_draw_bits (17, lab->seed++) >> 33);
     do_task (lab, "embedded", ENGINE_GENERATOR, lab->generator, t, json, b);
-    do_task (lab, "embedded", ENGINE_PRM, lab->prm, (task){.kind = TASK_SCORE}, json, b);
+    if (lab->perfect)
+        b->score = truth (json, span_of (b->text));
+    else
+        do_task (lab, "embedded", ENGINE_PRM, lab->prm, (task){.kind = TASK_SCORE}, json, b);
 }
 
 static bool verified (struct lab *lab, span json, branch *b)
@@ -172,6 +179,24 @@ static bool state_solvable (const puzzle *p)
     return solvable (x, puzzle_left (p), puzzle_target (p));
 }
 
+/* 1: the target can be reached from what is left after these steps. */
+static double truth (span json, span text)
+{
+    puzzle *p = NULL;
+    bool good;
+    if (puzzle_create (json, &p, NULL) != ESP_OK)
+        abort ();
+    while (text.len > 0) {
+        size_t end = span_find (text, span_of ("\n"));
+        if (puzzle_read (p, span_make (text.ptr, end)) != PUZZLE_FINE)
+            abort ();
+        text = span_make (text.ptr + end + 1, text.len - end - 1);
+    }
+    good = state_solvable (p);
+    puzzle_destroy (p);
+    return good;
+}
+
 struct labelled {
     double value;
     bool good;
@@ -217,7 +242,7 @@ print_area (struct lab *lab, const char *name, const span *json, size_t rows, si
             if (puzzle_read (p, span_make (line, strlen (line) - 1)) != PUZZLE_FINE)
                 abort ();
         }
-        states[n++] = (struct labelled){embedded_value_of (p), state_solvable (p)};
+        states[n++] = (struct labelled){b.score, state_solvable (p)};
         good += states[n - 1].good;
         puzzle_destroy (p);
     }
@@ -229,7 +254,7 @@ print_area (struct lab *lab, const char *name, const span *json, size_t rows, si
 
 static void print_rates (struct lab *lab, const char *name, const span *json, size_t rows)
 {
-    double one = 0, best = 0, plain = 0, filtered = 0, small = 0;
+    double one = 0, best = 0, plain = 0, filtered = 0, small = 0, narrow = 0, two = 0;
     for (size_t i = 0; i < rows; i++) {
         branch b[BUDGET] = {0};
         for (size_t k = 0; k < BUDGET; k++) {
@@ -240,12 +265,15 @@ static void print_rates (struct lab *lab, const char *name, const span *json, si
         plain += beam (lab, json[i], BUDGET, KEEP, false);
         filtered += beam (lab, json[i], BUDGET, KEEP, true);
         small += beam (lab, json[i], BUDGET / 4, KEEP / 2, true);
+        narrow += beam (lab, json[i], BUDGET / 4, 1, true);
+        two += beam (lab, json[i], BUDGET / 2, 2, true);
     }
     printf ("%s.temperature%.1f puzzles %zu: one sample %.1f %%, best of 64 %.1f %%, beam 64/8 "
             "%.1f %%, "
-            "beam 64/8 without duplicates %.1f %%, beam 16/4 without duplicates %.1f %%\n",
+            "beam 64/8 without duplicates %.1f %%, 16/4 %.1f %%, 16/1 %.1f %%, 32/2 %.1f %%\n",
             name, lab->temperature, rows, 100 * one / (double)rows, 100 * best / (double)rows,
-            100 * plain / (double)rows, 100 * filtered / (double)rows, 100 * small / (double)rows);
+            100 * plain / (double)rows, 100 * filtered / (double)rows, 100 * small / (double)rows,
+            100 * narrow / (double)rows, 100 * two / (double)rows);
     fflush (stdout);
 }
 
@@ -307,22 +335,51 @@ static size_t choose_rows (span file, size_t rows, span *out)
     return n;
 }
 
+/* Time of a score: four numbers, one step, three left. */
+static void print_time (struct lab *lab, const esp_clock *clock)
+{
+    enum { SCORES = 20000 };
+    static const char json[] = "{\"numbers\": [4, 9, 10, 13], \"target\": 24}";
+    branch b = {.text = "13 - 9 = 4 (left: 4 4 10)\n"};
+    uint64_t start = clock->now_ns (clock->ctx);
+    for (int i = 0; i < SCORES && !lab->perfect; i++)
+        do_task (lab, "embedded", ENGINE_PRM, lab->prm, (task){.kind = TASK_SCORE}, span_of (json),
+                 &b);
+    printf ("score %.0f ns\n", (double)(clock->now_ns (clock->ctx) - start) / SCORES);
+}
+
+/* The options of the PRM, by their keys. */
+static void choose_model (const char *model, const char *weights, void *memory)
+{
+    for (const esp_option *o = engine_find ("embedded", ENGINE_PRM)->options; o->key; o++)
+        if (o->type == ESP_OPT_CHOICE)
+            *(int *)(void *)((char *)memory + o->offset) = strcmp (model, "hand") == 0;
+        else
+            memcpy ((char *)memory + o->offset, &weights, sizeof (weights));
+}
+
 int main (int argc, char **argv)
 {
     static const double temperatures[] = {1, 2, 100};
     size_t rows = argc > 2 ? strtoul (argv[2], NULL, 10) : 300;
-    struct lab lab = {.seed = 1};
+    const char *model = argc > 3 ? argv[3] : "trained";
+    struct lab lab = {.seed = 1, .perfect = strcmp (model, "perfect") == 0};
     esp_clock clock = esp_clock_monotonic ();
-    engine_setup setup = {.clock = &clock, .done = done, .ctx = &lab};
+    uint64_t memory[8] = {0};
+    engine_setup setup = {.clock = &clock, .done = done, .ctx = &lab, .options = memory};
     esp_error error = {0};
     esp_buf file = {0};
     span *json = calloc (rows + 1, sizeof (*json));
+    choose_model (model, argc > 4 ? argv[4] : NULL, memory);
     if (!json || argc < 2 || esp_file_read (argv[1], FILE_BYTES, &file, &error) != ESP_OK ||
         engine_find ("embedded", ENGINE_GENERATOR)->open (&setup, &lab.generator, &error) !=
             ESP_OK ||
         engine_find ("embedded", ENGINE_PRM)->open (&setup, &lab.prm, &error) != ESP_OK ||
         engine_find ("puzzle", ENGINE_VERIFIER)->open (&setup, &lab.verifier, &error) != ESP_OK) {
-        fprintf (stderr, "usage: embedded_figures game24.jsonl [rows] (%s)\n", error.text);
+        fprintf (
+            stderr,
+            "usage: embedded_figures game24.jsonl [rows] [trained|hand|perfect] [weights] (%s)\n",
+            error.text);
         return 2;
     }
     rows = choose_rows (esp_buf_span (&file), rows, json);
@@ -330,6 +387,7 @@ int main (int argc, char **argv)
         lab.temperature = temperatures[i];
         print_rates (&lab, "game24", json, rows);
     }
+    print_time (&lab, &clock);
     lab.temperature = 1;
     print_area (&lab, "game24", json, rows, 3);
     print_area (&lab, "game24", json, rows, 2);

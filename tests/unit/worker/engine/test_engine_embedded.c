@@ -236,6 +236,42 @@ static void values_are_sensible (void)
     }
 }
 
+static double score_of (struct kit *k, const char *yaml)
+{
+    double value;
+    PASS (kit_open (k, "embedded", ENGINE_PRM, yaml, NULL));
+    kit_do (k, (task){.kind = TASK_SCORE}, game, "13 - 9 = 4 (left: 4 4 10)\n");
+    value = k->scores[0];
+    kit_close (k);
+    return value;
+}
+
+static void the_model_is_an_option_and_so_are_its_weights (void)
+{
+    static const char json[] =
+        "{\"format\": \"espalier puzzle values\", \"version\": 1, \"networks\": "
+        "[{\"left\": 3, \"features\": \"numbers\", \"units\": [], \"layers\": [["
+        "0,0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 0]]}]}";
+    struct kit k;
+    esp_error error = {0};
+    double hand = score_of (&k, "{model: hand}"), trained = score_of (&k, NULL);
+    CHECK (hand != trained && score_of (&k, "{model: trained}") == trained);
+    PASS (esp_file_write ("weights.json", span_of (json), 0600, NULL));
+    CHECK (score_of (&k, "{weights: weights.json}") == 0.5);
+    PASS (esp_file_write ("weights.json", span_of ("{}"), 0600, NULL));
+    FAILS (kit_open (&k, "embedded", ENGINE_PRM, "{weights: weights.json}", &error), ESP_EFORMAT);
+    CHECK (k.state == NULL && strstr (error.text, "prm.weights: weights.json: ") == error.text);
+    kit_close (&k);
+    FAILS (kit_open (&k, "embedded", ENGINE_PRM, "{weights: not-there.json}", &error), ESP_ENOENT);
+    CHECK (k.state == NULL && strstr (error.text, "not-there.json") != NULL);
+    kit_close (&k);
+    PASS (kit_open (&k, "embedded", ENGINE_PRM, "{model: hand, weights: not-there.json}", NULL));
+    FAILS (k.kind->check_options (k.kind, k.memory, &error), ESP_EINVAL);
+    CHECK (strstr (error.text, "weights") == error.text);
+    kit_close (&k);
+    CU_ASSERT_EQUAL (remove ("weights.json"), 0);
+}
+
 static esp_err scenario (struct kit *k, long n)
 {
     esp_err err;
@@ -286,6 +322,8 @@ int main (void)
         {"only the judged node and the lookahead are scored",
          only_the_judged_node_and_the_lookahead_are_scored},
         {"values are sensible", values_are_sensible},
+        {"the model is an option, and so are its weights",
+         the_model_is_an_option_and_so_are_its_weights},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
         {NULL, NULL},
     };
