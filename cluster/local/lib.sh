@@ -4,7 +4,7 @@
 # lib.sh (sourced by demo and test) - the checkout, its packages, its build
 #
 #   ESP_ROOT                 the checkout
-#   esp_packages SET...      make sure that the packages of these sets (build, test, install) are there, or exit 2
+#   esp_packages SET...      make sure that the packages of these sets (build, test, llm, fit, install) are there, or exit 2
 #   esp_build FOLDER [-Dkey=value ...] -- [target ...]   configure and build; the log goes to FOLDER/build.log
 #
 # Nothing is written outside the checkout and the system's package store.
@@ -66,6 +66,9 @@ python3-venv         | test  | y:ensurepip         | Open MPI 5 and a llama.cpp 
 python3              | llm   | c:python3           | demo-llm
 python3-venv         | llm   | y:ensurepip         | a llama.cpp server from Python wheels
 coq                  | test  | c:coqc              | proofs for the verifier coq (250 MB to fetch, 1 GB on disk)
+python3              | fit   | c:python3           | train-prm
+python3-venv         | fit   | y:ensurepip         | scikit-learn from a Python wheel
+zstd                 | fit   | c:zstd              | samples are read compressed
 tmux                 | test  | c:tmux              | a terminal for espalier watch
 iproute2             | test  | c:ss                | looks at sockets in tests
 procps               | test  | c:ps                | looks at processes in tests
