@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.py - the ring `real`: brings real servers up and runs every check of their folder
 
-    tests/real/run.py build/espalier [llamacpp] [vllm]      both when none is named; a check by its path: llamacpp/stop.py
+    tests/real/run.py build/espalier [llamacpp] [vllm] [trl]      all when none is named; a check by its path: llamacpp/stop.py
 
-A server that cannot be had is a failure; vLLM without its kit (tests/real/vllm-server) is skipped.
+A server that cannot be had is a failure; vLLM without its kit (tests/real/vllm-server) and TRL without pip are skipped.
 """
 
 import os
@@ -15,7 +15,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-LAUNCHERS = {"llamacpp": [ROOT / "cluster" / "local" / "llm-server", "run", "--"], "vllm": [HERE / "vllm-server", "run", "--"]}
+LAUNCHERS = {"llamacpp": [ROOT / "cluster" / "local" / "llm-server", "run", "--"], "vllm": [HERE / "vllm-server", "run", "--"],
+             "trl": [HERE / "trl-venv", "run", "--"]}
 SKIPPED, TOO_LONG_S = 77, 600
 
 
