@@ -47,7 +47,8 @@ struct exporting {
     effects effects;
     esp_buf lines;
     ordered_lines *done; /* owned */
-    uint64_t finished, written;
+    uint64_t finished;   /* searches, for progress */
+    uint64_t problems, written;
     FILE *to;
     ZSTD_CCtx *pack; /* owned; NULL: lines as they are */
     esp_error error;
@@ -94,7 +95,7 @@ static esp_err begin (struct exporting *e, problem_key key)
     if (err == ESP_OK && find (e, key))
         drop (e, key);
     if (err == ESP_OK)
-        err = ordered_lines_put (e->done, key, span_make ("", 0), &e->error);
+        err = ordered_lines_void (e->done, key, &e->error);
     if (err == ESP_OK)
         err = search_create (&e->r.now->search, &row, &made);
     esp_buf_free (&memory);
@@ -228,7 +229,7 @@ static esp_err write_all (struct exporting *e)
     esp_err err;
     e->to = stdout;
     if (!file)
-        return ordered_lines_all (e->done, write_lines, e, &e->error);
+        return ordered_lines_all (e->done, write_lines, e, &e->problems, &e->error);
     if (snprintf (partly, sizeof (partly), "%s.tmp", file) >= (int)sizeof (partly))
         return esp_error_set (&e->error, ESP_ETOOBIG, "%.80s...: the path is too long", file);
     if (!(e->to = fopen (partly, "w")))
@@ -236,7 +237,7 @@ static esp_err write_all (struct exporting *e)
     if (span_ends (span_of (file), ".zst") && !(e->pack = ZSTD_createCCtx ()))
         err = esp_error_set (&e->error, ESP_ENOMEM, "out of memory");
     else
-        err = ordered_lines_all (e->done, write_lines, e, &e->error);
+        err = ordered_lines_all (e->done, write_lines, e, &e->problems, &e->error);
     if (err == ESP_OK && e->pack)
         err = write_packed (e, span_make ("", 0), ZSTD_e_end);
     if ((fclose (e->to) != 0 || (err == ESP_OK && rename (partly, file) != 0)) && err == ESP_OK)
@@ -395,7 +396,7 @@ static int run_export (const struct asked *a)
         err = write_all (&e);
     if (err == ESP_OK)
         fprintf (stderr, "espalier: export: %" PRIu64 " lines of %" PRIu64 " finished problems%s\n",
-                 e.written, e.finished, e.count > 0 ? "; others are open" : "");
+                 e.written, e.problems, e.count > 0 ? "; others are open" : "");
     else
         fprintf (stderr, "espalier: %s\n", e.error.text[0] ? e.error.text : esp_err_text (err));
     close_all (&e);

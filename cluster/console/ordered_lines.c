@@ -14,7 +14,9 @@ enum { PATH_MOST = 4096 };
 
 typedef struct entry {
     problem_key key;
-    uint64_t offset; /* in the file; of equal keys the one put last is further behind */
+    uint64_t offset; /* in the file */
+    uint32_t number; /* of equal keys the one put last counts */
+    bool is_void;
     size_t len;
 } entry;
 
@@ -74,9 +76,18 @@ esp_err ordered_lines_put (ordered_lines *o, problem_key key, span lines, esp_er
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     if (lines.len > 0 && fwrite (lines.ptr, 1, lines.len, o->file) != lines.len)
         return failed (o, "written", error);
-    o->entries[o->count++] = (entry){key, o->bytes, lines.len};
+    o->entries[o->count] = (entry){key, o->bytes, (uint32_t)o->count, false, lines.len};
+    o->count++;
     o->bytes += lines.len;
     return ESP_OK;
+}
+
+esp_err ordered_lines_void (ordered_lines *o, problem_key key, esp_error *error)
+{
+    esp_err err = ordered_lines_put (o, key, span_make ("", 0), error);
+    if (err == ESP_OK)
+        o->entries[o->count - 1].is_void = true;
+    return err;
 }
 
 /* The order of the problems file; the last one of a key behind the others. */
@@ -88,7 +99,7 @@ static int by_number (const void *a, const void *b)
         return (n > m) - (n < m);
     if (x->key != y->key)
         return (x->key > y->key) - (x->key < y->key);
-    return (x->offset > y->offset) - (x->offset < y->offset);
+    return (x->number > y->number) - (x->number < y->number);
 }
 
 static esp_err
@@ -107,16 +118,22 @@ hand_on (ordered_lines *o, const entry *one, ordered_lines_write write, void *ct
     return err;
 }
 
-esp_err ordered_lines_all (ordered_lines *o, ordered_lines_write write, void *ctx, esp_error *error)
+esp_err ordered_lines_all (ordered_lines *o, ordered_lines_write write, void *ctx,
+                           uint64_t *problems, esp_error *error)
 {
     esp_err err = ESP_OK;
+    *problems = 0;
     if (fflush (o->file) != 0)
         return failed (o, "written", error);
     if (o->count > 0)
         qsort (o->entries, o->count, sizeof (entry), by_number);
-    for (size_t i = 0; i < o->count && err == ESP_OK; i++)
-        if (o->entries[i].len > 0 &&
-            (i + 1 == o->count || o->entries[i + 1].key != o->entries[i].key))
-            err = hand_on (o, &o->entries[i], write, ctx, error);
+    for (size_t i = 0; i < o->count && err == ESP_OK; i++) {
+        const entry *one = &o->entries[i];
+        if (one->is_void || (i + 1 < o->count && one[1].key == one->key))
+            continue;
+        ++*problems;
+        if (one->len > 0)
+            err = hand_on (o, one, write, ctx, error);
+    }
     return err;
 }

@@ -4,7 +4,7 @@
 
 /* ordered_lines.h - lines of problems that come in any order and leave in that of the problems
  *
- * They wait in an unlinked file, so that memory is 24 bytes a problem whatever it says.
+ * They wait in an unlinked file, so that memory is 32 bytes a problem whatever it says.
  * Threads: none.  Errors: those of files, with a sentence; ESP_ENOMEM.
  */
 
@@ -22,10 +22,13 @@ void ordered_lines_destroy (ordered_lines *o); /* accepts NULL */
 /* The lines of a problem; what was put for it before is void. */
 ESP_MUST_CHECK esp_err ordered_lines_put (ordered_lines *o, problem_key key, span lines,
                                           esp_error *error);
+/* What was put for it is void, until it is put again. */
+ESP_MUST_CHECK esp_err ordered_lines_void (ordered_lines *o, problem_key key, esp_error *error);
 
 typedef esp_err (*ordered_lines_write) (void *ctx, span lines, esp_error *error);
-/* All of them, by number, the repeats of a problem one behind the other.  Stops with the first error of write. */
+/* All of them, by number, the repeats of a problem one behind the other; *problems: how many were put, also without a line.  Stops with the
+ * first error of write. */
 ESP_MUST_CHECK esp_err ordered_lines_all (ordered_lines *o, ordered_lines_write write, void *ctx,
-                                          esp_error *error);
+                                          uint64_t *problems, esp_error *error);
 
 #endif

@@ -264,6 +264,13 @@ static esp_err end_shards (harvest_result *h, esp_error *error)
     return err;
 }
 
+static void choose (raw_table *t, const sample_item *one, harvest_counts *counts)
+{
+    sample_options o = one->options;
+    o.dedupe = o.dedupe && !one->format->places;
+    harvest_choose (t, &o, counts);
+}
+
 esp_err harvest_one (harvest_work *w, size_t index, esp_error *error)
 {
     raw_table table = {.seen = NULL};
@@ -276,7 +283,7 @@ esp_err harvest_one (harvest_work *w, size_t index, esp_error *error)
     if (err != ESP_OK)
         esp_error_set (error, err, "out of memory");
     if (err == ESP_OK && (err = walk (&p, index, UINT32_MAX, note_row)) == ESP_OK)
-        harvest_choose (&table, &p.one->options, &p.result->counts);
+        choose (&table, p.one, &p.result->counts);
     if (err == ESP_OK && (err = open_shards (w, index, error)) == ESP_OK &&
         (err = walk (&p, index, (uint32_t)dedupe_count (table.seen), write_row)) == ESP_OK)
         err = end_shards (p.result, error);

@@ -56,6 +56,7 @@ typedef struct sample_format {
     bool
         text; /* lines as they are for another program: no meta, not for `samples`, only for `espalier export` */
     bool shows_all; /* it writes what was searched and says nothing of truth: one set */
+    bool places;    /* rows stand for attempts, not for what they say: equal ones are all kept */
     bool by_passes; /* a distinct completion that passed is a sample: `want` of them are enough */
     /* The own options say a band of pass rates: a problem is enough when it is certain on which side it is.  May be NULL. */
     bool (*band) (const void *options, double *low, double *high);

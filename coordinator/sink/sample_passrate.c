@@ -97,5 +97,6 @@ const sample_format sample_passrate = {
     .band = band_of,
     .options = passrate_rows,
     .option_bytes = sizeof (passrate_options),
+    .places = true,
     .write = write_problem,
 };

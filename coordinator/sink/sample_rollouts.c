@@ -190,5 +190,6 @@ const sample_format sample_rollouts = {
     .needs = SAMPLE_NEEDS_LABELS | SAMPLE_NEEDS_TOKENS,
     .options = rollouts_rows,
     .option_bytes = sizeof (rollouts_options),
+    .places = true,
     .write = write_problem,
 };

@@ -122,7 +122,9 @@ class Samples(kit.FolderTest):
         process.wait()
         cut = set(self.export("out", "stepwise").splitlines())
         self.call("resume", "out")
-        every = self.export("out", "stepwise").splitlines()
+        done = self.call("export", "out", "stepwise")
+        every = done.stdout.splitlines()
+        self.assertIn(f"of {40 * len(PUZZLES)} finished problems", done.stderr)
         self.assertLessEqual(cut, set(every))
         self.assertLessEqual(set(live.splitlines()), set(every))
         first = [line for line in every if json.loads(line)["meta"]["repeat"] == 0]
