@@ -263,7 +263,8 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     if (done && p->config->samples.count > 0) {
         ranks_dismiss (r, p->setup.run_id); /* nothing is left for them */
         p->harvest_ns = esp_clock_ns (&r->clock);
-        told = run_harvest (p->config, &error) == ESP_OK;
+        told = run_harvest (p->config, dispatch_models (coordinator_dispatch (p->coordinator)),
+                            &error) == ESP_OK;
         p->harvest_ns = esp_clock_ns (&r->clock) - p->harvest_ns;
     }
     if (!at_once && told)

@@ -61,7 +61,7 @@ static int harvest_again (const run_config *c)
                  c->run.output);
         return EXIT_USAGE;
     }
-    err = run_harvest (c, &error);
+    err = run_harvest (c, NULL, &error);
     return err == ESP_OK ? EXIT_DONE : complain (err, &error);
 }
 

@@ -6,9 +6,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "cluster/cli/run_tables.h"
 #include "coordinator/harvest/eval_sets.h"
 #include "coordinator/harvest/harvest.h"
 #include "coordinator/harvest/problem_text.h"
+#include "coordinator/sink/json_row.h"
 #include "proto/base/alloc.h"
 
 static const char *item_name (const sample_item *one)
@@ -43,7 +45,24 @@ static void say (const sample_item *one, const harvest_counts *n)
     fprintf (stderr, "\n");
 }
 
-esp_err run_harvest (const run_config *c, esp_error *error)
+/* URLs stay out: they name hosts. */
+static esp_err write_models (const models *known, esp_buf *out)
+{
+    json_row r = {out, ESP_OK};
+    wire_model m;
+    size_t i;
+    for (i = 0; known && models_at (known, i, &m); i++) {
+        row_raw (&r, i ? ",{\"engine\":\"" : "[{\"engine\":\"");
+        row_raw (&r, run_sections[m.kind < TASK_KINDS ? m.kind : TASK_VERIFY]);
+        row_string_or_null (&r, "\",\"name\":", m.entry);
+        row_string (&r, ",\"model\":", m.model);
+        row_raw (&r, "}");
+    }
+    row_raw (&r, i > 0 ? "]" : "");
+    return r.err;
+}
+
+esp_err run_harvest (const run_config *c, const models *known, esp_error *error)
 {
     const sample_plan *plan = &c->samples;
     harvest_setup setup = {.output = c->run.output,
@@ -53,12 +72,19 @@ esp_err run_harvest (const run_config *c, esp_error *error)
                            .calibrate = c->engines[TASK_VERIFY]->common.calibrate,
                            .progress = isatty (STDERR_FILENO) ? show_progress : NULL};
     harvest_counts *counts;
+    esp_buf text = {0};
     esp_err err;
     if (plan->count == 0)
         return ESP_OK;
-    if (!(counts = esp_calloc (plan->count, sizeof (*counts))))
+    if (!(counts = esp_calloc (plan->count, sizeof (*counts))) ||
+        write_models (known, &text) != ESP_OK) {
+        esp_free (counts);
+        esp_buf_free (&text);
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
+    }
+    setup.models = esp_buf_span (&text);
     err = harvest_run (&setup, counts, error);
+    esp_buf_free (&text);
     if (setup.progress)
         fprintf (stderr, "\r%40s\r", "");
     for (size_t i = 0; i < plan->count && err == ESP_OK; i++)

@@ -320,3 +320,8 @@ uint64_t dispatch_next_tick_ns (const dispatch *d)
 {
     return d->next_ping_ns;
 }
+
+const models *dispatch_models (const dispatch *d)
+{
+    return d->models;
+}

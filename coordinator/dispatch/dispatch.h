@@ -13,6 +13,7 @@
  */
 
 #include "coordinator/dispatch/costs.h"
+#include "coordinator/dispatch/models.h"
 #include "coordinator/dispatch/roster.h"
 #include "proto/base/clock.h"
 #include "proto/base/option.h"
@@ -112,5 +113,8 @@ double dispatch_stranded_s (const dispatch *d, enum task_kind kind);
 uint64_t dispatch_suspects_of (const dispatch *d, enum task_kind kind);
 bool dispatch_saw_death (const dispatch *d); /* MPI must then be left without Finalize */
 uint64_t dispatch_next_tick_ns (const dispatch *d);
+
+/* Which models stand behind the engines of the run, as far as workers said it; borrowed. */
+const models *dispatch_models (const dispatch *d);
 
 #endif

@@ -92,3 +92,12 @@ esp_err models_take (models *m, int rank, const wire_model *model, char *why)
     }
     return m->count < WIRE_MODELS_MAX ? add (m, rank, model) : ESP_OK;
 }
+
+bool models_at (const models *m, size_t index, wire_model *out)
+{
+    const struct known *k = &m->items[index];
+    if (index >= m->count)
+        return false;
+    *out = (wire_model){k->kind, span_of (k->entry), span_of (k->model), span_of (k->server)};
+    return true;
+}

@@ -22,4 +22,7 @@ void models_destroy (models *m); /* accepts NULL */
 enum { MODELS_WHY = 1024 };
 ESP_MUST_CHECK esp_err models_take (models *m, int rank, const wire_model *model, char *why);
 
+/* Entry `index` of what is known, borrowed until models_take; false behind the last. */
+bool models_at (const models *m, size_t index, wire_model *out);
+
 #endif

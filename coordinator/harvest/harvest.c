@@ -100,6 +100,21 @@ static esp_err open_evals (harvest_work *w, esp_error *error)
     return err;
 }
 
+/* What the servers said; a harvest that is made again knows it from the one before. */
+static json_t *read_models (const harvest_work *w)
+{
+    char path[PATH_MOST];
+    json_t *before, *models;
+    if (w->setup->models.len > 0)
+        return json_loadb (w->setup->models.ptr, w->setup->models.len, 0, NULL);
+    if (esp_path_join (path, sizeof (path), w->folder, "manifest.json") != ESP_OK)
+        return NULL;
+    before = json_load_file (path, 0, NULL);
+    models = json_incref (json_object_get (before, "models"));
+    json_decref (before);
+    return models;
+}
+
 static esp_err prepare (harvest_work *w, esp_error *error)
 {
     const harvest_setup *s = w->setup;
@@ -110,6 +125,7 @@ static esp_err prepare (harvest_work *w, esp_error *error)
     if (!(w->results = esp_calloc (s->plan->count + 1, sizeof (*w->results))) ||
         shards_open (w->part, "refused", "", UINT64_MAX, false, &w->refused) != ESP_OK)
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
+    w->models = read_models (w);
     if ((err = open_evals (w, error)) != ESP_OK ||
         (err = esp_folder_make (w->part, error)) != ESP_OK ||
         (err = remove_shards (w->part, error)) != ESP_OK)
@@ -126,6 +142,7 @@ static void close_work (harvest_work *w)
             shards_close (w->results[i].files[set]);
     esp_free (w->results);
     shards_close (w->refused);
+    json_decref (w->models);
     eval_sets_destroy (w->evals);
     esp_free (w);
 }

@@ -44,7 +44,9 @@ typedef struct harvest_setup { /* borrowed */
     const char *output;
     const sample_plan *plan;
     const char *name; /* of the run, for the card */
-    int equality;     /* enum answer_equality: vote.equal */
+    span
+        models; /* JSON list for the manifest and the card: what servers said of themselves; "" = as the last manifest says */
+    int equality; /* enum answer_equality: vote.equal */
     bool calibrate;
     /* Told of what is being done, now and then; may be NULL. */
     void (*progress) (void *ctx, const char *item_name, uint64_t rows);

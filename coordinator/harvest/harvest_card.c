@@ -72,8 +72,8 @@ static json_t *manifest (const harvest_work *w)
                               "of_evaluation_sets", (json_int_t)h->counts.eval_kept));
     }
     list_files (files, w->refused, "", "refused");
-    return json_pack ("{si ss sb so so}", "version", 1, "run", w->setup->name, "for_training",
-                      !for_evaluation (w), "samples", items, "files", files);
+    return json_pack ("{si ss sb sO? so so}", "version", 1, "run", w->setup->name, "for_training",
+                      !for_evaluation (w), "models", w->models, "samples", items, "files", files);
 }
 
 /* ---- card ---- */
@@ -113,6 +113,23 @@ static esp_err write_item (const sample_item *one, const harvest_result *h, esp_
     for (size_t i = 0; i < h->verdict_kinds && err == ESP_OK; i++)
         err = esp_buf_printf (out, "| %s | %" PRIu64 " |\n", h->verdicts[i].what,
                               h->verdicts[i].rows);
+    return err;
+}
+
+static esp_err write_models (const harvest_work *w, esp_buf *out)
+{
+    esp_err err = json_array_size (w->models) > 0
+                      ? esp_buf_puts (out, "\nModels, as their servers call them:\n\n")
+                      : ESP_OK;
+    for (size_t i = 0; i < json_array_size (w->models) && err == ESP_OK; i++) {
+        const json_t *one = json_array_get (w->models, i);
+        const char *place = json_string_value (json_object_get (one, "engine")),
+                   *name = json_string_value (json_object_get (one, "name")),
+                   *model = json_string_value (json_object_get (one, "model"));
+        if (place && model)
+            err = esp_buf_printf (out, "* %s%s%s: `%s`\n", place, name ? " " : "", name ? name : "",
+                                  model);
+    }
     return err;
 }
 
@@ -156,6 +173,8 @@ static esp_err card (const harvest_work *w, esp_buf *out)
                    "(allow_eval).\n\n"
                  : "",
             esp_buf_text (&w->setup->plan->origin));
+    if (err == ESP_OK)
+        err = write_models (w, out);
     for (size_t i = 0; i < w->setup->plan->count && err == ESP_OK; i++)
         err = write_item (&w->setup->plan->items[i], &w->results[i], out);
     return err == ESP_OK && w->setup->calibrate ? write_calibration (w, out) : err;

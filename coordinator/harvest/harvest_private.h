@@ -64,6 +64,7 @@ typedef struct harvest_work { /* of one run */
     char folder[4096], part[4096]; /* OUTPUT/samples, OUTPUT/samples/part */
     eval_sets *evals;              /* owned */
     calibration calibration;
+    json_t *models;          /* owned; a list */
     shards *refused;         /* owned */
     harvest_result *results; /* owned; one per item */
 } harvest_work;
