@@ -167,7 +167,9 @@ static esp_err write_origin (const run_config *c, esp_buf *out)
     row_string (&r, "\"run\":", span_of (c->run.name));
     row_string (&r, ",\"program\":", span_of ("espalier " ESP_VERSION));
     row_count (&r, ",\"seed\":", (uint64_t)c->run.seed);
-    row_string (&r, ",\"strategy\":", span_of (c->search.strategy->name));
+    row_string (&r, ",\"strategy\":",
+                span_of (c->search.strategy ? c->search.strategy->name
+                                            : NULL)); /* NULL: a mistake, told already */
     for (int k = 0; k < TASK_KINDS; k++) {
         row_string (&r, ",", span_of (run_sections[k]));
         row_raw (&r, ":");
