@@ -38,6 +38,12 @@ static const char *name_of (const sample_item *one)
     return one->options.name ? one->options.name : one->format->name;
 }
 
+/* NAME and NAME-unverified are the beginnings of file names, and refused-00000 is the list of what was refused. */
+static bool is_taken (const char *name)
+{
+    return span_is (span_of (name), "refused") || span_ends (span_of (name), "-unverified");
+}
+
 /* It becomes a part of file names. */
 static esp_err check_name (run_config *c, size_t i)
 {
@@ -49,6 +55,12 @@ static esp_err check_name (run_config *c, size_t i)
         return config_mistake (c->yaml, key,
                                "'%.80s': 1 to %d letters, digits, - and _, for the names of files",
                                name, NAME_MOST);
+    if (is_taken (name))
+        return config_mistake (
+            c->yaml, key,
+            "'%s' would be a name of other files in OUTPUT/samples: refused, and "
+            "what ends with -unverified, are taken; choose another one",
+            name);
     for (size_t before = 0; before < i; before++)
         if (c->samples.items[before].format &&
             strcmp (name_of (&c->samples.items[before]), name) == 0)
