@@ -78,6 +78,9 @@ static json_t *manifest (const harvest_work *w)
 
 /* ---- card ---- */
 
+/* Not [0-9]*: that of item sft would be files of an item sft-2, too. */
+#define FIVE_DIGITS "[0-9][0-9][0-9][0-9][0-9]"
+
 static esp_err write_configs (const harvest_work *w, esp_buf *out)
 {
     esp_err err = esp_buf_puts (out, "configs:\n");
@@ -89,7 +92,7 @@ static esp_err write_configs (const harvest_work *w, esp_buf *out)
             (void)shards_list (w->results[i].files[set], &n);
             if (n > 0)
                 err = esp_buf_printf (
-                    out, "- config_name: %s%s\n  data_files: \"%s%s-[0-9]*.jsonl%s\"\n",
+                    out, "- config_name: %s%s\n  data_files: \"%s%s-" FIVE_DIGITS ".jsonl%s\"\n",
                     item_name (one), tail, item_name (one), tail,
                     one->options.compress ? ".zst" : "");
         }

@@ -3,6 +3,7 @@
 /* test_harvest.c - raw rows written by hand become samples */
 
 #include "coordinator/harvest/harvest.h"
+#include <fnmatch.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -212,6 +213,25 @@ static void unverified_samples_go_to_their_own_file_with_what_agreement_was_wort
     esp_buf_free (&raw);
 }
 
+/* An item sft-2 may stand beside it, with shards sft-2-00000. */
+static void the_card_names_the_files_of_an_item_and_no_others (void)
+{
+    esp_buf raw = {0};
+    char pattern[64] = "";
+    const char *at;
+    given ();
+    add_row (&raw, 1, 0, 0, 1, "q", "a");
+    when_harvested (&raw);
+    at = strstr (read_text ("samples/README.md"), "data_files: \"");
+    CHECK (at && sscanf (at, "data_files: \"%63[^\"]", pattern) == 1);
+    CU_ASSERT_EQUAL (fnmatch (pattern, "sft-00000.jsonl", 0), 0);
+    CU_ASSERT_EQUAL (fnmatch (pattern, "sft-00012.jsonl", 0), 0);
+    CHECK (fnmatch (pattern, "sft-2-00000.jsonl", 0) != 0);
+    CHECK (fnmatch (pattern, "sft-24-long-00000.jsonl", 0) != 0);
+    CHECK (fnmatch (pattern, "sft-unverified-00000.jsonl", 0) != 0);
+    esp_buf_free (&raw);
+}
+
 static void shards_end_where_they_should_and_old_ones_go (void)
 {
     char text[80], path[PATH_MAX];
@@ -281,6 +301,8 @@ int main (void)
         {"evaluation problems are refused and listed", evaluation_problems_are_refused_and_listed},
         {"unverified samples go to their own file, with what agreement was worth",
          unverified_samples_go_to_their_own_file_with_what_agreement_was_worth},
+        {"the card names the files of an item and no others",
+         the_card_names_the_files_of_an_item_and_no_others},
         {"shards end where they should, and old ones go",
          shards_end_where_they_should_and_old_ones_go},
         {"damaged raw rows are named, and nothing is replaced",
