@@ -125,10 +125,18 @@ int labelled_first_error (const labelled *l)
     return -1;
 }
 
+/* Do rollouts with a verdict say what the label says? */
+static bool is_verified (const step_label *chosen, const label *rollouts)
+{
+    if (chosen->source == LABEL_FROM_JUDGE || rollouts->rollouts == 0)
+        return false;
+    return chosen->source != LABEL_FROM_HUMAN || chosen->hard == rollouts->hard;
+}
+
 enum sample_set labelled_set (const labelled *l)
 {
     for (size_t i = 0; i < l->done; i++)
-        if (l->chosen[i].source == LABEL_FROM_JUDGE || l->steps[i].label.rollouts == 0)
+        if (!is_verified (&l->chosen[i], &l->steps[i].label))
             return SAMPLE_UNVERIFIED;
     return SAMPLE_VERIFIED;
 }

@@ -222,8 +222,9 @@ static void a_persons_word_comes_from_the_problem_row (void)
         unsigned set;
     } cases[] = {
         {"", "\"labels\":[true,false]", "\"label_source\":\"mc\"", VERIFIED_ONLY},
-        {"source: human", "\"labels\":[false]", "\"label_source\":\"human\"", VERIFIED_ONLY},
-        {"source: mixed", "\"labels\":[false,false]", "\"label_source\":\"mixed\"", VERIFIED_ONLY},
+        {"source: human", "\"labels\":[false]", "\"label_source\":\"human\"", UNVERIFIED_ONLY},
+        {"source: mixed", "\"labels\":[false,false]", "\"label_source\":\"mixed\"",
+         UNVERIFIED_ONLY},
     };
     for (size_t i = 0; i < 3; i++) {
         world w;
@@ -235,6 +236,26 @@ static void a_persons_word_comes_from_the_problem_row (void)
         esp_buf_free (&out);
         world_close (&w);
     }
+}
+
+/* The same word as the rollouts': these stand behind it. */
+static void a_persons_word_is_verified_where_rollouts_say_the_same (void)
+{
+    static const char json[] =
+        "{\"id\":\"p\",\"problem\":\"1+1+1?\",\"label\":{\"steps\":[{\"completions\":[{\"text\":"
+        "\"x\",\"rating\":1}]},{\"completions\":[{\"text\":\"y\",\"rating\":-1}]}]}}";
+    static const line lines[] = {
+        {0, ASK_STEP, "x\n\n", FINISH_STOP, VERDICT_NONE, {0}, 4, 3, 0, {0}},
+        {1, ASK_STEP, "y", FINISH_EOS, VERDICT_FAIL, {0}, 0, 0, 0, {0}},
+    };
+    world w;
+    esp_buf out = {0};
+    given_scripted (&w, &(script){lines, 2}, json);
+    PASS (sampled (w.s, "stepwise", "source: human", VERIFIED_ONLY, &out));
+    CHECK (strstr (esp_buf_text (&out), "\"labels\":[true,false]") != NULL);
+    CHECK (strstr (esp_buf_text (&out), "\"label_source\":\"human\"") != NULL);
+    esp_buf_free (&out);
+    world_close (&w);
 }
 
 static void survives_allocations (void)
@@ -267,6 +288,8 @@ int main (void)
              labels_may_be_the_judges_or_those_that_both_agree_on},
             {"a person's word comes from the problem row",
              a_persons_word_comes_from_the_problem_row},
+            {"a person's word is verified where rollouts say the same",
+             a_persons_word_is_verified_where_rollouts_say_the_same},
             {"survives failure of every allocation", survives_allocations},
             {NULL, NULL}});
 }
