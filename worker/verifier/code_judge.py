@@ -216,11 +216,19 @@ def defines(source, name):
         isinstance(n, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in n.targets) for n in tree.body))
 
 
+def head_of(row, entry):
+    """The prompt, where a program may be what follows it: HumanEval's, and any other that begins the function."""
+    prompt = row.get("prompt")
+    if not isinstance(prompt, str):
+        return ""
+    return prompt if row.get("test") or entry and defines(prompt + "\n    pass\n", entry) else ""
+
+
 def program_of(text, row, entry):
     """The last block of code that defines the entry point; else the text itself, alone or as the prompt's continuation."""
     if "\0" in text:
         raise Ended("bad-source")
-    given = row.get("prompt") if isinstance(row.get("prompt"), str) and row.get("test") else ""
+    given = head_of(row, entry)
     blocks = [body for language, body in FENCE.findall(text) if language.lower() in ("", "python", "python3", "py")]
     for body in reversed(blocks):
         for source in (body, given + body):

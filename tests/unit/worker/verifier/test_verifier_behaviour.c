@@ -169,6 +169,25 @@ static void examples_of_docstrings_are_inputs (void)
     kit_close (&b.k);
 }
 
+/* Where nothing can judge there are no tests either; a model goes on from the prompt all the same. */
+static void a_program_may_go_on_from_a_prompt_without_tests (void)
+{
+    static const char head[] =
+        "{\"prompt\": \"def f(x):\\n    \\\"\\\"\\\"Say f(2).\\\"\\\"\\\"\\n\", "
+        "\"entry_point\": \"f\"}",
+                      words[] = "{\"prompt\": \"Write f, as in f(2).\", \"entry_point\": \"f\", "
+                                "\"inputs\": [[2]]}";
+    if (!opened ("{processes: 1, inputs: 4}"))
+        return;
+    CU_ASSERT_STRING_EQUAL (word (head, "    return x * 3\n"),
+                            word (head, "```python\ndef f(y):\n    return 3 * y\n```"));
+    CHECK (strcmp (word (head, "    return x\n"), word (head, "    return x * 3\n")) != 0);
+    (void)word (words, "def f(x): return x");
+    judge (words, "    return x\n");
+    CHECK (b.k.r.verdict == VERDICT_FAIL);
+    kit_close (&b.k);
+}
+
 int main (void)
 {
     static const struct suite_case cases[] = {
@@ -179,6 +198,8 @@ int main (void)
         {"a program that dies on a made input keeps what it did before",
          a_program_that_dies_on_a_made_input_keeps_what_it_did_before},
         {"examples of docstrings are inputs", examples_of_docstrings_are_inputs},
+        {"a program may go on from a prompt without tests",
+         a_program_may_go_on_from_a_prompt_without_tests},
         {NULL, NULL},
     };
     return suite_main ("verifier_behaviour", cases);
