@@ -83,18 +83,28 @@ static void finish (struct stack *s, struct ask *a, const result *r)
     free_ask (a);
 }
 
+/* One that gives no answer leaves that of those before it. */
+static esp_err keep_answer (struct ask *a, const result *r)
+{
+    esp_err err = ESP_OK;
+    if (r->answer.len > 0) {
+        esp_buf_clear (&a->answer);
+        err = esp_buf_add (&a->answer, r->answer);
+    }
+    a->kept.answer = esp_buf_span (&a->answer);
+    return err;
+}
+
 static esp_err keep (struct ask *a, const result *r)
 {
     esp_err err;
-    esp_buf_clear (&a->answer);
     esp_buf_clear (&a->observation);
     esp_buf_clear (&a->reason);
-    if ((err = esp_buf_add (&a->answer, r->answer)) != ESP_OK ||
+    a->kept = *r;
+    if ((err = keep_answer (a, r)) != ESP_OK ||
         (err = esp_buf_add (&a->observation, r->observation)) != ESP_OK ||
         (err = esp_buf_add (&a->reason, r->reason)) != ESP_OK)
         return err;
-    a->kept = *r;
-    a->kept.answer = esp_buf_span (&a->answer);
     a->kept.observation = esp_buf_span (&a->observation);
     a->kept.reason = esp_buf_span (&a->reason);
     a->has_kept = true;
@@ -114,23 +124,40 @@ static void start_later (struct stack *s, struct ask *a)
     s->to_start = a;
 }
 
+/* What ends it, with the answer of one before it where it gives none: tests say nothing of what a program does. */
+static void end_with (struct stack *s, struct ask *a, const result *r)
+{
+    result own = *r;
+    if (own.answer.len == 0)
+        own.answer = esp_buf_span (&a->answer);
+    finish (s, a, &own);
+}
+
 /* The first one's words stand for all; where some did not decide, those of the first that did not. */
+static esp_err take_in (struct ask *a, const result *r)
+{
+    bool decided = r->verdict == VERDICT_PASS || r->verdict == VERDICT_FAIL;
+    bool first = !a->has_kept || (!decided && !a->unknown);
+    a->unknown = a->unknown || !decided;
+    if (first)
+        return keep (a, r);
+    return a->answer.len == 0 ? keep_answer (a, r) : ESP_OK;
+}
+
 static void part_done (void *ctx, const job *j, const result *r)
 {
     const struct place *at = ctx;
     struct stack *s = at->stack;
     struct ask *a = (struct ask *)(uintptr_t)j; /* the copy is its first field */
-    bool decided = r->verdict == VERDICT_PASS || r->verdict == VERDICT_FAIL;
     if (r->error != ESP_OK || ends (s->options->rule, r->verdict)) {
-        finish (s, a, r);
+        end_with (s, a, r);
         return;
     }
-    if ((!a->has_kept || (!decided && !a->unknown)) && keep (a, r) != ESP_OK) {
+    if (take_in (a, r) != ESP_OK) {
         result failed = parts_failed (j, ESP_ENOMEM);
         finish (s, a, &failed);
         return;
     }
-    a->unknown = a->unknown || !decided;
     if (++a->part < s->parts.count)
         start_later (s, a);
     else

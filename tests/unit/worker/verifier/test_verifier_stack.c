@@ -3,6 +3,7 @@
 /* test_verifier_stack.c - lists of verifiers that say what the test wants, at once or later */
 
 #include "worker/verifier/verifier_stack.h"
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 enum { MOST = 32 };
 
-/* A verifier that answers what the branch says of it: its letter at its place, p f u or e; later, when told. */
+/* A verifier that answers what the branch says of it: its letter at its place, p f u or e, or P F U: without an answer; later, when told. */
 static struct part {
     engine_setup setup;
     size_t at; /* place in the text */
@@ -24,13 +25,14 @@ static bool at_once;
 
 static void say (struct part *p, const job *j)
 {
-    char what = j->steps[0].ptr[p->at], reason[8];
+    char said = j->steps[0].ptr[p->at], what = (char)tolower (said), reason[8], answer[8];
     result r = {.id = j->task.id, .share = NAN, .logprob = NAN, .mean_logprob = NAN};
     snprintf (reason, sizeof (reason), "%c%zu", what, p->at);
     r.verdict = what == 'p' ? VERDICT_PASS : what == 'f' ? VERDICT_FAIL : VERDICT_UNKNOWN;
     r.error = what == 'e' ? ESP_EENGINE : ESP_OK;
     r.reason = span_of (reason);
-    r.answer = span_of ("a");
+    snprintf (answer, sizeof (answer), "a%zu", p->at);
+    r.answer = span_of (said == what ? answer : "");
     p->setup.done (p->setup.ctx, j, &r);
 }
 
@@ -98,7 +100,7 @@ static struct bench {
     span texts[MOST];
     uint8_t verdicts[MOST];
     esp_err errors[MOST];
-    char reasons[MOST][8];
+    char reasons[MOST][8], said[MOST][8];
     unsigned count, answers;
 } b;
 
@@ -110,6 +112,7 @@ static void took (void *ctx, const job *j, const result *r)
     b.verdicts[i] = r->verdict;
     b.errors[i] = r->error;
     snprintf (b.reasons[i], sizeof (b.reasons[i]), "%.*s", (int)r->reason.len, r->reason.ptr);
+    snprintf (b.said[i], sizeof (b.said[i]), "%.*s", (int)r->answer.len, r->answer.ptr);
     b.answers++;
 }
 
@@ -203,6 +206,31 @@ static void those_behind_are_asked_only_when_it_matters_and_reasons_are_those_th
     end ();
 }
 
+/* Tests give no answer, and what a program does is one: votes need it. */
+static void the_answer_is_that_of_whoever_gives_one (void)
+{
+    static const struct {
+        int rule;
+        const char *says, *answer;
+        enum verdict verdict;
+    } rows[] = {
+        {STACK_FIRST, "UuU", "a1", VERDICT_UNKNOWN}, {STACK_FIRST, "uPp", "a0", VERDICT_PASS},
+        {STACK_FIRST, "upp", "a1", VERDICT_PASS},    {STACK_FIRST, "uuu", "a0", VERDICT_UNKNOWN},
+        {STACK_ALL, "PPp", "a2", VERDICT_PASS},      {STACK_ALL, "pUu", "a0", VERDICT_UNKNOWN},
+        {STACK_ALL, "ppF", "a0", VERDICT_FAIL},      {STACK_ANY, "FfU", "a1", VERDICT_UNKNOWN},
+        {STACK_ANY, "FUU", "", VERDICT_UNKNOWN},     {STACK_ANY, "fUP", "a0", VERDICT_PASS},
+    };
+    for (size_t i = 0; i < 2 * sizeof (rows) / sizeof (rows[0]); i++) {
+        at_once = i % 2;
+        given (rows[i / 2].rule, 3, 0);
+        ask (rows[i / 2].says);
+        settle ();
+        CU_ASSERT_STRING_EQUAL (b.said[0], rows[i / 2].answer);
+        CU_ASSERT_EQUAL (b.verdicts[0], rows[i / 2].verdict);
+        end ();
+    }
+}
+
 /* ---- equal content ---- */
 
 static void equal_branches_are_judged_once (void)
@@ -290,6 +318,7 @@ int main (void)
         {"every rule over every three verdicts", every_rule_over_every_three_verdicts},
         {"those behind are asked only when it matters, and reasons are those that count",
          those_behind_are_asked_only_when_it_matters_and_reasons_are_those_that_count},
+        {"the answer is that of whoever gives one", the_answer_is_that_of_whoever_gives_one},
         {"equal branches are judged once", equal_branches_are_judged_once},
         {"another problem or reading is other content",
          another_problem_or_reading_is_other_content},
