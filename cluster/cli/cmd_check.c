@@ -8,6 +8,7 @@
 #include "cluster/cli/check_report.h"
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_config.h"
+#include "cluster/cli/run_harvest.h"
 #include "cluster/cli/run_workers.h"
 
 static const char *const check_help =
@@ -36,6 +37,8 @@ static bool problems_said (run_config *c, check_report *r, uint64_t *count)
         fprintf (stderr, ", %u bad lines left out", problem_source_skipped (source));
     fprintf (stderr, "\n");
     check_doubts (source, c->problems.file, r);
+    if (run_harvest_check (c, source, &error) != ESP_OK)
+        check_mistake (r, error.text);
     problem_source_close (source);
     return true;
 }

@@ -96,6 +96,12 @@ int samples_main (int argc, char **argv)
 
 /* ---- fingerprint ---- */
 
+/* A line of fingerprints is one line, its fields are separated by tabs. */
+static bool can_stand (const char *id)
+{
+    return id && *id && !strpbrk (id, "\t\r\n");
+}
+
 static esp_err print_line (const char *set, const line *got)
 {
     static const char *const names[] = {"id", "unique_id", "task_id", "name", NULL};
@@ -109,7 +115,7 @@ static esp_err print_line (const char *set, const line *got)
     for (size_t i = 0; names[i] && !id; i++)
         id = json_string_value (json_object_get (row, names[i]));
     if (err == ESP_OK &&
-        (err = eval_fingerprint (set, span_of (id ? id : counted), &w, &out)) == ESP_OK)
+        (err = eval_fingerprint (set, span_of (can_stand (id) ? id : counted), &w, &out)) == ESP_OK)
         fputs (esp_buf_text (&out), stdout);
     esp_buf_free (&out);
     words_free (&w);
@@ -124,11 +130,17 @@ static esp_err print_file (const char *set, const char *path, esp_error *error)
     esp_err err = line_reader_open (path, LINE_MOST, &r, error);
     if (err != ESP_OK)
         return err;
-    while ((err = line_reader_next (r, &got, error)) == ESP_OK)
-        if (span_trim (got.text).len > 0 && (err = print_line (set, &got)) != ESP_OK) {
-            esp_error_set (error, err, "%s:%" PRIu64 ": not a JSON object", path, got.number);
+    while ((err = line_reader_next (r, &got, error)) == ESP_OK) {
+        if (got.too_long)
+            err = ESP_EFORMAT;
+        else if (span_trim (got.text).len > 0)
+            err = print_line (set, &got);
+        if (err != ESP_OK) {
+            esp_error_set (error, err, "%s:%" PRIu64 ": %s", path, got.number,
+                           got.too_long ? "longer than 8 MiB" : "not a JSON object");
             break;
         }
+    }
     line_reader_close (r);
     return err == ESP_EEMPTY ? ESP_OK : err;
 }
@@ -139,8 +151,8 @@ int fingerprint_main (int argc, char **argv)
     int status = wants_help (argc, argv, 2, fingerprint_help);
     if (status >= 0)
         return status;
-    if (strpbrk (argv[1], "\t\n#")) {
-        fprintf (stderr, "espalier: NAME may hold no tab, line end or #\n");
+    if (!*argv[1] || strpbrk (argv[1], "\t\r\n#")) {
+        fprintf (stderr, "espalier: NAME may not be empty, and hold no tab, line end or #\n");
         return EXIT_USAGE;
     }
     printf ("# espalier fingerprints 1\n");

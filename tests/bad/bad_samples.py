@@ -69,9 +69,28 @@ def some_problems_stand_in_an_evaluation_set():
 
 
 @case
+def fingerprints_of_any_problems_can_be_read_again():
+    folder(SFT % "")
+    rows = [{"id": "a\tb", "question": "one two"}, {"id": "", "question": "three four"}, {"id": 7, "question": "five\nsix"},
+            {"id": "c\nd", "question": "seven"}, {"question": "???"}]
+    write("odd.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    got = call("fingerprint", "ODD", "odd.jsonl")
+    want(got, 0)
+    if sum(line.startswith("ODD\t") for line in got[1].split("\n")) != len(rows):
+        raise Wrong("a problem is missing: " + got[1])
+    write("odd.txt", got[1])
+    want(call("run", "run.yaml", "samples.eval_files=odd.txt"), (0, 1))
+    write("long.jsonl", '{"question": "' + "word " * 2000000 + '"}\n')
+    want(call("fingerprint", "LONG", "long.jsonl"), 2, "long.jsonl:1", "longer than")
+    want(call("fingerprint", "", "odd.jsonl"), 2, "NAME")
+
+
+@case
 def evaluation_files_that_cannot_be_read():
     folder(SFT % "")
     nothing_started(call("run", "run.yaml", "samples.eval_files=nowhere.jsonl"), "nowhere.jsonl")
+    want(call("check", "run.yaml", "samples.eval_files=nowhere.jsonl"), 2, "nowhere.jsonl", "1 mistake")
+    want(call("check", "run.yaml", "samples.eval_files=p.jsonl"), 2, "all 6 problems", "allow_eval")
     write("eval.jsonl", '{"id": "a", "question": "b"}\n[]\n')
     nothing_started(call("run", "run.yaml", "samples.eval_files=eval.jsonl"), "eval.jsonl:2")
     write("eval.jsonl", b"\x28\xb5\x2f\xfd\x00\x00")
