@@ -23,47 +23,67 @@ typedef struct eval_item {
 } eval_item;
 
 typedef struct
-    gram { /* a table of these, by hash; a gram of several items stands there several times */
-    uint64_t hash;
-    uint32_t owner; /* item + 1; 0 = free */
+    gram { /* of one item; those of one hash are a list, which may be as long as there are items */
+    uint32_t owner; /* item */
     uint32_t when;  /* the text in which it was counted last */
+    uint32_t next;  /* gram + 1; 0 = the last one */
 } gram;
+
+typedef struct place { /* a table of these, by hash */
+    uint64_t hash;
+    uint32_t first; /* gram + 1; 0 = free */
+} place;
 
 struct eval_sets {
     eval_item *items; /* owned */
     size_t count, cap;
-    gram *grams; /* owned; power of two */
+    gram *grams; /* owned */
     size_t gram_count, gram_cap;
+    place *table; /* owned; power of two */
+    size_t place_count, place_cap;
     esp_buf names;  /* owned; 0-terminated one after the other */
     uint32_t texts; /* looked at so far */
 };
 
 /* ---- the table ---- */
 
-static void place (eval_sets *e, gram g)
+/* Where this hash stands, or could. */
+static place *find (const eval_sets *e, uint64_t hash)
 {
-    size_t at = g.hash & (e->gram_cap - 1);
-    while (e->grams[at].owner)
-        at = (at + 1) & (e->gram_cap - 1);
-    e->grams[at] = g;
+    size_t at = hash & (e->place_cap - 1);
+    while (e->table[at].first && e->table[at].hash != hash)
+        at = (at + 1) & (e->place_cap - 1);
+    return &e->table[at];
 }
 
+static esp_err make_room (eval_sets *e)
+{
+    size_t before = e->place_cap;
+    place *old = e->table, *larger;
+    if (2 * (e->place_count + 1) <= before)
+        return ESP_OK;
+    if (!(larger = esp_calloc (before ? 2 * before : 1024, sizeof (*larger))))
+        return ESP_ENOMEM;
+    e->table = larger;
+    e->place_cap = before ? 2 * before : 1024;
+    for (size_t i = 0; i < before; i++)
+        if (old[i].first)
+            *find (e, old[i].hash) = old[i];
+    esp_free (old);
+    return ESP_OK;
+}
+
+/* In front of its list: no time is lost on what many items share. */
 static esp_err add_gram (eval_sets *e, uint64_t hash, size_t owner)
 {
-    if (2 * (e->gram_count + 1) > e->gram_cap) {
-        size_t before = e->gram_cap;
-        gram *old = e->grams, *larger = esp_calloc (before ? 2 * before : 1024, sizeof (gram));
-        if (!larger)
-            return ESP_ENOMEM;
-        e->grams = larger;
-        e->gram_cap = before ? 2 * before : 1024;
-        for (size_t i = 0; i < before; i++)
-            if (old[i].owner)
-                place (e, old[i]);
-        esp_free (old);
-    }
-    e->gram_count++;
-    place (e, (gram){hash, (uint32_t)owner + 1, 0});
+    place *at;
+    if (e->gram_count >= UINT32_MAX - 1 || make_room (e) != ESP_OK ||
+        esp_grow (&e->grams, &e->gram_cap, e->gram_count + 1, sizeof (*e->grams)) != 0)
+        return ESP_ENOMEM;
+    at = find (e, hash);
+    e->place_count += at->first == 0;
+    e->grams[e->gram_count++] = (gram){(uint32_t)owner, 0, at->first};
+    *at = (place){hash, (uint32_t)e->gram_count};
     return ESP_OK;
 }
 
@@ -266,6 +286,7 @@ void eval_sets_destroy (eval_sets *e)
         return;
     esp_free (e->items);
     esp_free (e->grams);
+    esp_free (e->table);
     esp_buf_free (&e->names);
     esp_free (e);
 }
@@ -286,34 +307,35 @@ static eval_hit hit (const eval_sets *e, const eval_item *one)
 static const eval_item *count_gram (eval_sets *e, uint64_t hash)
 {
     const eval_item *found = NULL;
-    for (size_t at = hash & (e->gram_cap - 1); e->grams[at].owner;
-         at = (at + 1) & (e->gram_cap - 1)) {
-        gram *g = &e->grams[at];
-        eval_item *one = &e->items[g->owner - 1];
-        if (g->hash != hash || g->when == e->texts || hash == one->all)
+    for (uint32_t at = find (e, hash)->first; at; at = e->grams[at - 1].next) {
+        gram *g = &e->grams[at - 1];
+        eval_item *one = &e->items[g->owner];
+        if (g->when == e->texts)
+            return NULL; /* it stands in the text twice */
+        if (hash == one->all)
             continue;
         g->when = e->texts;
         one->seen = one->when == e->texts ? one->seen + 1 : 1;
         one->when = e->texts;
-        if (one->seen >= GRAMS_LEAST && 2 * one->seen >= one->grams && !found)
-            found = one;
+        if (one->seen >= GRAMS_LEAST && 2 * one->seen >= one->grams)
+            found = one; /* the list has the last ones first */
     }
     return found;
 }
 
 static const eval_item *same_words (const eval_sets *e, uint64_t hash)
 {
-    for (size_t at = hash & (e->gram_cap - 1); e->grams[at].owner;
-         at = (at + 1) & (e->gram_cap - 1))
-        if (e->grams[at].hash == hash && e->items[e->grams[at].owner - 1].all == hash)
-            return &e->items[e->grams[at].owner - 1];
-    return NULL;
+    const eval_item *found = NULL;
+    for (uint32_t at = find (e, hash)->first; at; at = e->grams[at - 1].next)
+        if (e->items[e->grams[at - 1].owner].all == hash)
+            found = &e->items[e->grams[at - 1].owner];
+    return found;
 }
 
 esp_err eval_sets_find (eval_sets *e, const words *problem, const words *all, eval_hit *out)
 {
     const eval_item *found = NULL;
-    if (e->gram_cap == 0)
+    if (e->place_cap == 0)
         return ESP_EEMPTY;
     e->texts++;
     if (problem->count > 0)
