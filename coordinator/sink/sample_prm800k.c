@@ -37,11 +37,12 @@ static const char *reason_of (const labelled *l)
 static esp_err write_row (const labelled *l, sample_writer *w)
 {
     json_row *r = sample_begin (w, labelled_set (l), l->end, NULL);
+    size_t steps = steps_of (l);
     row_raw (r, "{\"labeler\":\"espalier\",\"timestamp\":null,\"generation\":null,"
                 "\"is_quality_control_question\":false,\"is_initial_screening_question\":false,");
     question (r, l);
     row_raw (r, "\"label\":{\"steps\":[");
-    for (size_t i = 0; i < steps_of (l); i++) {
+    for (size_t i = 0; i < steps; i++) {
         row_string (r, i ? ",{\"completions\":[{\"text\":" : "{\"completions\":[{\"text\":",
                     labelled_text (l, i));
         row_int (r, ",\"rating\":", labelled_good (l, i) ? 1 : -1);
