@@ -399,11 +399,19 @@ static esp_err doubt_problem (const run_config *c, span json, esp_error *error)
     return what ? esp_error_set (error, ESP_OK, "%s", what) : ESP_OK;
 }
 
+static bool asks_a_model (const run_config *c)
+{
+    for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++)
+        if (c->engines[TASK_GENERATE][i].kind && c->engines[TASK_GENERATE][i].kind->http)
+            return true;
+    return false;
+}
+
 esp_err run_config_check_problem (void *ctx, span json, esp_error *error)
 {
     const run_config *c = ctx;
     esp_err err = ESP_OK;
-    if (c->engines[TASK_GENERATE]->kind && c->engines[TASK_GENERATE]->kind->http)
+    if (asks_a_model (c))
         err = run_prompt_check_problem (&c->prompt, json, error);
     for (int k = 0; k < TASK_KINDS; k++)
         for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)

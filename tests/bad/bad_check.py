@@ -171,6 +171,16 @@ def an_override_that_needs_quotes_says_which():
         raise Wrong(f"{example}: {got.stderr}")
 
 
+@case
+def a_model_that_is_second_of_a_list_needs_its_prompt_too():
+    plain_folder()
+    write("p.jsonl", '{"id": "a", "problem": "x", "solution": "1 + 1 = 2\\n#### 2", "answer": "2"}\n')
+    write("run.yaml", "problems: {file: p.jsonl}\nsearch: {strategy: best_of_n, n: 2}\nrun: {output: out}\nverifier: {kind: answer}\nprompt: {template: '{level} {problem}'}\n"
+                      "generator:\n- {name: solution, engine: mutate}\n- {name: model, engine: openai, url: 'http://127.0.0.1:1', model: m}\n")
+    only(check("--no-servers", code=2), "p.jsonl:1", "there is no field 'level', which the template names")
+    check("--no-servers", "prompt.template='{problem}'")
+
+
 # ---- try ----
 
 @case

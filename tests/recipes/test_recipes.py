@@ -43,7 +43,7 @@ def check_words():
 
 def rows(folder):
     path = folder / "problems.jsonl"
-    path.write_text("".join(json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i), "solution": f"{i} + {i} = {2 * i}\n#### {2 * i}"}) + "\n"
+    path.write_text("".join(json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i), "prompt": "def f():\n", "canonical_solution": f"    return {2 * i}\n", "solution": f"{i} + {i} = {2 * i}\n#### {2 * i}"}) + "\n"
                             for i in range(3)))
     return path
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """bugs.py - harvested `defect` samples -> a small detector of bugs -> its AUC on functions that it never saw
 
-    cluster/local/train-prm --bugs FILE...          .jsonl or .jsonl.zst; fields: problem_id (or prompt), mutated, is_control
+    cluster/local/train-prm --bugs FILE... [--real FILE...]         .jsonl or .jsonl.zst
+    --bugs: samples of the format defect; fields: problem_id (or prompt), mutated, is_control
+    --real: samples of the format rollouts, programs that a model wrote, with the verdict of their tests; fields: group_id, completion, reward
 
 A program is judged alone: by its tokens and by what stands under what in its syntax tree, hashed, into a logistic regression.
-Five folds of functions, never of rows: a function and all of its mutants are trained on or judged, not both.  Intervals: 95 %
-bootstrap over functions.  Beside it two baselines that know nothing of bugs: how long the program is, how deep it is.
+Five folds of functions, never of rows: a function and all that was written for it are trained on or judged, not both; programs of a model
+are never trained on.  Intervals: 95 % bootstrap over functions.  Beside it two baselines that know nothing of bugs: how long the program
+is, how deep it is.
 """
 import ast
 import json
@@ -17,23 +20,36 @@ from labels import lines
 
 FOLDS, ROUNDS, WIDTH = 5, 1000, 2 ** 14
 TOKENS = re.compile(r"[A-Za-z_]\w*|\d+\.?\d*|[<>=!]=|\*\*|//|\S")
+FENCED = re.compile(r"```[Pp]y\w*[^\n]*\n(.*?)```", re.S)         # a block of Python in a completion
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 NODES_MOST = 20000                      # of a syntax tree; what is behind is not looked at
 
 
 class Row:
-    """a text that was tried: with a bug, or a control without; layout and comments are gone, they tell who wrote it"""
+    """a program that was tried; layout, comments, docstrings and what stands around its functions are gone: they tell who wrote it"""
 
-    def __init__(self, given, place):
-        if not isinstance(given, dict):
-            raise ValueError(f"{place}: no defect sample: it is no object")
-        control, text = given.get("is_control"), given.get("mutated")
-        if not isinstance(control, bool) or not isinstance(text, str) or not text.strip():
-            raise ValueError(f"{place}: no defect sample: it needs `is_control` (true or false), and `mutated` with a program")
-        prompt = given.get("prompt") if isinstance(given.get("prompt"), str) else ""
-        self.function = str(given.get("problem_id") or prompt)
-        self.bad = not control
-        self.tree = parsed(text) or parsed(prompt + text)       # HumanEval's solutions are bodies alone
+    def __init__(self, function, bad, text, prompt):
+        self.function, self.bad = function, bad
+        self.tree = bare(parsed(text) or parsed(prompt + text))         # HumanEval's solutions are bodies alone
         self.program = plain(self.tree) or text
+
+
+def defect(given, place):
+    control, text, prompt = given.get("is_control"), given.get("mutated"), given.get("prompt")
+    if not isinstance(control, bool) or not isinstance(text, str) or not text.strip():
+        raise SystemExit(f"train-prm: {place}: no defect sample: it needs `is_control` (true or false), and `mutated` with a program")
+    prompt = prompt if isinstance(prompt, str) else ""
+    return Row(str(given.get("problem_id") or prompt), not control, text, prompt)
+
+
+def rollout(given, place):
+    """None where its tests decided nothing, or no program is in it"""
+    group, text, reward, prompt = given.get("group_id"), given.get("completion"), given.get("reward"), given.get("prompt")
+    if not isinstance(group, str) or not isinstance(text, str) or reward not in (0, 1, None):
+        raise SystemExit(f"train-prm: {place}: no rollouts sample: it needs `group_id`, `completion`, and `reward` (0, 1 or null)")
+    blocks = FENCED.findall(text)
+    row = Row(group.rpartition("/")[0], reward == 0, blocks[-1] if blocks else text, prompt if isinstance(prompt, str) else "")
+    return row if reward is not None and row.tree else None
 
 
 def parsed(text):
@@ -45,6 +61,18 @@ def parsed(text):
         return None
 
 
+def bare(tree):
+    """its functions and classes without docstrings; None where there are none"""
+    kept = [n for n in tree.body if isinstance(n, DEFINITIONS)] if tree else []
+    waiting = list(kept)
+    while waiting:
+        n = waiting.pop()
+        if isinstance(n, DEFINITIONS) and n.body and isinstance(n.body[0], ast.Expr) and isinstance(n.body[0].value, ast.Constant):
+            n.body = n.body[1:] or [ast.Pass()]
+        waiting += ast.iter_child_nodes(n)
+    return ast.Module(kept, []) if kept else None
+
+
 def plain(tree):
     try:
         return ast.unparse(tree) if tree else ""
@@ -52,21 +80,23 @@ def plain(tree):
         return ""
 
 
-def read(paths):
-    rows = []
+def read(paths, of):
+    """(rows, how many gave none)"""
+    rows, left_out = [], 0
     for path in paths:
         for number, line in enumerate(lines(path), start=1):
             if line.strip():
                 place = f"{path}:{number}"
                 try:
                     given = json.loads(line)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise SystemExit(f"train-prm: {place}: no JSON: {error}") from None
-                try:
-                    rows.append(Row(given, place))
-                except ValueError as error:
-                    raise SystemExit(f"train-prm: {error}") from None
-    return rows
+                if not isinstance(given, dict):
+                    raise SystemExit(f"train-prm: {place}: no sample: it is no object")
+                row = of(given, place)
+                rows += [row] if row else []
+                left_out += not row
+    return rows, left_out
 
 
 # ---- what a detector sees
@@ -120,47 +150,93 @@ def auc(bad, score):
     return (ranks[bad].sum() - n * (n - 1) / 2) / (n * (len(bad) - n)) if 0 < n < len(bad) else float("nan")
 
 
-def interval(bad, score, groups, seed):
+def auc_within(bad, score, groups):
+    """the same over pairs of one function only: how hard a function is does not help; NaN where no function has both kinds"""
+    won = pairs = 0.0
+    for g in np.unique(groups[bad]):
+        here = groups == g
+        n = float(bad[here].sum()) * float((~bad[here]).sum())
+        if n:
+            won, pairs = won + n * auc(bad[here], score[here]), pairs + n
+    return won / pairs if pairs else float("nan")
+
+
+def interval(of, bad, score, groups, seed):
+    """95 % of of (bad, score, groups) over functions drawn anew; one that is drawn twice counts as two"""
     draw, members = np.random.default_rng(seed), [np.flatnonzero(groups == g) for g in np.unique(groups)]
     found = []
     for _ in range(ROUNDS):
-        chosen = np.concatenate([members[i] for i in draw.integers(0, len(members), len(members))])
-        found.append(auc(bad[chosen], score[chosen]))
-    return np.nanpercentile(found, [2.5, 97.5])
+        drawn = [members[i] for i in draw.integers(0, len(members), len(members))]
+        chosen = np.concatenate(drawn)
+        found.append(of(bad[chosen], score[chosen], np.repeat(np.arange(len(drawn)), [len(m) for m in drawn])))
+    return np.nanpercentile(found, [2.5, 97.5]) if not np.all(np.isnan(found)) else (float("nan"), float("nan"))
 
 
-def judged(rows, words, bad, groups, seed):
-    """each row's score by a detector that saw no row of its function"""
+def features(words):
     from sklearn.feature_extraction import FeatureHasher
-    from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import normalize
     counts = FeatureHasher(WIDTH, input_type="string").transform(words)
     counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
-    x = normalize(counts)
-    names = np.random.default_rng(seed).permutation(np.unique(groups))
-    score = np.zeros(len(rows))
+    return normalize(counts)
+
+
+class Programs:
+    """rows as a detector sees them"""
+
+    def __init__(self, rows):
+        seen = [words_of(row) for row in rows]
+        self.bad = np.array([row.bad for row in rows], bool)
+        self.groups = np.array([row.function for row in rows])
+        self.x = features([words for words, _ in seen])
+        self.length = np.array([len(row.program) for row in rows], float)
+        self.depth = np.array([depth for _, depth in seen], float)
+
+    def __len__(self):
+        return len(self.bad)
+
+
+def judged(train, test, seed):
+    """each program's score by a detector that saw nothing of its function; what no fold holds is judged by the first fold's"""
+    from sklearn.linear_model import LogisticRegression
+    names = np.random.default_rng(seed).permutation(np.unique(train.groups))
+    score = np.zeros(len(test))
     for fold in range(FOLDS):
-        test = np.isin(groups, names[fold::FOLDS])
-        model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000).fit(x[~test], bad[~test])
-        score[test] = model.decision_function(x[test])
+        held = names[fold::FOLDS]
+        here = np.isin(test.groups, held) if fold else ~np.isin(test.groups, np.setdiff1d(names, held))
+        if here.any():
+            out = np.isin(train.groups, held)
+            model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000).fit(train.x[~out], train.bad[~out])
+            score[here] = model.decision_function(test.x[here])
     return score
 
 
-def train(paths, seed):
-    rows = read(paths)
-    bad = np.array([row.bad for row in rows], bool)
-    groups = np.array([row.function for row in rows])
-    functions = len(np.unique(groups)) if rows else 0
-    if functions < 2 * FOLDS or not 0 < bad.sum() < len(bad):
-        raise SystemExit(f"train-prm: {len(rows)} rows of {functions} functions, {bad.sum()} with a bug: at least {2 * FOLDS} functions, and both "
+def show(programs, score, seed):
+    named = (("all pairs", lambda bad, s, groups: auc(bad, s)), ("pairs of one function", auc_within))
+    for name, s in (("detector", score), ("program length", programs.length), ("depth of its tree", programs.depth)):
+        found = []
+        for what, of in named:
+            low, high = interval(of, programs.bad, s, programs.groups, seed)
+            found.append(f"{of(programs.bad, s, programs.groups):.3f} [{low:.3f}, {high:.3f}] {what}")
+        print(f"  {name:<18} AUC " + ", ".join(found))
+
+
+def train(paths, real_paths, seed):
+    rows, _ = read(paths, defect)
+    bad = sum(row.bad for row in rows)
+    functions = len({row.function for row in rows})
+    if functions < 2 * FOLDS or not 0 < bad < len(rows):
+        raise SystemExit(f"train-prm: {len(rows)} rows of {functions} functions, {bad} with a bug: at least {2 * FOLDS} functions, and both "
                          "bugs and controls, are needed")
-    print(f"train-prm: {len(rows)} programs of {functions} functions, {bad.sum()} with a bug that was put in, {len(bad) - bad.sum()} controls; "
-          f"{FOLDS} folds of functions")
-    seen = [words_of(row) for row in rows]
-    scores = {"detector": judged(rows, [w for w, _ in seen], bad, groups, seed),
-              "program length": np.array([len(row.program) for row in rows], float),
-              "depth of its tree": np.array([depth for _, depth in seen], float)}
-    for name, score in scores.items():
-        low, high = interval(bad, score, groups, seed)
-        print(f"  {name:<18} AUC {auc(bad, score):.3f} [{low:.3f}, {high:.3f}]")
+    real, left_out = read(real_paths, rollout)
+    if real_paths and not 0 < sum(row.bad for row in real) < len(real):
+        raise SystemExit(f"train-prm: of {len(real)} programs in {', '.join(real_paths)}, {sum(row.bad for row in real)} failed: some that pass and some "
+                         "that fail are needed")
+    injected = Programs(rows)
+    print(f"train-prm: {len(rows)} programs of {functions} functions, {bad} with a bug that was put in, {len(rows) - bad} controls; {FOLDS} folds of functions")
+    show(injected, judged(injected, injected, seed), seed)
+    if real:
+        written = Programs(real)
+        print(f"train-prm: {len(real)} programs that a model wrote for {len(np.unique(written.groups))} functions, {written.bad.sum()} fail their tests; "
+              f"{left_out} more are no Python, or undecided; {np.isin(written.groups, injected.groups).sum()} are of functions above, judged by the fold without them")
+        show(written, judged(injected, written, seed), seed)
     print("[low, high]: 95 % bootstrap interval over functions; 0.5 is chance")

@@ -43,7 +43,11 @@ def arguments(words):
     parser.add_argument("--output", default="runs/train-prm", metavar="FOLDER", help="default: %(default)s; a second start with the same "
                         "settings goes on there")
     parser.add_argument("--bugs", nargs="+", metavar="FILE", help="instead: train a detector on `defect` samples (.jsonl, .jsonl.zst)")
+    parser.add_argument("--real", nargs="+", metavar="FILE", default=[], help="with --bugs: judge these `rollouts` samples too, programs that "
+                        "a model wrote")
     given = parser.parse_args(words)
+    if given.real and not given.bugs:
+        parser.error("--real needs --bugs: the samples that the detector is trained on")
     for key, value in (QUICK if given.quick else FULL).items():
         if getattr(given, key) is None:
             setattr(given, key, value)
@@ -265,7 +269,7 @@ def main():
     given = arguments(sys.argv[1:])
     if given.bugs:
         import bugs
-        bugs.train(given.bugs, given.seed)
+        bugs.train(given.bugs, given.real, given.seed)
         return
     listen()
     train(given)
