@@ -57,10 +57,10 @@ void run_progress_draw (run_progress *p, uint64_t now_ns, const run_status *s)
     p->next_ns = now_ns + (p->terminal ? 500000000ULL : 10000000000ULL);
     n = snprintf (line, sizeof (line),
                   "%s%" PRIu64 "/%" PRIu64 " problems%s, %" PRIu64
-                  " open; %.0f generations/s; %u workers %u%% busy; ETA %s%s",
+                  " open; %.*f generations/s; %u workers %u%% busy; ETA %s%s",
                   p->terminal ? "\r\033[K" : "", s->problems_done, s->problems_total,
                   run_progress_solved (p->graded, s->problems_solved, solved, sizeof (solved)),
-                  s->problems_open, rate, s->workers, s->workers_busy_percent,
+                  s->problems_open, rate < 10.0 ? 1 : 0, rate, s->workers, s->workers_busy_percent,
                   run_progress_time (s->eta_s, eta, sizeof (eta)), p->terminal ? "" : "\n");
     if (n > 0 &&
         write (STDERR_FILENO, line, (size_t)n < sizeof (line) ? (size_t)n : sizeof (line) - 1) > 0)

@@ -100,6 +100,32 @@ class TrainPrm(FolderTest):
         self.assertGreater(float(aucs["detector"]), 0.9, text)      # the same few bugs in every function: easy
         self.assertLess(float(aucs["program length"]), 0.8, text)
 
+    def test_the_detector_is_tried_on_programs_that_a_model_wrote(self):
+        rows = list(defects(30))
+        (self.folder / "defects.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        written = [{"group_id": f"{row['problem_id']}/0", "prompt": "", "completion": f"Here it is:\n```python\n{row['mutated']}\n```\nGood luck.",
+                    "reward": int(row["is_control"])} for row in rows]
+        none = [dict(written[0], reward=None), dict(written[0], completion="I do not know.")]
+        real = self.folder / "rollouts.jsonl"
+        real.write_text("".join(json.dumps(row) + "\n" for row in written + none))
+        code, text = self.train("--bugs", self.folder / "defects.jsonl", "--real", real)
+        self.assertEqual(code, 0, text)
+        self.assertIn(f"{len(written)} programs that a model wrote for 30 functions", text)
+        self.assertIn("2 more are no Python, or undecided", text)
+        found = re.findall(r"^  detector +AUC (\d\.\d+) \[.*?\] all pairs, (\d\.\d+) \[", text, re.M)
+        self.assertEqual(len(found), 2, text)
+        self.assertEqual(found[0], found[1], text)              # the same programs, in other clothes
+        for content, word in (("[1]\n", "no object"), ('{"group_id": "f/0", "completion": "x"}\n', "programs in"),
+                              ('{"group_id": "f/0", "completion": "x", "reward": 2}\n', "no rollouts sample")):
+            real.write_text(content)
+            code, text = self.train("--bugs", self.folder / "defects.jsonl", "--real", real)
+            self.assertEqual(code, 1, text)
+            self.assertIn(word, text)
+            self.assertNotIn("Traceback", text)
+        code, text = self.train("--real", real)
+        self.assertEqual(code, 2, text)
+        self.assertIn("--real needs --bugs", text)
+
     def test_rows_that_are_no_defects_are_named(self):
         file = self.folder / "defects.jsonl"
         for content, word in (('{"prompt": "x"}\n', "1: no defect sample"), ("\n{\n", "2: no JSON"), ("[1]\n", "defects.jsonl:1"), ("", "0 rows")):
