@@ -12,16 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+#include "worker/verifier/process_watch.h"
 
 enum {
-    WAIT_MS = 120 * 1000, /* for a first proof; cold disks take several seconds */
-    FAILURES_MOST = 5,    /* in a row: from here on jobs do not wait for a place */
-    PAUSE_MS = 100,       /* after the second failure; doubles with each */
-    PAUSE_MOST_MS = 30 * 1000,
+    WAIT_MS = 120 * 1000,  /* for a first proof; cold disks take several seconds */
     REAP_MS = 5,           /* between two looks at a process that was killed */
     LINE_MOST = 128 << 10, /* 64 KiB in base 64, and its name */
     MS = 1000000           /* ns */
@@ -41,9 +37,7 @@ struct place {
 struct coq_pool {
     coq_pool_setup setup;
     struct place *places; /* owned */
-    uint64_t restart_ns;  /* nothing is started before */
-    unsigned failures;    /* in a row */
-    int epoll, timer;     /* -1: none */
+    process_watch watch;
     esp_buf line, output; /* scratch: what is said, what was heard */
 };
 
@@ -142,24 +136,9 @@ static bool hear (coq_pool *p, line_process *process, coq_outcome *out)
 
 /* ---- places ---- */
 
-static void watch (coq_pool *p, struct place *at, int how)
-{
-    struct epoll_event event = {.events = at->writing ? EPOLLIN | EPOLLOUT : EPOLLIN};
-    (void)epoll_ctl (p->epoll, how, line_process_fd (at->process), &event);
-}
-
-static void watch_writing (coq_pool *p, struct place *at)
-{
-    bool full = line_process_full (at->process);
-    if (full == at->writing)
-        return;
-    at->writing = full;
-    watch (p, at, EPOLL_CTL_MOD);
-}
-
 static void kill_place (coq_pool *p, struct place *at)
 {
-    watch (p, at, EPOLL_CTL_DEL);
+    process_watch_set (&p->watch, at->process, false, EPOLL_CTL_DEL);
     line_process_kill (at->process);
     at->state = PLACE_DYING;
     at->job = NULL;
@@ -167,17 +146,12 @@ static void kill_place (coq_pool *p, struct place *at)
 
 static void count_failure (coq_pool *p, const char *what)
 {
-    uint64_t pause_ms = 0;
-    p->failures++;
-    if (p->failures > 1)
-        pause_ms = p->failures > 10 ? PAUSE_MOST_MS : (uint64_t)PAUSE_MS << (p->failures - 2);
-    if (pause_ms > PAUSE_MOST_MS)
-        pause_ms = PAUSE_MOST_MS;
-    p->restart_ns = now (p) + pause_ms * MS;
-    esp_log (p->failures == FAILURES_MOST ? LOG_ERROR : LOG_WARN, "VERIFIER-CRASHED",
+    process_watch_failed (&p->watch, now (p));
+    esp_log (p->watch.failures == WATCH_FAILURES ? LOG_ERROR : LOG_WARN, "VERIFIER-CRASHED",
              "coq (%s): %s%s", p->setup.program, what,
-             p->failures >= FAILURES_MOST ? "; started less and less often: verdicts are unknown"
-                                          : "");
+             p->watch.failures >= WATCH_FAILURES
+                 ? "; started less and less often: verdicts are unknown"
+                 : "");
 }
 
 static void finish (coq_pool *p, struct place *at, const coq_outcome *o)
@@ -187,7 +161,7 @@ static void finish (coq_pool *p, struct place *at, const coq_outcome *o)
     if (o->end == COQ_CRASHED)
         count_failure (p, "a sandbox ended without a word");
     else if (o->end == COQ_SAID)
-        p->failures = 0;
+        p->watch.failures = 0;
     p->setup.reply (p->setup.ctx, j, &at->c, o);
 }
 
@@ -197,7 +171,7 @@ static void look_after (coq_pool *p, struct place *at)
     if (at->state == PLACE_BUSY && (hear (p, at->process, &o) || now (p) >= at->deadline_ns))
         finish (p, at, &o);
     if (at->state == PLACE_BUSY) {
-        watch_writing (p, at);
+        process_watch_writing (&p->watch, at->process, &at->writing);
     } else if (at->state == PLACE_DYING && line_process_gone (at->process)) {
         line_process_destroy (at->process);
         at->process = NULL;
@@ -217,7 +191,7 @@ static struct place *free_place (coq_pool *p)
 
 bool coq_pool_idle (coq_pool *p)
 {
-    return now (p) >= p->restart_ns && free_place (p) != NULL;
+    return now (p) >= p->watch.restart_ns && free_place (p) != NULL;
 }
 
 esp_err coq_pool_give (coq_pool *p, const job *j, const coq_case *c, span candidate, span check)
@@ -236,8 +210,8 @@ esp_err coq_pool_give (coq_pool *p, const job *j, const coq_case *c, span candid
     at->c = *c;
     at->writing = false;
     at->deadline_ns = now (p) + (uint64_t)(p->setup.timeout_s * 1e9);
-    watch (p, at, EPOLL_CTL_ADD);
-    watch_writing (p, at);
+    process_watch_set (&p->watch, at->process, false, EPOLL_CTL_ADD);
+    process_watch_writing (&p->watch, at->process, &at->writing);
     return ESP_OK;
 }
 
@@ -253,14 +227,13 @@ bool coq_pool_hopeless (const coq_pool *p)
     bool alive = false;
     for (size_t i = 0; i < p->setup.places; i++)
         alive = alive || p->places[i].state == PLACE_BUSY;
-    return !alive && p->failures >= FAILURES_MOST && now (p) < p->restart_ns;
+    return !alive && p->watch.failures >= WATCH_FAILURES && now (p) < p->watch.restart_ns;
 }
 
 /* Wake the loop when something is due although nobody says a word. */
 void coq_pool_set_timer (coq_pool *p)
 {
-    uint64_t at = p->failures > 0 ? p->restart_ns : UINT64_MAX, clock = now (p), wait;
-    struct itimerspec when = {{0, 0}, {0, 0}};
+    uint64_t at = p->watch.failures > 0 ? p->watch.restart_ns : UINT64_MAX, clock = now (p);
     for (size_t i = 0; i < p->setup.places; i++) {
         const struct place *place = &p->places[i];
         uint64_t its = place->state == PLACE_DYING  ? clock + (uint64_t)REAP_MS * MS
@@ -268,26 +241,19 @@ void coq_pool_set_timer (coq_pool *p)
                                                     : UINT64_MAX;
         at = its < at ? its : at;
     }
-    if (at != UINT64_MAX) {
-        wait = at > clock ? at - clock : 1;
-        when.it_value.tv_sec = (time_t)(wait / 1000000000);
-        when.it_value.tv_nsec = (long)(wait % 1000000000);
-    }
-    (void)timerfd_settime (p->timer, 0, &when, NULL);
+    process_watch_timer (&p->watch, at, clock);
 }
 
 void coq_pool_poll (coq_pool *p)
 {
-    uint64_t expirations;
-    if (read (p->timer, &expirations, sizeof (expirations)) < 0)
-        expirations = 0; /* it was not the timer */
+    process_watch_awake (&p->watch);
     for (size_t i = 0; i < p->setup.places; i++)
         look_after (p, &p->places[i]);
 }
 
 int coq_pool_fd (const coq_pool *p)
 {
-    return p->epoll;
+    return p->watch.epoll;
 }
 
 /* ---- before the run ---- */
@@ -344,10 +310,7 @@ void coq_pool_destroy (coq_pool *p)
             line_process_kill (p->places[i].process); /* all, before the first is waited for */
     for (size_t i = 0; p->places && i < p->setup.places; i++)
         line_process_destroy (p->places[i].process);
-    if (p->epoll >= 0)
-        close (p->epoll);
-    if (p->timer >= 0)
-        close (p->timer);
+    process_watch_close (&p->watch);
     esp_buf_free (&p->line);
     esp_buf_free (&p->output);
     esp_free (p->places);
@@ -356,21 +319,17 @@ void coq_pool_destroy (coq_pool *p)
 
 esp_err coq_pool_create (const coq_pool_setup *setup, coq_pool **out, esp_error *error)
 {
-    struct epoll_event event = {.events = EPOLLIN};
     coq_pool *p = esp_calloc (1, sizeof (*p));
+    esp_err err;
     if (!p)
         return esp_error_set (error, ESP_ENOMEM, "coq: out of memory");
     p->setup = *setup;
-    p->epoll = epoll_create1 (EPOLL_CLOEXEC);
-    p->timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (!(p->places = esp_calloc (setup->places, sizeof (*p->places)))) {
+    if ((err = process_watch_open (&p->watch, "coq", error)) == ESP_OK &&
+        !(p->places = esp_calloc (setup->places, sizeof (*p->places))))
+        err = esp_error_set (error, ESP_ENOMEM, "coq: out of memory");
+    if (err != ESP_OK) {
         coq_pool_destroy (p);
-        return esp_error_set (error, ESP_ENOMEM, "coq: out of memory");
-    }
-    if (p->epoll < 0 || p->timer < 0 ||
-        epoll_ctl (p->epoll, EPOLL_CTL_ADD, p->timer, &event) != 0) {
-        coq_pool_destroy (p);
-        return esp_error_set (error, ESP_EIO, "coq: no descriptors left (ulimit -n)");
+        return err;
     }
     *out = p;
     return ESP_OK;

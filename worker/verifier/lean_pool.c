@@ -12,20 +12,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "proto/base/log.h"
 #include "worker/verifier/lean_reply.h"
+#include "worker/verifier/process_watch.h"
 
 enum {
     HEADERS_MOST = 8, /* of one process: each keeps its environment in memory */
     LINE_MOST = 1 << 20,
     ANSWER_MOST = 8 << 20,
-    FAILURES_MOST = 5, /* in a row: from here on jobs do not wait for a place */
-    PAUSE_MS = 100,    /* after the second failure; doubles with each */
-    PAUSE_MOST_MS = 30 * 1000,
     REAP_MS = 5,
     MS = 1000000 /* ns */
 };
@@ -53,10 +49,8 @@ struct place {
 struct lean_pool {
     lean_pool_setup setup;
     struct place places[LEAN_MOST];
-    uint64_t restart_ns; /* no process is started before */
-    unsigned failures;   /* in a row */
-    int epoll, timer;    /* -1: none */
-    esp_buf line;        /* scratch */
+    process_watch watch;
+    esp_buf line; /* scratch */
 };
 
 static uint64_t now (const lean_pool *p)
@@ -66,24 +60,9 @@ static uint64_t now (const lean_pool *p)
 
 /* ---- processes ---- */
 
-static void watch (lean_pool *p, struct place *at, int how)
-{
-    struct epoll_event event = {.events = at->writing ? EPOLLIN | EPOLLOUT : EPOLLIN};
-    (void)epoll_ctl (p->epoll, how, line_process_fd (at->process), &event);
-}
-
-static void watch_writing (lean_pool *p, struct place *at)
-{
-    bool full = line_process_full (at->process);
-    if (full == at->writing)
-        return;
-    at->writing = full;
-    watch (p, at, EPOLL_CTL_MOD);
-}
-
 static void kill_place (lean_pool *p, struct place *at)
 {
-    watch (p, at, EPOLL_CTL_DEL);
+    process_watch_set (&p->watch, at->process, false, EPOLL_CTL_DEL);
     line_process_kill (at->process);
     at->state = PLACE_DYING;
     at->job = NULL;
@@ -93,16 +72,11 @@ static void kill_place (lean_pool *p, struct place *at)
 
 static void count_failure (lean_pool *p, const char *what)
 {
-    uint64_t pause_ms = 0;
-    p->failures++;
-    if (p->failures > 1)
-        pause_ms = p->failures > 10 ? PAUSE_MOST_MS : (uint64_t)PAUSE_MS << (p->failures - 2);
-    if (pause_ms > PAUSE_MOST_MS)
-        pause_ms = PAUSE_MOST_MS;
-    p->restart_ns = now (p) + pause_ms * MS;
-    esp_log (p->failures == FAILURES_MOST ? LOG_ERROR : LOG_WARN, "VERIFIER-CRASHED",
+    process_watch_failed (&p->watch, now (p));
+    esp_log (p->watch.failures == WATCH_FAILURES ? LOG_ERROR : LOG_WARN, "VERIFIER-CRASHED",
              "lean (%s): %s; started again%s", p->setup.command, what,
-             p->failures >= FAILURES_MOST ? ", less and less often: verdicts are unknown" : "");
+             p->watch.failures >= WATCH_FAILURES ? ", less and less often: verdicts are unknown"
+                                                 : "");
 }
 
 static void reply (lean_pool *p, struct place *at, enum lean_end end, const json_t *said)
@@ -138,7 +112,7 @@ static esp_err start (lean_pool *p, struct place *at)
     }
     at->state = PLACE_IDLE;
     at->writing = false;
-    watch (p, at, EPOLL_CTL_ADD);
+    process_watch_set (&p->watch, at->process, false, EPOLL_CTL_ADD);
     return ESP_OK;
 }
 
@@ -171,7 +145,7 @@ static void say_body (lean_pool *p, struct place *at, int64_t env)
 static void end_job (lean_pool *p, struct place *at, enum lean_end end, const json_t *said)
 {
     at->state = PLACE_IDLE;
-    p->failures = 0;
+    p->watch.failures = 0;
     if (++at->uses >= p->setup.uses) {
         const job *j = at->job;
         kill_place (p, at);
@@ -256,7 +230,7 @@ static void look_after (lean_pool *p, struct place *at)
         reply (p, at, LEAN_TIMEOUT, NULL);
     }
     if (at->state != PLACE_DYING) {
-        watch_writing (p, at);
+        process_watch_writing (&p->watch, at->process, &at->writing);
     } else if (line_process_gone (at->process)) {
         line_process_destroy (at->process);
         at->process = NULL;
@@ -283,7 +257,7 @@ static struct place *best_place (lean_pool *p, uint64_t header)
     int64_t env;
     for (size_t i = 0; i < p->setup.processes; i++) {
         struct place *at = &p->places[i];
-        int worth = at->state == PLACE_OFF           ? (now (p) >= p->restart_ns ? 2 : 0)
+        int worth = at->state == PLACE_OFF           ? (now (p) >= p->watch.restart_ns ? 2 : 0)
                     : at->state != PLACE_IDLE        ? 0
                     : knows (at, header, &env)       ? 4
                     : at->known_count < HEADERS_MOST ? 3
@@ -300,7 +274,7 @@ bool lean_pool_idle (const lean_pool *p)
 {
     for (size_t i = 0; i < p->setup.processes; i++)
         if (p->places[i].state == PLACE_IDLE ||
-            (p->places[i].state == PLACE_OFF && now (p) >= p->restart_ns))
+            (p->places[i].state == PLACE_OFF && now (p) >= p->watch.restart_ns))
             return true;
     return false;
 }
@@ -345,14 +319,13 @@ bool lean_pool_hopeless (const lean_pool *p)
     bool alive = false;
     for (size_t i = 0; i < p->setup.processes; i++)
         alive = alive || (p->places[i].state != PLACE_OFF && p->places[i].state != PLACE_DYING);
-    return !alive && p->failures >= FAILURES_MOST && now (p) < p->restart_ns;
+    return !alive && p->watch.failures >= WATCH_FAILURES && now (p) < p->watch.restart_ns;
 }
 
 /* Wake the loop when something is due although nobody says a word. */
 void lean_pool_set_timer (lean_pool *p)
 {
-    uint64_t at = p->failures > 0 ? p->restart_ns : UINT64_MAX, clock = now (p), wait;
-    struct itimerspec when = {{0, 0}, {0, 0}};
+    uint64_t at = p->watch.failures > 0 ? p->watch.restart_ns : UINT64_MAX, clock = now (p);
     for (size_t i = 0; i < p->setup.processes; i++) {
         const struct place *place = &p->places[i];
         uint64_t its = place->state == PLACE_DYING ? clock + (uint64_t)REAP_MS * MS
@@ -361,26 +334,19 @@ void lean_pool_set_timer (lean_pool *p)
                            : UINT64_MAX;
         at = its < at ? its : at;
     }
-    if (at != UINT64_MAX) {
-        wait = at > clock ? at - clock : 1;
-        when.it_value.tv_sec = (time_t)(wait / 1000000000);
-        when.it_value.tv_nsec = (long)(wait % 1000000000);
-    }
-    (void)timerfd_settime (p->timer, 0, &when, NULL);
+    process_watch_timer (&p->watch, at, clock);
 }
 
 void lean_pool_poll (lean_pool *p)
 {
-    uint64_t expirations;
-    if (read (p->timer, &expirations, sizeof (expirations)) < 0)
-        expirations = 0; /* it was not the timer */
+    process_watch_awake (&p->watch);
     for (size_t i = 0; i < p->setup.processes; i++)
         look_after (p, &p->places[i]);
 }
 
 int lean_pool_fd (const lean_pool *p)
 {
-    return p->epoll;
+    return p->watch.epoll;
 }
 
 /* ---- life ---- */
@@ -397,27 +363,21 @@ void lean_pool_destroy (lean_pool *p)
         esp_buf_free (&p->places[i].body);
         esp_buf_free (&p->places[i].answer);
     }
-    if (p->epoll >= 0)
-        close (p->epoll);
-    if (p->timer >= 0)
-        close (p->timer);
+    process_watch_close (&p->watch);
     esp_buf_free (&p->line);
     esp_free (p);
 }
 
 esp_err lean_pool_create (const lean_pool_setup *setup, lean_pool **out, esp_error *error)
 {
-    struct epoll_event event = {.events = EPOLLIN};
     lean_pool *p = esp_calloc (1, sizeof (*p));
+    esp_err err;
     if (!p)
         return esp_error_set (error, ESP_ENOMEM, "lean: out of memory");
     p->setup = *setup;
-    p->epoll = epoll_create1 (EPOLL_CLOEXEC);
-    p->timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (p->epoll < 0 || p->timer < 0 ||
-        epoll_ctl (p->epoll, EPOLL_CTL_ADD, p->timer, &event) != 0) {
+    if ((err = process_watch_open (&p->watch, "lean", error)) != ESP_OK) {
         lean_pool_destroy (p);
-        return esp_error_set (error, ESP_EIO, "lean: no descriptors left (ulimit -n)");
+        return err;
     }
     *out = p;
     return ESP_OK;

@@ -94,11 +94,16 @@ static inline void kit_start (struct kit *k, struct got *g, http_call call)
     PASS (http_start (k->pool, &call, &g->request));
 }
 
+static inline bool patient (struct kit *k, uint64_t since_ns)
+{
+    return kit_now (k) < since_ns + (uint64_t)KIT_PATIENCE_MS * 1000000;
+}
+
 /* Poll until *count reaches n; every case must get there. */
 static inline void kit_until (struct kit *k, const unsigned *count, unsigned n)
 {
-    uint64_t end = kit_now (k) + (uint64_t)KIT_PATIENCE_MS * 1000000;
-    while (*count < n && kit_now (k) < end)
+    uint64_t since = kit_now (k);
+    while (*count < n && patient (k, since))
         http_wait (k->pool, 100);
     CHECK (*count == n);
 }

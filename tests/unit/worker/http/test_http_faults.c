@@ -167,8 +167,8 @@ time_out (const raw_reply *reply, struct got *g, http_call call, uint64_t first_
     kit_open (&k, NULL);
     call.server = raw_server_url (s);
     kit_start (&k, g, call);
-    for (int i = 0; i < 1000 && (raw_server_requests (s) == 0 || (call.chunk && g->chunks == 0));
-         i++)
+    for (uint64_t since = kit_now (&k);
+         patient (&k, since) && (raw_server_requests (s) == 0 || (call.chunk && g->chunks == 0));)
         http_wait (k.pool, 10);
     k.ahead_ns += first_ms * 1000000;
     http_poll (k.pool);
@@ -230,7 +230,7 @@ static void a_connection_that_is_not_made_has_its_limit (void)
     kit_open (&k, NULL);
     kit_start (&k, &g,
                (http_call){.server = url, .limits = {.connect_ms = 50000, .first_byte_ms = 1}});
-    for (int i = 0; i < 1000 && raw_server_connections (s) == 0; i++)
+    for (uint64_t since = kit_now (&k); patient (&k, since) && raw_server_connections (s) == 0;)
         http_wait (k.pool, 10);
     k.ahead_ns += UINT64_C (40000) * 1000000;
     http_poll (k.pool);
