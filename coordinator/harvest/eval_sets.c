@@ -12,7 +12,14 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 
-enum { GRAMS = 8, GRAMS_LEAST = 4, LINE_MOST = 8 << 20, HEX = 16 };
+enum {
+    GRAMS = 8,
+    GRAMS_LEAST = 4,
+    SHORT_LEAST = 5, /* words; fewer stand in other problems by chance */
+    SHORT_MOST = GRAM_WORDS + GRAMS_LEAST - 2,
+    LINE_MOST = 8 << 20,
+    HEX = 16
+};
 #define MARK "# espalier fingerprints 1"
 
 typedef struct eval_item {
@@ -141,9 +148,10 @@ static size_t smallest (const words *w, uint64_t *scratch, uint64_t out[GRAMS])
     return kept >= GRAMS_LEAST ? kept : 0;
 }
 
-static uint64_t whole (const words *w)
+/* Of a problem that is these n words. */
+static uint64_t whole (const words *w, size_t at, size_t n)
 {
-    return words_gram (w, 0, w->count) ^ UINT64_C (0x5bd1e9955bd1e995); /* never a gram's */
+    return words_gram (w, at, n) ^ UINT64_C (0x5bd1e9955bd1e995); /* never a gram's */
 }
 
 static esp_err make (const words *w, uint64_t *all, uint64_t grams[GRAMS], size_t *n)
@@ -151,7 +159,7 @@ static esp_err make (const words *w, uint64_t *all, uint64_t grams[GRAMS], size_
     uint64_t *scratch = esp_reallocarray (NULL, w->count + 1, sizeof (*scratch));
     if (!scratch)
         return ESP_ENOMEM;
-    *all = whole (w);
+    *all = whole (w, 0, w->count);
     *n = smallest (w, scratch, grams);
     esp_free (scratch);
     return ESP_OK;
@@ -332,6 +340,16 @@ static const eval_item *same_words (const eval_sets *e, uint64_t hash)
     return found;
 }
 
+/* Those that have too few grams: all their words in a row. */
+static const eval_item *short_one (const eval_sets *e, const words *problem)
+{
+    const eval_item *found = NULL;
+    for (size_t n = SHORT_MOST; n >= SHORT_LEAST && !found; n--)
+        for (size_t at = 0; at + n <= problem->count && !found; at++)
+            found = same_words (e, whole (problem, at, n));
+    return found;
+}
+
 esp_err eval_sets_find (eval_sets *e, const words *problem, const words *all, eval_hit *out)
 {
     const eval_item *found = NULL;
@@ -339,7 +357,9 @@ esp_err eval_sets_find (eval_sets *e, const words *problem, const words *all, ev
         return ESP_EEMPTY;
     e->texts++;
     if (problem->count > 0)
-        found = same_words (e, whole (problem));
+        found = same_words (e, whole (problem, 0, problem->count));
+    if (!found)
+        found = short_one (e, problem);
     for (size_t at = 0; !found && at + GRAM_WORDS <= all->count; at++)
         found = count_gram (e, words_gram (all, at, GRAM_WORDS));
     if (!found)

@@ -6,8 +6,9 @@
  *
  * An evaluation problem is known by fingerprints: the hash of all its words, and the 8 smallest hashes of its runs of 8 words
  * (grams; fewer where it is short).  It stands in a text when the text's problem has the same words, or when at
- * least half of its grams, and 4 of them, stand in the text: so a changed name or number does not hide it.  Problems of fewer than
- * 11 words are found by all their words only.
+ * least half of its grams, and 4 of them, stand in the text: so a changed name hides it seldom, changed numbers hide a part
+ * (docs/samples.md has figures).  A problem of 5 to 10 words has too few grams: it is found where all its words stand in a row in the
+ * text's problem; of fewer than 5 words, as the whole problem only.
  *
  * File of fingerprints, a line each: SET ID WORDS GRAM ... - hashes of 16 hex digits, separated by tabs; '#' starts a comment.
  * eval_fingerprints.txt is a part of the program.

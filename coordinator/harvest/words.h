@@ -4,8 +4,9 @@
 
 /* words.h - a text as the hashes of its words, for near-duplicates and evaluation sets
  *
- * A word is a longest run of ASCII letters and digits, and of bytes that are not ASCII; letters count as small ones.  So layout,
- * punctuation and LaTeX signs do not matter, numbers and names do.
+ * A word is a longest run of ASCII letters and digits, and of characters that are not ASCII, but those that are spaces, punctuation, signs
+ * or arrows (no-break spaces, typographic quotes and dashes, full-width commas ...); soft hyphens, byte order marks and what else is not
+ * seen are not there.  ASCII letters count as small ones.  So layout, punctuation and LaTeX signs do not matter, numbers and names do.
  *
  * Threads: pure.  The same on every machine.
  */

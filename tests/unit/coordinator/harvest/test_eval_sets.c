@@ -80,6 +80,52 @@ static void a_short_problem_is_found_only_when_it_is_the_whole_problem (void)
     eval_sets_destroy (e);
 }
 
+static void a_problem_too_short_for_runs_is_found_within_a_problem (void)
+{
+    eval_sets *e = given_sets ();
+    esp_error error = {0};
+    eval_hit hit;
+    PASS (eval_sets_add (e,
+                         write_file ("short.jsonl",
+                                     "{\"id\": \"s5\", \"problem\": \"Factor a*b + 5b fully\"}\n"
+                                     "{\"id\": \"s10\", \"problem\": \"What is the remainder "
+                                     "of 2004 divided by 12, then?\"}\n"),
+                         &error));
+    PASS (find (e, "Solve this: factor $ab$? No: factor $a b+5b$ fully. Box it.", "x", &hit));
+    CU_ASSERT_STRING_EQUAL (hit.id, "s5");
+    PASS (find (e, "Q: What is the remainder of 2004 divided by 12, then?", "x", &hit));
+    CU_ASSERT_STRING_EQUAL (hit.id, "s10");
+    /* one word is another; it stands in what was answered; fewer than 5 words stand anywhere */
+    FAILS (find (e, "Solve this: factor a b + 6b fully", "x", &hit), ESP_EEMPTY);
+    FAILS (find (e, "Something", "Solve this: factor a b + 5b fully", &hit), ESP_EEMPTY);
+    FAILS (find (e, "Solve this: " SHORT, "x", &hit), ESP_EEMPTY);
+    eval_sets_destroy (e);
+}
+
+static void a_problem_is_found_in_another_typography (void)
+{
+    static const char *const texts[] = {
+        "It\u2019s \u201cfive\u201d o\u2019clock\u2014the well\u2011known \u00abhour\u00bb.",
+        "it's\u00a0\"five\"\u2003o'clock:\u3000the\u00a0well\u2013known\u202fhour",
+        "\ufeffIt's five\u200b o'clock, the well-kno\u00adwn ho\u200dur",
+    };
+    words first = {NULL, 0, 0}, other = {NULL, 0, 0};
+    PASS (words_add (&first, span_of ("It's \"five\" o'clock - the well-known hour.")));
+    CU_ASSERT_EQUAL (first.count, 9);
+    for (size_t i = 0; i < sizeof (texts) / sizeof (texts[0]); i++) {
+        other.count = 0;
+        PASS (words_add (&other, span_of (texts[i])));
+        CU_ASSERT_EQUAL_FATAL (other.count, first.count);
+        CU_ASSERT_EQUAL (words_gram (&other, 0, 9), words_gram (&first, 0, 9));
+    }
+    /* letters stay letters, whatever stands beside them, and bytes that are no UTF-8 too */
+    other.count = 0;
+    PASS (words_add (&other, span_of ("\u00fcber na\u00efve \u6570\u5b66\u3002 \xe2\x80 a\xff")));
+    CU_ASSERT_EQUAL (other.count, 5);
+    words_free (&first);
+    words_free (&other);
+}
+
 static void other_texts_are_not_found (void)
 {
     eval_sets *e = given_sets ();
@@ -192,6 +238,9 @@ int main (void)
          a_problem_is_found_whatever_stands_around_it},
         {"a short problem is found only when it is the whole problem",
          a_short_problem_is_found_only_when_it_is_the_whole_problem},
+        {"a problem is found in another typography", a_problem_is_found_in_another_typography},
+        {"a problem too short for runs is found within a problem",
+         a_problem_too_short_for_runs_is_found_within_a_problem},
         {"other texts are not found", other_texts_are_not_found},
         {"fingerprints do what the problems do", fingerprints_do_what_the_problems_do},
         {"what cannot be read is named with its line", what_cannot_be_read_is_named_with_its_line},
