@@ -102,15 +102,22 @@ static esp_err walk (struct pass *p, size_t index, uint32_t most, row_step step)
 
 /* ---- first pass ---- */
 
-/* What the sample says: all but its names and its provenance. */
+static void remove_fields (json_t *sample, const char *const *names)
+{
+    for (; *names; names++)
+        (void)json_object_del (sample, *names);
+}
+
+/* What the sample says: all but its names, its provenance, and what was measured of it. */
 static esp_err content_of (struct pass *p, json_t *sample, uint64_t *hash)
 {
-    static const char *const names[] = {"id", "problem_id", "group", "repeat", "meta"};
+    static const char *const names[] = {"id", "problem_id", "group", "repeat", "meta", NULL};
     char *text;
     esp_err err;
     p->problem.count = p->all.count = 0;
-    for (size_t i = 0; i < sizeof (names) / sizeof (names[0]); i++)
-        (void)json_object_del (sample, names[i]);
+    remove_fields (sample, names);
+    if (p->one->format->measured)
+        remove_fields (sample, p->one->format->measured);
     if ((err = words_of_problem (&p->problem, sample)) != ESP_OK ||
         (err = words_of_json (&p->all, sample)) != ESP_OK)
         return err;

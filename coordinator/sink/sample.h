@@ -57,6 +57,8 @@ typedef struct sample_format {
         text; /* lines as they are for another program: no meta, not for `samples`, only for `espalier export` */
     bool shows_all; /* it writes what was searched and says nothing of truth: one set */
     bool places;    /* rows stand for attempts, not for what they say: equal ones are all kept */
+    /* Fields that say how much or how sure, not what: rows that differ in nothing else are equal (harvest.h).  NULL-terminated; may be NULL. */
+    const char *const *measured;
     bool by_passes; /* a distinct completion that passed is a sample: `want` of them are enough */
     /* The own options say a band of pass rates: a problem is enough when it is certain on which side it is.  May be NULL. */
     bool (*band) (const void *options, double *low, double *high);

@@ -68,10 +68,13 @@ static esp_err write_problem (const sample_view *v, const void *options, sample_
     return err;
 }
 
+static const char *const measured[] = {"token_logprobs", "target_token_ids", "logprobs", NULL};
+
 const sample_format sample_distill = {
     .name = "distill",
     .what = "token ids and top-k logprobs of every finished branch that is true (axolotl KD)",
     .needs = SAMPLE_NEEDS_TOKENS | SAMPLE_NEEDS_LOGPROBS,
     .by_passes = true,
+    .measured = measured,
     .write = write_problem,
 };

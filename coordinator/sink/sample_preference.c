@@ -367,11 +367,16 @@ static esp_err write_problem (const sample_view *v, const void *options, sample_
     return err;
 }
 
+static const char *const measured[] = {
+    "margin",        "chosen_rate",       "chosen_rollouts", "chosen_passed",  "chosen_score",
+    "rejected_rate", "rejected_rollouts", "rejected_passed", "rejected_score", NULL};
+
 const sample_format sample_preference = {
     .name = "preference",
     .what = "two continuations of one text, the chosen one with the higher verified rate (TRL)",
     .needs = SAMPLE_NEEDS_LABELS,
     .options = preference_rows,
     .option_bytes = sizeof (preference_options),
+    .measured = measured,
     .write = write_problem,
 };

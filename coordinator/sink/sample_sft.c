@@ -42,9 +42,12 @@ static esp_err write_problem (const sample_view *v, const void *options, sample_
     return err;
 }
 
+static const char *const measured[] = {"score", "tokens", NULL};
+
 const sample_format sample_sft = {
     .name = "sft",
     .what = "prompt and completion of every finished branch that is true (rejection sampling)",
     .by_passes = true,
+    .measured = measured,
     .write = write_problem,
 };

@@ -78,6 +78,9 @@ static esp_err write_problem (const sample_view *v, const void *options, sample_
     return err;
 }
 
+static const char *const measured[] = {"values", "rollouts",   "passed",       "low",
+                                       "high",   "prm_scores", "label_source", NULL};
+
 const sample_format sample_stepwise = {
     .name = "stepwise",
     .what = "steps with a label each, for process reward models (TRL)",
@@ -85,5 +88,6 @@ const sample_format sample_stepwise = {
     .by_passes = true,
     .options = labelled_option_rows,
     .option_bytes = sizeof (labelled_options),
+    .measured = measured,
     .write = write_problem,
 };

@@ -104,6 +104,35 @@ static void equal_content_is_kept_of_the_first_problem_whatever_came_first (void
     esp_buf_free (&raw);
 }
 
+/* Servers under load give one text several scores. */
+static void what_was_measured_makes_no_other_content (void)
+{
+    static const char *const rows[][3] = {
+        {"sft", "\"completion\":\"a\",\"score\":0.5,\"tokens\":7",
+         "\"completion\":\"a\",\"score\":0.5000001,\"tokens\":8"},
+        {"stepwise", "\"completions\":[\"a\"],\"labels\":[true],\"values\":[1.0],\"rollouts\":[1]",
+         "\"completions\":[\"a\"],\"labels\":[true],\"values\":[0.5],\"rollouts\":[2]"},
+        {"preference", "\"chosen\":\"a\",\"rejected\":\"b\",\"margin\":1.0",
+         "\"chosen\":\"a\",\"rejected\":\"b\",\"margin\":0.5"},
+        {"distill", "\"messages\":[\"a\"],\"logprobs\":[[-0.1]]",
+         "\"messages\":[\"a\"],\"logprobs\":[[-0.2]]"},
+    };
+    for (size_t i = 0; i < sizeof (rows) / sizeof (rows[0]); i++) {
+        esp_buf raw = {0};
+        given ();
+        b.one.format = sample_format_find (rows[i][0]);
+        for (unsigned k = 0; k < 2; k++)
+            PASS (esp_buf_printf (&raw,
+                                  "{\"key\":%u,\"set\":0,\"pass\":1,\"of\":4,\"sample\":{\"id\":\"%"
+                                  "u\",%s,\"meta\":{}}}\n",
+                                  k, k, rows[i][1 + k]));
+        when_harvested (&raw);
+        CU_ASSERT_EQUAL (left (SAMPLE_VERIFIED, LEFT_KEPT), 1);
+        CU_ASSERT_EQUAL (left (SAMPLE_VERIFIED, LEFT_EQUAL), 1);
+        esp_buf_free (&raw);
+    }
+}
+
 static void want_counts_distinct_samples_of_all_repeats (void)
 {
     esp_buf raw = {0};
@@ -293,6 +322,7 @@ int main (void)
     static const struct suite_case cases[] = {
         {"equal content is kept of the first problem, whatever came first",
          equal_content_is_kept_of_the_first_problem_whatever_came_first},
+        {"what was measured makes no other content", what_was_measured_makes_no_other_content},
         {"want counts distinct samples of all repeats",
          want_counts_distinct_samples_of_all_repeats},
         {"near-duplicates fall at the threshold of the user",
