@@ -161,5 +161,8 @@ int fingerprint_main (int argc, char **argv)
         if (err != ESP_OK)
             return complain (err, &error);
     }
-    return fflush (stdout) == 0 ? EXIT_DONE : EXIT_BROKEN;
+    if (fflush (stdout) == 0 && !ferror (stdout))
+        return EXIT_DONE;
+    fprintf (stderr, "espalier: standard output: not all fingerprints could be written\n");
+    return EXIT_BROKEN;
 }

@@ -2,9 +2,12 @@
 /* run_harvest.c - see run_harvest.h */
 
 #include "cluster/cli/run_harvest.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include "cluster/cli/run_tables.h"
 #include "coordinator/harvest/eval_sets.h"
@@ -12,6 +15,7 @@
 #include "coordinator/harvest/problem_text.h"
 #include "coordinator/sink/json_row.h"
 #include "proto/base/alloc.h"
+#include "proto/base/file.h"
 
 static const char *item_name (const sample_item *one)
 {
@@ -62,6 +66,24 @@ static esp_err write_models (const models *known, esp_buf *out)
     return r.err;
 }
 
+/* Two that make the samples of one run would write into the same files: the second waits.  The lock is that of the descriptor, which
+ * the caller closes; *fd < 0, or no lock: the folder is not there, or its file system has no locks. */
+static esp_err lock_samples (const char *output, int *fd, esp_error *error)
+{
+    char path[4096];
+    if (esp_path_join (path, sizeof (path), output, "samples") != ESP_OK ||
+        (*fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+        flock (*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return ESP_OK;
+    fprintf (stderr, "espalier: %s: another espalier makes these samples; waiting for it\n", path);
+    if (flock (*fd, LOCK_EX) == 0 || errno != EINTR)
+        return ESP_OK;
+    return esp_error_set (error, ESP_EIO,
+                          "%s: stopped while another espalier made these samples; 'espalier "
+                          "samples %s' makes them again",
+                          path, output);
+}
+
 esp_err run_harvest (const run_config *c, const models *known, esp_error *error)
 {
     const sample_plan *plan = &c->samples;
@@ -73,6 +95,7 @@ esp_err run_harvest (const run_config *c, const models *known, esp_error *error)
                            .progress = isatty (STDERR_FILENO) ? show_progress : NULL};
     harvest_counts *counts;
     esp_buf text = {0};
+    int lock = -1;
     esp_err err;
     if (plan->count == 0)
         return ESP_OK;
@@ -83,7 +106,10 @@ esp_err run_harvest (const run_config *c, const models *known, esp_error *error)
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     }
     setup.models = esp_buf_span (&text);
-    err = harvest_run (&setup, counts, error);
+    if ((err = lock_samples (c->run.output, &lock, error)) == ESP_OK)
+        err = harvest_run (&setup, counts, error);
+    if (lock >= 0)
+        close (lock);
     esp_buf_free (&text);
     if (setup.progress)
         fprintf (stderr, "\r%40s\r", "");

@@ -115,6 +115,12 @@ static esp_err check_item (run_config *c, size_t i)
         snprintf (key, sizeof (key), "samples[%zu].pass_low", i);
         err = config_mistake (c->yaml, key, "larger than pass_high");
     }
+    if (err == ESP_OK && one->options.balance > 0 && one->options.balance < 1) {
+        snprintf (key, sizeof (key), "samples[%zu].balance", i);
+        err = config_mistake (c->yaml, key,
+                              "below 1 the smallest quarter itself would have too many; say 1 or "
+                              "more, or 0 for no balance");
+    }
     if (err == ESP_OK && one->format->band && one->format->band (one->own, &low, &high) &&
         low > high) {
         snprintf (key, sizeof (key), "samples[%zu].band_low", i);

@@ -34,7 +34,7 @@ const esp_option sample_option_rows[] = {
      "and those of which a larger part passed", ESP_OPT_FREE, false},
     {"balance", ESP_OPT_DOUBLE, offsetof (sample_options, balance), "0", 0, 1e6, NULL, "",
      "no quarter of pass rates gives more than so many times the samples of the smallest one that "
-     "gives any; 0 = off",
+     "gives any, 1 or more; 0 = off",
      ESP_OPT_FREE, false},
     {"shard_bytes", ESP_OPT_INT, offsetof (sample_options, shard_bytes), "256M", 1000, 1e12, NULL,
      "bytes", "a new file after so many, before compression", ESP_OPT_FREE, false},

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """bad_samples.py - cases: section samples, evaluation sets, full disks and kills while samples are made"""
+import fcntl
 import glob
 import hashlib
 import json
@@ -8,7 +9,7 @@ import random
 import subprocess
 import time
 
-from bad_kit import RUN, SLOW, Skip, Wrong, bad_run, call, case, end, folder, nothing_started, problems, start, want, write
+from bad_kit import ESPALIER, RUN, SLOW, Skip, Wrong, bad_run, call, case, end, folder, nothing_started, problems, start, want, write
 
 SFT = RUN + "samples: {format: sft, compress: false}\n"
 
@@ -41,6 +42,7 @@ def formats_and_names_of_samples():
                          ("samples: [{want: 3}]", "format"),
                          ("samples: [{format: sft, near: 8}]", "near", "7"),
                          ("samples: [{format: sft, pass_low: 0.8, pass_high: 0.2}]", "pass_low"),
+                         ("samples: [{format: sft, balance: 0.5}]", "samples[0].balance", "say 1 or more"),
                          ("samples: [{format: sft, wnat: 3}]", "wnat", "did you mean want")):
         bad_run(RUN % "" + text + "\n", *words)
 
@@ -83,6 +85,8 @@ def fingerprints_of_any_problems_can_be_read_again():
     write("long.jsonl", '{"question": "' + "word " * 2000000 + '"}\n')
     want(call("fingerprint", "LONG", "long.jsonl"), 2, "long.jsonl:1", "longer than")
     want(call("fingerprint", "", "odd.jsonl"), 2, "NAME")
+    write("many.jsonl", "".join(f'{{"question": "number {i} of many problems which are long enough to be known"}}\n' for i in range(3000)))
+    want(call("-c", '"$0" fingerprint MANY many.jsonl > /dev/full', ESPALIER, command=["sh"]), 4, "standard output")
 
 
 @case
@@ -153,6 +157,25 @@ def samples_while_a_run_goes_on():
     want(call("samples", "out"), 0, "samples: sft")
     end(p)
     want(call("samples", "out"), 0)
+
+
+@case
+def two_that_make_the_samples_of_one_run():
+    folder(SFT % "", n=20)
+    want(call("run", "run.yaml"), (0, 1))
+    good = files()
+    held = os.open("out/samples", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    p = start("samples", "out")
+    said = p.stderr.readline()
+    if b"another espalier makes these samples" not in said or p.poll() is not None:
+        raise Wrong(f"it does not wait: {said}")
+    if files() != good:
+        raise Wrong("it did not wait")
+    os.close(held)
+    end(p)
+    if p.returncode != 0 or files() != good:
+        raise Wrong(f"exit {p.returncode}, or the samples differ")
 
 
 @case
