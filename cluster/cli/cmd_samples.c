@@ -102,7 +102,7 @@ static bool can_stand (const char *id)
     return id && *id && !strpbrk (id, "\t\r\n");
 }
 
-static esp_err print_line (const char *set, const line *got)
+static esp_err print_line (const char *set, const line *got, bool *asks)
 {
     static const char *const names[] = {"id", "unique_id", "task_id", "name", NULL};
     json_t *row = json_loadb (got->text.ptr, got->text.len, 0, NULL);
@@ -114,6 +114,7 @@ static esp_err print_line (const char *set, const line *got)
     snprintf (counted, sizeof (counted), "line-%" PRIu64, got->number);
     for (size_t i = 0; names[i] && !id; i++)
         id = json_string_value (json_object_get (row, names[i]));
+    *asks = *asks || problem_asks (row);
     if (err == ESP_OK &&
         (err = eval_fingerprint (set, span_of (can_stand (id) ? id : counted), &w, &out)) == ESP_OK)
         fputs (esp_buf_text (&out), stdout);
@@ -127,6 +128,7 @@ static esp_err print_file (const char *set, const char *path, esp_error *error)
 {
     line_reader *r;
     line got;
+    bool asks = false;
     esp_err err = line_reader_open (path, LINE_MOST, &r, error);
     if (err != ESP_OK)
         return err;
@@ -134,7 +136,7 @@ static esp_err print_file (const char *set, const char *path, esp_error *error)
         if (got.too_long)
             err = ESP_EFORMAT;
         else if (span_trim (got.text).len > 0)
-            err = print_line (set, &got);
+            err = print_line (set, &got, &asks);
         if (err != ESP_OK) {
             esp_error_set (error, err, "%s:%" PRIu64 ": %s", path, got.number,
                            got.too_long ? "longer than 8 MiB" : "not a JSON object");
@@ -142,6 +144,9 @@ static esp_err print_file (const char *set, const char *path, esp_error *error)
         }
     }
     line_reader_close (r);
+    if (err == ESP_EEMPTY && !asks)
+        return esp_error_set (error, ESP_EFORMAT,
+                              "%s: no row has a field that asks (" PROBLEM_ASKS ")", path);
     return err == ESP_EEMPTY ? ESP_OK : err;
 }
 

@@ -214,7 +214,8 @@ static esp_err add_line (eval_sets *e, span text)
     return add_item (e, set, id, all, grams, n);
 }
 
-static esp_err add_problem (eval_sets *e, span set, span text, uint64_t number)
+/* *asks: it has a field that asks; else all its texts are taken. */
+static esp_err add_problem (eval_sets *e, span set, span text, uint64_t number, bool *asks)
 {
     static const char *const names[] = {"id", "unique_id", "task_id", "name", NULL};
     json_t *row = json_loadb (text.ptr, text.len, 0, NULL);
@@ -227,6 +228,7 @@ static esp_err add_problem (eval_sets *e, span set, span text, uint64_t number)
     for (size_t i = 0; names[i] && !id; i++)
         id = json_string_value (json_object_get (row, names[i]));
     snprintf (counted, sizeof (counted), "line %" PRIu64, number);
+    *asks = *asks || problem_asks (row);
     if (err == ESP_OK && (err = make (&w, &all, grams, &n)) == ESP_OK && w.count > 0)
         err = add_item (e, set, span_of (id ? id : counted), all, grams, n);
     words_free (&w);
@@ -238,7 +240,7 @@ static esp_err add_lines (eval_sets *e, const char *path, line_reader *r, esp_er
 {
     const char *slash = strrchr (path, '/');
     span set = span_of (slash ? slash + 1 : path);
-    bool prints = false;
+    bool prints = false, asks = false;
     line got;
     esp_err err;
     while ((err = line_reader_next (r, &got, error)) == ESP_OK) {
@@ -248,7 +250,7 @@ static esp_err add_lines (eval_sets *e, const char *path, line_reader *r, esp_er
         else if (prints)
             err = add_line (e, got.text);
         else if (span_trim (got.text).len > 0)
-            err = add_problem (e, set, got.text, got.number);
+            err = add_problem (e, set, got.text, got.number, &asks);
         if (err == ESP_EFORMAT)
             return esp_error_set (error, err, "%s:%" PRIu64 ": %s", path, got.number,
                                   prints ? "not a line of fingerprints (SET ID HASH ...)"
@@ -256,6 +258,11 @@ static esp_err add_lines (eval_sets *e, const char *path, line_reader *r, esp_er
         if (err != ESP_OK)
             return esp_error_set (error, err, "%s: %s", path, esp_err_text (err));
     }
+    if (err == ESP_EEMPTY && !prints && !asks)
+        return esp_error_set (error, ESP_EFORMAT,
+                              "%s: no row has a field that asks (" PROBLEM_ASKS
+                              "), so no problem would be known by it",
+                              path);
     return err == ESP_EEMPTY ? ESP_OK : err;
 }
 

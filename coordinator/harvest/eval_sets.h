@@ -26,7 +26,7 @@ ESP_MUST_CHECK esp_err eval_sets_create (eval_sets **out);
 void eval_sets_destroy (eval_sets *e); /* accepts NULL */
 
 /* Add a file: fingerprints, or a problems file (JSONL, .gz, .zst; the set's name is the file's).  Errors (sentence with path and line): those of
- * line_reader_open, ESP_EFORMAT, ESP_ENOMEM. */
+ * line_reader_open, ESP_EFORMAT (no row asks, too), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err eval_sets_add (eval_sets *e, const char *path, esp_error *error);
 
 typedef struct eval_hit {

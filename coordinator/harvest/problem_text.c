@@ -40,17 +40,29 @@ static esp_err of_messages (words *w, const json_t *list)
     return err;
 }
 
-esp_err words_of_problem (words *w, const json_t *row)
+/* The first field that may ask; NULL: none.  An empty text asks nothing. */
+static const json_t *field_of (const json_t *row)
 {
     static const char *const names[] = {"question", "problem",          "prompt",
                                         "text",     "formal_statement", NULL};
     const json_t *messages = json_object_get (row, "messages");
     for (const char *const *name = names; *name; name++) {
         const json_t *value = json_object_get (row, *name);
-        if (json_is_string (value))
-            return words_of_json (w, value);
-        if (json_is_array (value)) /* a sample's prompt of a chat */
-            return of_messages (w, value);
+        if (json_string_length (value) > 0 || json_is_array (value))
+            return value;
     }
-    return json_is_array (messages) ? of_messages (w, messages) : words_of_json (w, row);
+    return json_is_array (messages) ? messages : NULL;
+}
+
+bool problem_asks (const json_t *row)
+{
+    return field_of (row) != NULL;
+}
+
+esp_err words_of_problem (words *w, const json_t *row)
+{
+    const json_t *value = field_of (row);
+    if (json_is_array (value)) /* of a chat */
+        return of_messages (w, value);
+    return words_of_json (w, value ? value : row);
 }

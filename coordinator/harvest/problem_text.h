@@ -8,10 +8,15 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
 #include "coordinator/harvest/words.h"
 
 /* Every text inside the value, in order; keys and numbers are none. */
 ESP_MUST_CHECK esp_err words_of_json (words *w, const json_t *value);
+/* Has the row one of the fields that ask? */
+bool problem_asks (const json_t *row);
+#define PROBLEM_ASKS                                                                               \
+    "question, problem, prompt, text, messages or formal_statement" /* for people */
 /* What asks in a problem's row: question, problem, prompt, text, the user's messages, or formal_statement; else every text. */
 ESP_MUST_CHECK esp_err words_of_problem (words *w, const json_t *row);
 

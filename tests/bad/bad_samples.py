@@ -101,6 +101,14 @@ def evaluation_files_that_cannot_be_read():
     nothing_started(call("run", "run.yaml", "samples.eval_files=eval.jsonl"), "eval.jsonl")
     os.mkdir("set")
     nothing_started(call("run", "run.yaml", "samples.eval_files=set"), "set")
+    for text in ("", "\n\n", '{"instruction": "what is asked", "output": "what is said"}\n', '{"question": 5}\n{"question": ""}\n'):
+        write("none.jsonl", text)
+        nothing_started(call("run", "run.yaml", "samples.eval_files=none.jsonl"), "none.jsonl", "no row has a field that asks", "question")
+        want(call("fingerprint", "NONE", "none.jsonl"), 2, "none.jsonl", "no row has a field that asks")
+    with open("p.jsonl") as f:
+        rows = [json.loads(line) for line in f]
+    write("second.jsonl", "".join(json.dumps({"question": "", "problem": r.get("question") or r["problem"]}) + "\n" for r in rows))
+    want(call("check", "run.yaml", "samples.eval_files=second.jsonl"), 2, "all 6 problems", "allow_eval")
 
 
 @case
