@@ -4,10 +4,16 @@
 #include "coordinator/sink/problem_view.h"
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "proto/model/solution.h"
 
 /* As the engines read a problem (worker/engine/fields.h), and the statement of a proof. */
 static const char *const text_names[] = {"question", "problem", "prompt", "text", NULL};
 static const char *const gold_names[] = {"answer", "expected_answer", "final_answer", NULL};
+
+/* Solutions that a row brings: those of people (solution_fields), and of `engine: file` (worker/engine/given.h). */
+static const char *const given_names[] = {"completions", "samples",    "steps",      "label",
+                                          "labels",      "generation", "completion", "response",
+                                          "output",      NULL};
 
 static int append (const char *bytes, size_t len, void *buf)
 {
@@ -51,13 +57,29 @@ static esp_err read_messages (problem_view *v, const json_t *list)
     return err;
 }
 
+/* A row without a text is the prompt itself, but for what would give its answer away. */
+static esp_err dump_question (const json_t *row, esp_buf *out)
+{
+    static const char *const *const told[] = {gold_names, solution_fields, program_fields,
+                                              given_names};
+    json_t *question = json_copy ((json_t *)(uintptr_t)row);
+    esp_err err = question ? ESP_OK : ESP_ENOMEM;
+    for (size_t i = 0; i < sizeof (told) / sizeof (told[0]); i++)
+        for (const char *const *name = told[i]; question && *name; name++)
+            (void)json_object_del (question, *name);
+    if (err == ESP_OK)
+        err = dump (question, out);
+    json_decref (question);
+    return err;
+}
+
 static esp_err read_statement (problem_view *v)
 {
     const json_t *header = json_object_get (v->row, "header"),
                  *statement = json_object_get (v->row, "formal_statement");
     esp_err err;
     if (!json_is_string (statement))
-        return dump (v->row, &v->prompt);
+        return dump_question (v->row, &v->prompt);
     err = json_is_string (header) ? plain (header, &v->prompt) : ESP_OK;
     if (err == ESP_OK && v->prompt.len > 0)
         err = esp_buf_puts (&v->prompt, "\n");

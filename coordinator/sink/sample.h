@@ -30,9 +30,10 @@ typedef struct sample_view { /* one finished problem; all borrowed */
     const tree *tree;
     const problem *problem;
     const json_t *row; /* the problem's JSON object; numbers keep their type */
-    span prompt;       /* its question as text; a problem of messages: the last user message */
-    span messages;     /* JSON list; "" = the problem is a plain text */
-    span gold;         /* reference answer as text; "" = none */
+    span
+        prompt; /* its question as text; a problem of messages: the last user message; without any: the row, less its answers */
+    span messages;            /* JSON list; "" = the problem is a plain text */
+    span gold;                /* reference answer as text; "" = none */
     const branches *branches; /* finished branches, agreement filled */
     const label *labels;      /* one per node; NULL where the format does not need them */
 } sample_view;

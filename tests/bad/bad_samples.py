@@ -58,6 +58,18 @@ def all_problems_stand_in_an_evaluation_set():
 
 
 @case
+def the_answer_stands_in_no_prompt():
+    folder("run: {output: out}\nproblems: {file: p.jsonl}\nsearch: {strategy: best_of_n, n: 2}\ngenerator: {engine: file}\n"
+           "verifier: {kind: answer}\nsamples: {format: sft, compress: false}\n")
+    write("p.jsonl", '{"id": "a", "instruction": "three and four", "answer": "7", "solution": "count to 7", "completions": ["\\\\boxed{7}", "8"]}\n')
+    want(call("run", "run.yaml"), (0, 1))
+    with open("out/samples/sft-00000.jsonl") as f:
+        prompt = json.loads(f.readline())["prompt"]
+    if json.loads(prompt) != {"id": "a", "instruction": "three and four"}:
+        raise Wrong("the prompt is " + prompt)
+
+
+@case
 def some_problems_stand_in_an_evaluation_set():
     folder(SFT % "", n=60)
     problems("eval.jsonl", n=30)
