@@ -64,25 +64,29 @@ static esp_err place_shards (const harvest_work *w, const shards *s, esp_error *
     return ESP_OK;
 }
 
-/* The manifest goes first and comes last. */
+/* The manifest goes first and comes last; the old one waits in part: only it knows the models. */
 static esp_err take_places (const harvest_work *w, esp_error *error)
 {
-    char path[PATH_MOST];
-    esp_err err = esp_path_join (path, sizeof (path), w->folder, "manifest.json");
-    if (err != ESP_OK)
-        return esp_error_set (error, err, "%s: the path is too long", w->folder);
-    if (unlink (path) != 0 && errno != ENOENT)
-        return failed (path, "remove", error);
+    char manifest[PATH_MOST], old[PATH_MOST];
+    esp_err err;
+    if (esp_path_join (manifest, sizeof (manifest), w->folder, "manifest.json") != ESP_OK ||
+        esp_path_join (old, sizeof (old), w->part, "manifest.json") != ESP_OK)
+        return esp_error_set (error, ESP_ETOOBIG, "%s: the path is too long", w->folder);
+    if (rename (manifest, old) != 0 && errno != ENOENT)
+        return failed (manifest, "move", error);
     err = remove_shards (w->folder, error);
     for (size_t i = 0; i < w->setup->plan->count; i++)
         for (int set = 0; set < SAMPLE_SETS && err == ESP_OK; set++)
             err = place_shards (w, w->results[i].files[set], error);
     if (err == ESP_OK)
         err = place_shards (w, w->refused, error);
-    (void)rmdir (w->part);
     if (err == ESP_OK)
         err = esp_folder_sync (w->folder, error);
-    return err == ESP_OK ? harvest_say (w, error) : err;
+    if (err != ESP_OK || (err = harvest_say (w, error)) != ESP_OK)
+        return err;
+    (void)unlink (old);
+    (void)rmdir (w->part);
+    return ESP_OK;
 }
 
 /* ---- a run ---- */
@@ -100,19 +104,26 @@ static esp_err open_evals (harvest_work *w, esp_error *error)
     return err;
 }
 
-/* What the servers said; a harvest that is made again knows it from the one before. */
-static json_t *read_models (const harvest_work *w)
+static json_t *models_in (const char *folder)
 {
     char path[PATH_MOST];
-    json_t *before, *models;
+    json_t *manifest, *found;
+    if (esp_path_join (path, sizeof (path), folder, "manifest.json") != ESP_OK)
+        return NULL;
+    manifest = json_load_file (path, 0, NULL);
+    found = json_incref (json_object_get (manifest, "models"));
+    json_decref (manifest);
+    return found;
+}
+
+/* What the servers said; a harvest that is made again knows it from the one before, which may have been cut off. */
+static json_t *read_models (const harvest_work *w)
+{
+    json_t *found;
     if (w->setup->models.len > 0)
         return json_loadb (w->setup->models.ptr, w->setup->models.len, 0, NULL);
-    if (esp_path_join (path, sizeof (path), w->folder, "manifest.json") != ESP_OK)
-        return NULL;
-    before = json_load_file (path, 0, NULL);
-    models = json_incref (json_object_get (before, "models"));
-    json_decref (before);
-    return models;
+    found = models_in (w->folder);
+    return found ? found : models_in (w->part);
 }
 
 static esp_err prepare (harvest_work *w, esp_error *error)

@@ -3,6 +3,7 @@
 
 #include "coordinator/harvest/problem_text.h"
 #include <string.h>
+#include "proto/model/row_fields.h"
 
 enum { DEEP = 32 }; /* below that no text is looked for */
 
@@ -43,14 +44,15 @@ static esp_err of_messages (words *w, const json_t *list)
 /* The first field that may ask; NULL: none.  An empty text asks nothing. */
 static const json_t *field_of (const json_t *row)
 {
-    static const char *const names[] = {"question", "problem",          "prompt",
-                                        "text",     "formal_statement", NULL};
-    const json_t *messages = json_object_get (row, "messages");
-    for (const char *const *name = names; *name; name++) {
+    const json_t *messages = json_object_get (row, "messages"),
+                 *statement = json_object_get (row, "formal_statement");
+    for (const char *const *name = question_fields; *name; name++) {
         const json_t *value = json_object_get (row, *name);
         if (json_string_length (value) > 0 || json_is_array (value))
             return value;
     }
+    if (json_string_length (statement) > 0)
+        return statement;
     return json_is_array (messages) ? messages : NULL;
 }
 

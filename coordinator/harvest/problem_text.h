@@ -16,8 +16,8 @@ ESP_MUST_CHECK esp_err words_of_json (words *w, const json_t *value);
 /* Has the row one of the fields that ask? */
 bool problem_asks (const json_t *row);
 #define PROBLEM_ASKS                                                                               \
-    "question, problem, prompt, text, messages or formal_statement" /* for people */
-/* What asks in a problem's row: question, problem, prompt, text, the user's messages, or formal_statement; else every text. */
+    "problem, question, prompt, text, formal_statement or messages" /* for people */
+/* What asks in a problem's row: the first of question_fields, else formal_statement, else the user's messages; else every text. */
 ESP_MUST_CHECK esp_err words_of_problem (words *w, const json_t *row);
 
 #endif

@@ -12,7 +12,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
 
-enum { LEVEL = 6, GATHERED = 1 << 20 };
+enum { LEVEL = 6, GATHERED = 1 << 20, SHARDS_MOST = 100000 /* five digits */ };
 
 struct shards {
     const char *folder, *name, *tail;
@@ -59,8 +59,12 @@ static esp_err begin (shards *s, esp_error *error)
 {
     char path[PATH_MAX];
     esp_buf name = {0};
-    esp_err err = esp_buf_printf (&name, "%s%s-%05zu.jsonl%s", s->name, s->tail, s->count,
-                                  s->zstd ? ".zst" : "");
+    esp_err err;
+    if (s->count == SHARDS_MOST)
+        return esp_error_set (error, ESP_ETOOBIG, "%s/%s%s: more than %d files; raise shard_bytes",
+                              s->folder, s->name, s->tail, SHARDS_MOST);
+    err = esp_buf_printf (&name, "%s%s-%05zu.jsonl%s", s->name, s->tail, s->count,
+                          s->zstd ? ".zst" : "");
     if (err != ESP_OK || esp_grow (&s->list, &s->cap, s->count + 1, sizeof (*s->list)) != 0) {
         esp_buf_free (&name);
         return esp_error_set (error, ESP_ENOMEM, "out of memory");

@@ -12,12 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/base/hash.h"
+#include "proto/model/row_fields.h"
 
 enum { HASH_ID_BYTES = 8 }; /* of SHA-256 in a made id: 16 hex digits (design.md, section 9) */
 
 static const char *const id_names[] = {"id", "unique_id", "task_id", "name", NULL};
-static const char *const text_names[] = {"problem", "question", "prompt", "text", "messages", NULL};
-static const char *const answer_names[] = {"answer", "expected_answer", "final_answer", NULL};
+
+static json_t *given (const json_t *row, const char *name)
+{
+    json_t *value = json_object_get (row, name);
+    return json_is_null (value) ? NULL : value;
+}
 
 /* The first field that is there and not null; own (may be NULL) replaces the aliases. */
 static json_t *
@@ -25,8 +30,8 @@ find (const json_t *row, const char *own, const char *const *aliases, const char
 {
     const char *const only[] = {own, NULL};
     for (const char *const *n = own ? only : aliases; *n; n++) {
-        json_t *value = json_object_get (row, *n);
-        if (value && !json_is_null (value)) {
+        json_t *value = given (row, *n);
+        if (value) {
             *name = *n;
             return value;
         }
@@ -78,9 +83,11 @@ static esp_err
 id_from_text (const json_t *row, const problem_names *names, problem_row *out, esp_error *error)
 {
     const char *name = NULL;
-    const json_t *text = find (row, names->problem, text_names, &name);
+    const json_t *text = find (row, names->problem, question_fields, &name);
     esp_buf written = {0};
     esp_err err;
+    if (!text && !names->problem)
+        text = given (row, "messages");
     if (!text)
         return esp_error_set (
             error, ESP_EFORMAT,
@@ -184,7 +191,7 @@ static esp_err settle_answer (json_t *row, const problem_names *names)
 {
     const char *name = NULL;
     bool same;
-    json_t *answer = find (row, names->answer, answer_names, &name);
+    json_t *answer = find (row, names->answer, gold_fields, &name);
     json_t *text = answer ? answer_text (row, answer, &same) : NULL;
     if (!answer)
         return ESP_OK;
@@ -208,7 +215,7 @@ static esp_err lift_question (json_t *row)
         return ESP_OK;
     if (json_object_set (row, "problem", text) != 0)
         return ESP_ENOMEM;
-    if (json_is_string (answer) && !find (row, NULL, answer_names, &name) &&
+    if (json_is_string (answer) && !find (row, NULL, gold_fields, &name) &&
         json_object_set (row, "answer", answer) != 0)
         return ESP_ENOMEM;
     return ESP_OK;

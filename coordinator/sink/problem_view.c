@@ -4,11 +4,8 @@
 #include "coordinator/sink/problem_view.h"
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "proto/model/row_fields.h"
 #include "proto/model/solution.h"
-
-/* As the engines read a problem (worker/engine/fields.h), and the statement of a proof. */
-static const char *const text_names[] = {"question", "problem", "prompt", "text", NULL};
-static const char *const gold_names[] = {"answer", "expected_answer", "final_answer", NULL};
 
 /* Solutions that a row brings: those of people (solution_fields), and of `engine: file` (worker/engine/given.h). */
 static const char *const given_names[] = {"completions", "samples",    "steps",      "label",
@@ -60,7 +57,7 @@ static esp_err read_messages (problem_view *v, const json_t *list)
 /* A row without a text is the prompt itself, but for what would give its answer away. */
 static esp_err dump_question (const json_t *row, esp_buf *out)
 {
-    static const char *const *const told[] = {gold_names, solution_fields, program_fields,
+    static const char *const *const told[] = {gold_fields, solution_fields, program_fields,
                                               given_names};
     json_t *question = json_copy ((json_t *)(uintptr_t)row);
     esp_err err = question ? ESP_OK : ESP_ENOMEM;
@@ -88,7 +85,7 @@ static esp_err read_statement (problem_view *v)
 
 static esp_err read_prompt (problem_view *v)
 {
-    const json_t *text = first_of (v->row, text_names),
+    const json_t *text = first_of (v->row, question_fields),
                  *messages = json_object_get (v->row, "messages");
     if (text)
         return plain (text, &v->prompt);
@@ -103,7 +100,7 @@ esp_err problem_view_open (const search *s, const branches *b, bool labels, prob
     *out = (problem_view){.row = json_loadb (p->json.ptr, p->json.len, JSON_DECODE_ANY, NULL)};
     if (!out->row) /* the reader took it for JSON */
         return ESP_ENOMEM;
-    gold = first_of (out->row, gold_names);
+    gold = first_of (out->row, gold_fields);
     if ((err = read_prompt (out)) != ESP_OK ||
         (gold && (err = plain (gold, &out->gold)) != ESP_OK) ||
         (labels && (err = labels_of_search (s, &out->labels)) != ESP_OK))

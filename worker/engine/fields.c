@@ -4,6 +4,7 @@
 #include "worker/engine/fields.h"
 #include <jansson.h>
 #include <string.h>
+#include "proto/model/row_fields.h"
 
 /* Openings of \boxed{ that are tried from the end: a text of thousands of unclosed ones would
  * otherwise cost its length for each. */
@@ -34,15 +35,13 @@ static esp_err add_field (span json, const char *const *keys, esp_buf *out)
 
 esp_err fields_question (span json, esp_buf *out)
 {
-    static const char *const keys[] = {"question", "problem", "prompt", "text", NULL};
-    esp_err err = add_field (json, keys, out);
+    esp_err err = add_field (json, question_fields, out);
     return err == ESP_ENOENT ? esp_buf_add (out, json) : err;
 }
 
 esp_err fields_answer (span json, esp_buf *out)
 {
-    static const char *const keys[] = {"answer", "expected_answer", "final_answer", NULL};
-    return add_field (json, keys, out);
+    return add_field (json, gold_fields, out);
 }
 
 esp_err fields_join (const job *j, size_t count, esp_buf *out)

@@ -10,11 +10,11 @@
 
 #include "worker/engine/engine.h"
 
-/* Append the question to *out: field question, problem, prompt or text, else the whole JSON.
+/* Append the question to *out: the first of question_fields, else the whole JSON.
  * Errors: ESP_EFORMAT (not a JSON object), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err fields_question (span json, esp_buf *out);
 
-/* Append the reference answer to *out: field answer, expected_answer or final_answer, a string or a
+/* Append the reference answer to *out: the first of gold_fields, a string or a
  * number.  Errors: ESP_EFORMAT, ESP_ENOENT (no such field), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err fields_answer (span json, esp_buf *out);
 

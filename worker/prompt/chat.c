@@ -7,6 +7,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
 #include "proto/config/config.h"
+#include "proto/model/row_fields.h"
 #include "worker/prompt/chat_inner.h"
 
 /* Order as in the choices of prompt.preset.  docs/prompts.md tells where the texts come from. */
@@ -61,12 +62,11 @@ const esp_option prompt_option_rows[] = {
 
 static esp_err make_template (const char *text, chat *c, esp_error *error)
 {
-    static const char *const names[] = {"problem", "question", "prompt", "text"};
     esp_err err = chat_template_create (text, &c->user);
     if (err != ESP_OK)
         return err;
-    for (size_t i = 0; i < sizeof (names) / sizeof (*names); i++)
-        if (chat_template_names (c->user, names[i]))
+    for (const char *const *name = question_fields; *name; name++)
+        if (chat_template_names (c->user, *name))
             return ESP_OK;
     return esp_error_set (
         error, ESP_EINVAL,

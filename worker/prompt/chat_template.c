@@ -7,6 +7,7 @@
 #include "worker/prompt/chat_template.h"
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "proto/model/row_fields.h"
 #include "worker/prompt/chat.h"
 
 typedef struct part {
@@ -132,11 +133,10 @@ static const json_t *given (const json_t *row, const char *name)
 
 const json_t *chat_template_problem_of (const json_t *row)
 {
-    static const char *const names[] = {"problem", "question", "prompt", "text", "messages"};
     const json_t *value = NULL;
-    for (size_t i = 0; i < sizeof (names) / sizeof (*names) && !value; i++)
-        value = given (row, names[i]);
-    return value;
+    for (const char *const *name = question_fields; *name && !value; name++)
+        value = given (row, *name);
+    return value ? value : given (row, "messages");
 }
 
 static int append_dump (const char *bytes, size_t len, void *out)

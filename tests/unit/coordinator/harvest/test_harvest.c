@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "coordinator/harvest/harvest_private.h"
 #include "coordinator/sink/rows.h"
 #include "proto/base/file.h"
@@ -317,6 +318,28 @@ static void half_a_line_at_the_end_waits_for_its_other_half (void)
     esp_buf_free (&raw);
 }
 
+static void models_outlive_a_harvest_that_was_cut_off (void)
+{
+    esp_buf raw = {0};
+    char part[PATH_MAX], manifest[PATH_MAX], old[PATH_MAX];
+    given ();
+    add_row (&raw, 1, 0, SAMPLE_VERIFIED, 1, "1 + 1?", "2");
+    b.setup.models = span_of ("[{\"name\":\"m-1\"}]");
+    when_harvested (&raw);
+    CHECK (strstr (read_text ("samples/manifest.json"), "m-1") != NULL);
+    path_of ("samples/part", part);
+    path_of ("samples/manifest.json", manifest);
+    path_of ("samples/part/manifest.json", old);
+    CHECK (access (part, F_OK) != 0);
+    PASS (esp_folder_make (part, &b.error)); /* as a kill behind the first step leaves it */
+    CHECK (rename (manifest, old) == 0);
+    b.setup.models = span_of ("");
+    when_harvested (&raw);
+    CHECK (strstr (read_text ("samples/manifest.json"), "m-1") != NULL);
+    CHECK (access (part, F_OK) != 0);
+    esp_buf_free (&raw);
+}
+
 int main (void)
 {
     static const struct suite_case cases[] = {
@@ -339,6 +362,7 @@ int main (void)
          damaged_raw_rows_are_named_and_nothing_is_replaced},
         {"half a line at the end waits for its other half",
          half_a_line_at_the_end_waits_for_its_other_half},
+        {"models outlive a harvest that was cut off", models_outlive_a_harvest_that_was_cut_off},
         {NULL, NULL},
     };
     return suite_main ("harvest", cases);
