@@ -12,6 +12,7 @@
 #include "coordinator/harvest/problem_text.h"
 #include "coordinator/problem/line_reader.h"
 #include "proto/base/file.h"
+#include "proto/config/config.h"
 
 enum { PATH_MOST = 4096, LINE_MOST = 8 << 20 };
 
@@ -65,6 +66,21 @@ static int harvest_again (const run_config *c)
     return err == ESP_OK ? EXIT_DONE : complain (err, &error);
 }
 
+/* What was written while the run went on stays as it was: `format`, not `want`. */
+static esp_err
+may_change (const char *path, char **overrides, const run_config *now, esp_error *error)
+{
+    run_config *before;
+    esp_buf mistakes = {0};
+    esp_err err = run_config_recall (path, overrides, 1, &before, &mistakes, error);
+    esp_buf_free (&mistakes);
+    if (err != ESP_OK)
+        return err;
+    err = config_may_resume (before->yaml, now->yaml, error);
+    run_config_destroy (before);
+    return err;
+}
+
 int samples_main (int argc, char **argv)
 {
     char path[PATH_MOST];
@@ -83,7 +99,8 @@ int samples_main (int argc, char **argv)
     overrides[0] = where.data; /* the folder may have been moved since */
     err = run_config_recall (path, overrides, (size_t)argc - 1, &c, &mistakes, &error);
     if (err == ESP_OK) {
-        status = harvest_again (c);
+        err = may_change (path, overrides, c, &error);
+        status = err == ESP_OK ? harvest_again (c) : complain (err, &error);
         run_config_destroy (c);
     } else {
         fprintf (stderr, "%s", mistakes.len ? esp_buf_text (&mistakes) : "");

@@ -219,6 +219,18 @@ def raw_rows_that_are_damaged():
 
 
 @case
+def samples_made_again_with_what_cannot_change():
+    folder(SFT % "", n=20)
+    want(call("run", "run.yaml"), (0, 1))
+    good = files()
+    for change, key in (("samples.format=rollouts", "samples.format"), ("search.keep=1", "search.keep"), ("run.seed=9", "run.seed")):
+        want(call("samples", "out", change), 2, key, "stays as it is for the life of a run")
+    if files() != good:
+        raise Wrong("samples were touched")
+    want(call("samples", "out", "samples.want=1"), 0)
+
+
+@case
 def samples_of_a_run_that_has_none():
     folder()
     want(call("run", "run.yaml"), (0, 1))

@@ -11,6 +11,7 @@ import argparse
 import collections
 import json
 import pathlib
+import signal
 import subprocess
 
 
@@ -63,4 +64,5 @@ def print_row(name, counts, columns):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # count.py OUTPUT | head
     main()
