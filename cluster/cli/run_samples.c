@@ -158,10 +158,7 @@ static esp_err bind_item (run_config *c, size_t i)
 static void write_engine (json_row *r, const run_config *c, int k, size_t i)
 {
     const run_engine *e = &c->engines[k][i];
-    char key[64];
-    const char *model;
-    snprintf (key, sizeof (key), "model");
-    model = config_peek_at (c->yaml, run_sections[k], i, key);
+    const char *model = config_peek_at (c->yaml, run_sections[k], i, "model");
     row_string (r, k == TASK_VERIFY ? "{\"kind\":" : "{\"engine\":",
                 span_of (e->kind ? e->kind->name : "none"));
     if (e->common.name)

@@ -7,10 +7,8 @@
 #include "proto/model/row_fields.h"
 #include "proto/model/solution.h"
 
-/* Solutions that a row brings: those of people (solution_fields), and of `engine: file` (worker/engine/given.h). */
-static const char *const given_names[] = {"completions", "samples",    "steps",      "label",
-                                          "labels",      "generation", "completion", "response",
-                                          "output",      NULL};
+/* Completions in steps, with labels (worker/engine/given.h). */
+static const char *const step_fields[] = {"steps", "label", "labels", NULL};
 
 static int append (const char *bytes, size_t len, void *buf)
 {
@@ -57,8 +55,12 @@ static esp_err read_messages (problem_view *v, const json_t *list)
 /* A row without a text is the prompt itself, but for what would give its answer away. */
 static esp_err dump_question (const json_t *row, esp_buf *out)
 {
-    static const char *const *const told[] = {gold_fields, solution_fields, program_fields,
-                                              given_names};
+    static const char *const *const told[] = {gold_fields,
+                                              solution_fields,
+                                              program_fields,
+                                              completion_list_fields,
+                                              completion_text_fields,
+                                              step_fields};
     json_t *question = json_copy ((json_t *)(uintptr_t)row);
     esp_err err = question ? ESP_OK : ESP_ENOMEM;
     for (size_t i = 0; i < sizeof (told) / sizeof (told[0]); i++)

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "proto/model/row_fields.h"
 #include "worker/prompt/step_rule.h"
 
 typedef struct solution {
@@ -22,10 +23,6 @@ struct given {
 };
 
 enum { OBJECTS_DEEP = 4 }; /* a solution inside an object inside ... */
-
-static const char *const list_keys[] = {"completions", "samples", NULL};
-static const char *const text_keys[] = {"generation", "completion", "response",
-                                        "output",     "solution",   NULL};
 
 void given_destroy (given *g)
 {
@@ -157,7 +154,7 @@ static esp_err add_one (given *g, const json_t *value, int depth)
         return ESP_EFORMAT;
     if ((inside = json_object_get (value, "steps")) && json_is_array (inside))
         return join_steps (g, inside);
-    if (!(inside = first_of (value, text_keys)))
+    if (!(inside = first_of (value, completion_text_fields)))
         inside = json_object_get (value, "text"); /* in a row itself that is the problem */
     return inside ? add_one (g, inside, depth + 1) : ESP_EFORMAT;
 }
@@ -230,7 +227,7 @@ static esp_err add_list (given *g, const json_t *row, const json_t *list)
 static esp_err add_all (given *g, const json_t *row)
 {
     const json_t *value;
-    if ((value = first_of (row, list_keys)))
+    if ((value = first_of (row, completion_list_fields)))
         return add_list (g, row, value);
     if ((value = json_object_get (row, "steps")) && json_is_array (value))
         return join_steps (g, value);
@@ -239,7 +236,7 @@ static esp_err add_all (given *g, const json_t *row)
     value = json_object_get (json_object_get (row, "question"), "pre_generated_steps");
     if (json_is_array (value))
         return join_steps (g, value);
-    value = first_of (row, text_keys);
+    value = first_of (row, completion_text_fields);
     return value ? add_one (g, value, 0) : ESP_ENOENT;
 }
 
