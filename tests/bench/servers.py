@@ -13,6 +13,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,31 @@ class Servers:
                     for name, value in counters.items():
                         total[part + name] = total.get(part + name, 0) + value
         return total
+
+
+class RoundRobin:
+    """A load balancer in front of servers, as many a cluster has; `url` is None where haproxy is not installed."""
+
+    def __init__(self, urls, folder):
+        program = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+        self.url, self.process = None, None
+        if not program:
+            return
+        port, config = free_port(), os.path.join(folder, "haproxy.cfg")
+        with open(config, "w") as f:
+            f.write("defaults\n mode http\n timeout connect 10s\n timeout client 10m\n timeout server 10m\n"
+                    f"frontend all\n bind 127.0.0.1:{port}\n default_backend servers\nbackend servers\n balance roundrobin\n")
+            f.writelines(f" server s{i} {url.removeprefix('http://')}\n" for i, url in enumerate(urls))
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen([program, "-db", "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
 
 
 def search(servers, folder, problems, *overrides):
@@ -173,9 +199,17 @@ def prefix(args, folder):
         ideal = search(s, folder, 64, "generator.in_flight=128")["llmPrefilledTokens"]
     say("prefix prompt tokens read, one server", ideal, "tokens")
     with Servers(args.sim, 4, args.speed, 64) as s:
-        for name, value in (("at home", "true"), ("least busy server", "false")):
-            r = search(s, folder, 64, "generator.in_flight=128", f"generator.affinity={value}")
-            say(f"prefix 4 servers, {name}, over one server", r["llmPrefilledTokens"] / ideal, "ratio")
+        for _ in range(args.repeat):
+            of_four(s, folder, ideal, "at home")
+        of_four(s, folder, ideal, "least busy server", "generator.affinity=false")
+        with RoundRobin(s.urls, folder) as balancer:
+            if balancer.url:
+                of_four(s, folder, ideal, "round robin", f"generator.urls=[{balancer.url}]", "generator.in_flight=512")
+
+
+def of_four(servers, folder, ideal, name, *overrides):
+    r = search(servers, folder, 64, "generator.in_flight=128", *overrides)
+    say(f"prefix 4 servers, {name}, over one server", r["llmPrefilledTokens"] / ideal, "ratio")
 
 
 def per_expansion(servers, folder, *overrides):
@@ -238,7 +272,7 @@ def main():
     p.add_argument("--peers")
     p.add_argument("--python", default=sys.executable)
     p.add_argument("--speed", type=float, default=2, help="simulated seconds a second; lower it until the figures stop changing")
-    p.add_argument("--repeat", type=int, default=1, help="times that fixed16 runs")
+    p.add_argument("--repeat", type=int, default=1, help="times that fixed16 and prefix run")
     p.add_argument("rows", nargs="*", default=list(rows), metavar="ROW", help=", ".join(rows))
     args = p.parse_args()
     for name in args.rows:

@@ -109,11 +109,12 @@ struct request { /* one piece of n siblings */
     exchange *exchange;
     gen_ask ask;
     const char *stop[REQUEST_STOPS_MOST]; /* of ask */
-    struct sample **samples;              /* owned; NULL where cancelled */
-    uint32_t live;                        /* not cancelled */
+    struct sample **samples;              /* owned; NULL where cancelled or handed on */
+    uint32_t live;                        /* not cancelled, not handed on */
     esp_buf prompt, messages;
     step_plan plan;
-    bool watched; /* we look for the end of the step ourselves, in the stream */
+    bool watched;     /* we look for the end of the step ourselves, in the stream */
+    bool prompt_told; /* its tokens were counted with a sample */
     gen_reply *reply;
     struct sse *sse;
     esp_error stream_why;
@@ -166,13 +167,20 @@ generator_render_take (generator *g, const server *s, int step, root *r, span bo
 /* Send the next piece of these siblings (n of them, all at the same place); taken.  Errors end the samples. */
 void generator_send (generator *g, struct sample **samples, uint32_t n);
 void generator_request_free (struct request *r);
-void generator_finish (struct sample *s, result *r); /* done call; the sample is gone */
+uint64_t generator_home_key (const job *j, node_ref n); /* where the prefix of node n is cached */
+void generator_finish (struct sample *s, result *r);    /* done call; the sample is gone */
 void generator_fail (struct sample *s, esp_err code);
+
+/* generator_answer.c: of exchange_ask; ctx is the request */
+esp_err generator_request_write (void *ctx, server *s, esp_buf *path, esp_buf *json);
+void generator_request_chunk (void *ctx, server *s, span bytes);
+esp_err generator_request_take (void *ctx, server *s, span body, esp_error *why);
+void generator_request_done (void *ctx, esp_err code, const char *text);
 
 /* generator_judge.c */
 /* End its thinking by force; false: that was the end of its step too, and it was delivered (or failed). */
 bool generator_force_close (struct sample *s);
-/* The reply has sample *got for s: deliver it, or send its next piece.  first: the request's prompt is counted with it. */
+/* The reply has sample *got for s: deliver it, or send its next piece.  first: the prompt is counted with it. */
 void generator_take (const struct request *r, struct sample *s, gen_sample *got, bool first);
 void generator_end (struct sample *s, esp_err code, const char *text); /* the request failed */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* generator_piece.c - one piece of n siblings: asked, read, joined, and whether it was the last
+/* generator_piece.c - one piece of n siblings: what is asked of whom
  *
  * A step is mostly one piece.  It is more where the rule wants several separators, where a piece is too short to be a step, where
  * thinking is closed by force, and where a pattern that no server knows is looked for (then pieces are short).  Later
@@ -129,6 +129,12 @@ static void fill_stops (struct request *r)
     r->ask.stop_count = n;
 }
 
+uint64_t generator_home_key (const job *j, node_ref n)
+{
+    uint64_t key = esp_hash_mix (esp_hash_mix (j->task.action, j->task.id.problem), n);
+    return key ? key : 1;
+}
+
 static uint32_t least (uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -157,221 +163,6 @@ static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
                  (!g->shape->traits.cancels_plain || a->max_tokens >= LONG_TOKENS));
     a->slot = -1;
     fill_stops (r);
-}
-
-/* ---- what came ---- */
-
-static void request_done (void *ctx, esp_err code, const char *text);
-static void count_tokens (struct request *r, server *s);
-static void note_server (struct request *r, const server *s);
-
-static double sum_logprobs (const gen_sample *got)
-{
-    double sum = got->generated_count > 0 ? 0 : NAN;
-    for (size_t i = 0; i < got->generated_count; i++)
-        sum += got->generated[i].logprob;
-    return sum;
-}
-
-static esp_err start_reading (struct request *r)
-{
-    esp_err err;
-    reply_destroy (r->reply);
-    r->reply = NULL;
-    r->stream_err = ESP_OK;
-    r->stream_why = (esp_error){0};
-    for (uint32_t i = 0; i < r->ask.n; i++)
-        if (r->samples[i])
-            r->samples[i]->watch = (step_watch){0};
-    if ((err = reply_create (&r->ask, &r->reply)) != ESP_OK || !r->ask.stream)
-        return err;
-    if (r->sse) {
-        sse_reset (r->sse);
-        return ESP_OK;
-    }
-    return sse_create (gen_ask_most_bytes (&r->ask), &r->sse);
-}
-
-static esp_err request_write (void *ctx, server *s, esp_buf *path, esp_buf *json)
-{
-    struct request *r = ctx;
-    const gen_shape *shape = r->owner->shape;
-    esp_err err;
-    r->ask.model = server_facts_of (s)->model[0] ? server_facts_of (s)->model : NULL;
-    if ((err = start_reading (r)) != ESP_OK ||
-        (err = esp_buf_puts (path, r->ask.messages.ptr ? shape->chat_path : shape->path)) != ESP_OK)
-        return err;
-    return shape->write (&r->ask, json);
-}
-
-static void show_progress (struct request *r)
-{
-    const engine_setup *setup = &r->owner->setup;
-    esp_buf *text = &r->owner->scratch;
-    for (uint32_t i = 0; setup->progress && i < r->ask.n; i++) {
-        const struct sample *s = r->samples[i];
-        span got = esp_buf_span (&r->reply->samples[i].text);
-        if (!s || got.len == 0)
-            continue;
-        esp_buf_clear (text);
-        if (s->text.len > 0 && esp_buf_add (text, esp_buf_span (&s->text)) == ESP_OK &&
-            esp_buf_add (text, got) == ESP_OK) /* behind its pieces so far */
-            got = esp_buf_span (text);
-        setup->progress (setup->ctx, s->job, got);
-    }
-}
-
-static bool is_complete (struct request *r, struct sample *s, const gen_sample *got)
-{
-    esp_buf *joined = &r->owner->scratch;
-    span text = esp_buf_span (&got->text);
-    if (got->finish != GEN_OPEN)
-        return true;
-    if (s->text.len > 0) {
-        esp_buf_clear (joined);
-        if (esp_buf_add (joined, esp_buf_span (&s->text)) != ESP_OK ||
-            esp_buf_add (joined, text) != ESP_OK)
-            return false;
-        text = esp_buf_span (joined);
-    }
-    return step_watch_look (&s->watch, r->owner->setup.step, s->began_thinking, text);
-}
-
-/* A rule that no server knows (a pattern): the stream is cut as soon as every sample has its step; true: the request is over. */
-static bool end_early (struct request *r, server *s)
-{
-    for (uint32_t i = 0; i < r->ask.n; i++) {
-        if (r->samples[i] && !is_complete (r, r->samples[i], &r->reply->samples[i]))
-            return false;
-    }
-    for (uint32_t i = 0; i < r->ask.n; i++) {
-        gen_sample *got = &r->reply->samples[i];
-        got->tokens = got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
-        if (isnan (got->logprob))
-            got->logprob = sum_logprobs (got);
-    }
-    count_tokens (r, s);
-    note_server (r, s);
-    exchange_enough (r->exchange);
-    request_done (r, ESP_OK, "");
-    return true;
-}
-
-static void spoiled (struct request *r, esp_err err)
-{
-    if (err == ESP_ETOOBIG)
-        esp_error_set (&r->stream_why, err,
-                       "an event of the stream has more than the %zu bytes that so many tokens "
-                       "can have",
-                       gen_ask_most_bytes (&r->ask));
-    exchange_spoiled (r->exchange, r->stream_why.text[0] ? r->stream_why.text : esp_err_text (err));
-}
-
-static void request_chunk (void *ctx, server *s, span bytes)
-{
-    struct request *r = ctx;
-    span name, data;
-    esp_err err = r->stream_err;
-    (void)s;
-    if (err == ESP_OK)
-        err = sse_push (r->sse, bytes);
-    while (err == ESP_OK && (err = sse_next (r->sse, &name, &data)) == ESP_OK)
-        err = r->owner->shape->read (r->reply, data, &r->stream_why);
-    if (err == ESP_EFORMAT || err == ESP_ETOOBIG || err == ESP_EENGINE)
-        spoiled (r, err); /* what else may come is of no use */
-    else if (err != ESP_EEMPTY)
-        r->stream_err = err;
-    else if (!r->watched || !end_early (r, s))
-        show_progress (r);
-}
-
-static esp_err end_of_stream (struct request *r, esp_error *why)
-{
-    enum sse_end end = sse_finish (r->sse);
-    if (r->stream_err != ESP_OK) /* out of memory */
-        return esp_error_set (why, r->stream_err, "%s", esp_err_text (r->stream_err));
-    if (end == SSE_CUT ||
-        (end == SSE_UNMARKED && (r->owner->shape->done_mark || r->ask.messages.ptr)))
-        return esp_error_set (why, ESP_EPEER, "the stream ended in the middle of the answer");
-    return ESP_OK;
-}
-
-static void count_tokens (struct request *r, server *s)
-{
-    server_counts *c = server_counts_of (s);
-    c->prompt_tokens += r->reply->prompt_tokens;
-    c->cached_tokens += r->reply->cached_tokens;
-    for (uint32_t i = 0; i < r->ask.n; i++)
-        c->generated_tokens += r->reply->samples[i].tokens;
-}
-
-static uint64_t home_key (const job *j, node_ref n)
-{
-    uint64_t key = esp_hash_mix (esp_hash_mix (j->task.action, j->task.id.problem), n);
-    return key ? key : 1;
-}
-
-/* llama.cpp takes any model's name, also when it was started anew with another one. */
-static bool other_model (const struct request *r, const server *s)
-{
-    const struct generator_facts *f = server_data (s);
-    return server_facts_of (s)->family == FAMILY_LLAMACPP && f->model[0] && r->reply->model[0] &&
-           strcmp (f->model, r->reply->model) != 0;
-}
-
-/* It did the work, and holds the prefixes now. */
-static void note_server (struct request *r, const server *s)
-{
-    for (uint32_t i = 0; i < r->ask.n; i++) {
-        const job *j = r->samples[i] ? r->samples[i]->job : NULL;
-        if (!j)
-            continue;
-        r->samples[i]->by = s;
-        servers_set_home (r->owner->servers, home_key (j, j->task.node), s);
-        if (j->task.child != NODE_NONE)
-            servers_set_home (r->owner->servers, home_key (j, j->task.child), s);
-    }
-}
-
-static esp_err request_take (void *ctx, server *s, span body, esp_error *why)
-{
-    struct request *r = ctx;
-    esp_err err =
-        r->ask.stream ? end_of_stream (r, why) : r->owner->shape->read (r->reply, body, why);
-    if (err == ESP_EENGINE)
-        err = ESP_EPEER; /* an error that came with status 200 */
-    if (err != ESP_OK || (err = reply_finish (r->reply, &r->ask, why)) != ESP_OK)
-        return err;
-    for (uint32_t i = 0; i < r->ask.n; i++)
-        if (r->reply->samples[i].finish == GEN_ABORTED)
-            return esp_error_set (why, ESP_EPEER, "the server gave the request up");
-    if (other_model (r, s))
-        return esp_error_set (why, ESP_EPEER, "the model '%.100s' answered, not '%.100s'",
-                              r->reply->model, ((struct generator_facts *)server_data (s))->model);
-    count_tokens (r, s);
-    note_server (r, s);
-    return ESP_OK;
-}
-
-/* ---- the end of a request ---- */
-
-static void request_done (void *ctx, esp_err code, const char *text)
-{
-    struct request *r = ctx;
-    bool first = true;
-    r->exchange = NULL;
-    for (uint32_t i = 0; i < r->ask.n; i++) {
-        struct sample *s = r->samples[i];
-        if (!s)
-            continue;
-        r->samples[i] = NULL;
-        if (code == ESP_OK)
-            generator_take (r, s, &r->reply->samples[i], first);
-        else
-            generator_end (s, code, text);
-        first = false;
-    }
-    generator_request_free (r);
 }
 
 /* ---- off ---- */
@@ -422,15 +213,15 @@ static bool plan_piece (struct sample *s, step_plan *plan)
 static void send_request (generator *g, struct request *r, struct sample **samples, uint32_t n)
 {
     const job *j = samples[0]->job;
-    exchange_ask ask = {.home = home_key (j, j->task.node),
-                        .spread = home_key (j, NODE_ROOT),
+    exchange_ask ask = {.home = generator_home_key (j, j->task.node),
+                        .spread = generator_home_key (j, NODE_ROOT),
                         .weight = n,
-                        .write = request_write,
-                        .take = request_take,
-                        .done = request_done,
+                        .write = generator_request_write,
+                        .take = generator_request_take,
+                        .done = generator_request_done,
                         .ctx = r};
     if (r->ask.stream)
-        ask.chunk = request_chunk;
+        ask.chunk = generator_request_chunk;
     if (g->setup.trace && samples[0]->piece == 0)
         g->setup.trace (g->setup.trace_ctx, r->ask.messages.ptr ? "messages sent" : "prompt sent",
                         r->ask.messages.ptr ? r->ask.messages : r->ask.prompt);

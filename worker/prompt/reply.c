@@ -318,3 +318,15 @@ esp_err reply_finish (gen_reply *r, const gen_ask *ask, esp_error *why)
         err = finish_sample (r, &r->samples[i], ask, why);
     return err;
 }
+
+esp_err reply_finish_one (gen_reply *r, uint32_t i, const gen_ask *ask, esp_error *why)
+{
+    gen_sample *s = &r->samples[i];
+    if (s->finish == GEN_OPEN || s->finish == GEN_ABORTED)
+        return ESP_EEMPTY;
+    if (s->tokens == 0)
+        s->tokens = (uint32_t)s->generated_count;
+    if (s->tokens == 0)
+        return ESP_EEMPTY;
+    return finish_sample (r, s, ask, why);
+}

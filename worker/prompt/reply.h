@@ -95,5 +95,9 @@ void reply_destroy (gen_reply *r); /* accepts NULL */
  * cut at max_tokens is dropped from the end), logprobs there if they were asked.  Call it once.
  * Errors: ESP_EFORMAT with a sentence (why may be NULL). */
 ESP_MUST_CHECK esp_err reply_finish (gen_reply *r, const gen_ask *ask, esp_error *why);
+/* The same for sample i alone, of a stream that goes on.  ESP_EEMPTY: it did not end yet, or its tokens are told with those of
+ * all only. */
+ESP_MUST_CHECK esp_err reply_finish_one (gen_reply *r, uint32_t i, const gen_ask *ask,
+                                         esp_error *why);
 
 #endif

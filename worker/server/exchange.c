@@ -48,7 +48,7 @@ static void land (exchange *e)
 {
     if (!e->at)
         return;
-    e->at->in_flight -= e->ask.weight;
+    e->at->in_flight -= e->holds;
     e->at = NULL;
     e->request = NULL;
 }
@@ -108,6 +108,14 @@ void exchange_enough (exchange *e)
     if (e->at)
         server_worked (e->at);
     exchange_cancel (e);
+}
+
+void exchange_lighter (exchange *e)
+{
+    if (e->at && e->holds > 1) {
+        e->holds--;
+        e->at->in_flight--;
+    }
 }
 
 void exchanges_destroy (servers *s)
@@ -387,7 +395,8 @@ static void send_to (exchange *e, server *s)
     if (!s->flying.first)
         s->heard_ns = esp_clock_ns (e->all->setup.clock);
     e->at = s;
-    s->in_flight += e->ask.weight;
+    e->holds = e->ask.weight;
+    s->in_flight += e->holds;
     s->counts.requests++;
     append (&s->flying, e);
 }

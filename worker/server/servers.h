@@ -140,6 +140,8 @@ ESP_MUST_CHECK esp_err exchange_start (servers *s, const exchange_ask *ask, exch
 void exchange_cancel (exchange *e); /* no call follows; the server is told by closing */
 /* From chunk(): what came is good, and all that is wanted: no call follows. */
 void exchange_enough (exchange *e);
+/* From chunk(): one of its sequences ended, the server has room for another. */
+void exchange_lighter (exchange *e);
 /* From chunk(): what came is the server's fault; it is tried again. */
 void exchange_spoiled (exchange *e, const char *why);
 

@@ -30,6 +30,7 @@ struct exchange {
     uint64_t since_ns;      /* waits since then */
     uint64_t not_before_ns; /* a pause; a server that is not `avoid` may have it before */
     uint32_t tries;
+    uint32_t holds; /* flying: sequences of `weight` that still run there */
     uint32_t avoid; /* index + 1 of the server that failed last; 0 = none */
     esp_err code;   /* in `ended`: how */
     char text[480]; /* last failure */

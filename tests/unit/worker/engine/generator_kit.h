@@ -205,6 +205,13 @@ kit_job (struct gen *g, uint32_t i, const char *asked, const span *steps, size_t
     return &g->jobs[i];
 }
 
+/* Jobs [0, n): the same problem. */
+static inline void kit_siblings (struct gen *g, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        kit_job (g, i, SUM, NULL, 0);
+}
+
 static inline void kit_start (struct gen *g, uint32_t n)
 {
     const job *list[KIT_JOBS];

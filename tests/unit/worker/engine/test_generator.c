@@ -8,12 +8,6 @@
 
 static struct gen g;
 
-static void siblings (uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        kit_job (&g, i, SUM, NULL, 0);
-}
-
 static uint64_t requests_for (uint32_t n)
 {
     uint64_t before = kit_requests (&g);
@@ -30,9 +24,9 @@ static void siblings_are_one_request_and_each_has_its_own_seed (void)
     char texts[4][KIT_TEXT];
     for (int k = 0; k < KIT_KINDS; k++) {
         kit_serve (&g, kit_kinds[k], NULL, NULL);
-        siblings (1);
+        kit_siblings (&g, 1);
         (void)requests_for (1); /* the prompt is rendered */
-        siblings (4);
+        kit_siblings (&g, 4);
         CHECK (requests_for (4) == 1);
         for (int i = 0; i < 4; i++)
             snprintf (texts[i], KIT_TEXT, "%s", g.got[i].text);
@@ -50,25 +44,25 @@ static void siblings_are_one_request_and_each_has_its_own_seed (void)
 static void what_is_no_sibling_is_asked_alone (void)
 {
     kit_serve (&g, "vllm", NULL, NULL);
-    siblings (1);
+    kit_siblings (&g, 1);
     (void)requests_for (1);
-    siblings (2);
+    kit_siblings (&g, 2);
     g.jobs[1].task.max_tokens = 50;
     CHECK (requests_for (2) == 2);
-    siblings (2);
+    kit_siblings (&g, 2);
     g.jobs[1].task.seed = 7;
     CHECK (requests_for (2) == 2);
-    siblings (2);
+    kit_siblings (&g, 2);
     g.jobs[1].task.how.top_p = 0.5;
     CHECK (requests_for (2) == 2);
-    siblings (2);
+    kit_siblings (&g, 2);
     g.jobs[1].task.mode = TASK_TO_END;
     CHECK (requests_for (2) == 2);
-    siblings (2);
+    kit_siblings (&g, 2);
     for (int i = 0; i < 2; i++)
         g.jobs[i].task.extra = span_of ("Step 1: 12 + 7 = 19.\n\n");
     CHECK (requests_for (2) == 2);
-    siblings (2);
+    kit_siblings (&g, 2);
     for (int i = 0; i < 2; i++)
         g.jobs[i].task.how.temperature = 0;
     CHECK (requests_for (2) == 2);
@@ -81,22 +75,22 @@ static void a_request_has_no_more_samples_than_fit (void)
     static const char *const slots[] = {"--slots", "3", NULL};
     kit_serve (&g, "llamacpp", NULL, slots);
     CHECK (g.kind->slots (g.state) == 6);
-    siblings (1);
+    kit_siblings (&g, 1);
     (void)requests_for (1);
-    siblings (7);
+    kit_siblings (&g, 7);
     CHECK (requests_for (7) == 3);
     kit_end (&g);
     kit_serve (&g, "vllm", "generator: {most_n: 2}\n", NULL);
-    siblings (1);
+    kit_siblings (&g, 1);
     (void)requests_for (1);
-    siblings (6);
+    kit_siblings (&g, 6);
     CHECK (requests_for (6) == 3);
     kit_end (&g);
     kit_serve (&g, "vllm", "generator: {in_flight: 4}\n", NULL);
     CHECK (g.kind->slots (g.state) == 4);
-    siblings (1);
+    kit_siblings (&g, 1);
     (void)requests_for (1);
-    siblings (8);
+    kit_siblings (&g, 8);
     CHECK (requests_for (8) == 2);
     kit_end (&g);
 }
@@ -106,9 +100,9 @@ static void a_server_without_n_gets_single_requests (void)
     /* the probe's first request, of two samples, is answered with one of them too few: again, and again at n = 1 */
     static const char *const none[] = {"--fault", "too-few path=/v1/completions n=1", NULL};
     kit_serve (&g, "vllm", NULL, none);
-    siblings (1);
+    kit_siblings (&g, 1);
     (void)requests_for (1);
-    siblings (3);
+    kit_siblings (&g, 3);
     CHECK (requests_for (3) == 3);
     kit_end (&g);
 }
@@ -120,7 +114,7 @@ static void the_prompt_is_counted_once_per_request (void)
     for (int k = 0; k < KIT_KINDS; k++) {
         uint64_t generated = 0;
         kit_serve (&g, kit_kinds[k], NULL, NULL);
-        siblings (4);
+        kit_siblings (&g, 4);
         kit_do (&g, 4);
         CHECK (g.got[0].r.prompt_tokens > 5);
         for (int i = 0; i < 4; i++) {
@@ -144,7 +138,7 @@ static void logprobs_are_summed_and_kept (void)
                                 : "step: {separator: \"\\n\\n\", every: 2}\n"
                                   "generator: {logprobs: top, top_logprobs: 3, stream: never}\n",
                        NULL);
-            siblings (2);
+            kit_siblings (&g, 2);
             kit_do (&g, 2);
             for (int i = 0; i < 2; i++) {
                 const struct got *at = &g.got[i];
@@ -167,7 +161,7 @@ static void logprobs_are_summed_and_kept (void)
 static void without_logprobs_none_are_given (void)
 {
     kit_serve (&g, "vllm", NULL, NULL);
-    siblings (1);
+    kit_siblings (&g, 1);
     kit_do (&g, 1);
     CHECK (isnan (g.got[0].r.logprob) && isnan (g.got[0].r.mean_logprob));
     CHECK (g.got[0].r.token_data.len == 0);
@@ -181,7 +175,7 @@ static void partial_texts_are_shown_whole (void)
     for (int k = 0; k < KIT_KINDS; k++) {
         kit_serve (&g, kit_kinds[k],
                    "step: {separator: \"\\n\\n\", every: 2}\ngenerator: {stream: always}\n", NULL);
-        siblings (1);
+        kit_siblings (&g, 1);
         kit_do (&g, 1);
         CHECK (g.progress > 0 && has (g.part, "Step 1") && has (g.part, "Step 2"));
         CHECK (strncmp (g.got[0].text, g.part, strlen (g.part)) == 0);
@@ -273,7 +267,7 @@ static void prompts_may_be_rendered_here (void)
     char path[400], sections[600];
     kit_serve (&g, "openai", "prompt: {chat: chatml, prefill: \"Step 1: 12 + 7 = 19.\\n\\n\"}\n",
                NULL);
-    siblings (1);
+    kit_siblings (&g, 1);
     kit_do (&g, 1);
     kit_same (g.what, "prompt sent");
     CHECK (has (g.trace, "<|im_start|>user\n") &&
@@ -281,7 +275,7 @@ static void prompts_may_be_rendered_here (void)
     CHECK (strncmp (g.got[0].text, "Step 2: ", 8) == 0);
     kit_end (&g);
     kit_serve (&g, "vllm", "prompt: {chat: raw, preset: plain}\n", NULL);
-    siblings (1);
+    kit_siblings (&g, 1);
     kit_do (&g, 1);
     CHECK (has (g.trace, "What is 12 + 7 + 30?") && !has (g.trace, "im_start"));
     kit_end (&g);
@@ -291,7 +285,7 @@ static void prompts_may_be_rendered_here (void)
         NULL));
     snprintf (sections, sizeof (sections), "prompt: {chat: file, chat_file: %s}\n", path);
     kit_serve (&g, "llamacpp", sections, NULL);
-    siblings (1);
+    kit_siblings (&g, 1);
     kit_do (&g, 1);
     CHECK (g.got[0].r.error == ESP_OK && has (g.trace, "[U]") && has (g.trace, "?[/U]"));
     kit_end (&g);
@@ -301,7 +295,7 @@ static void a_doubled_bos_is_taken_off (void)
 {
     static const char *const bos[] = {"--bos", NULL};
     kit_serve (&g, "llamacpp", NULL, bos);
-    siblings (1);
+    kit_siblings (&g, 1);
     kit_do (&g, 1);
     CHECK (g.got[0].r.error == ESP_OK && has (g.trace, "<|im_start|>user") &&
            !has (g.trace, "<s>"));
@@ -318,7 +312,7 @@ static void a_dead_first_server_changes_nothing (void)
         snprintf (sections, sizeof (sections),
                   "generator: {urls: [\"http://127.0.0.1:1\", \"%s\"]}\n", model_server_url (g.m));
         kit_open (&g, kit_kinds[k], NULL, sections);
-        siblings (3);
+        kit_siblings (&g, 3);
         kit_do (&g, 3);
         for (int i = 0; i < 3; i++) {
             CHECK (g.got[i].r.error == ESP_OK && has (g.got[i].text, "Step 1: "));
@@ -336,14 +330,14 @@ static void one_of_several_siblings_may_be_cancelled (void)
     static const char *const slow[] = {"--token-ms", "5", NULL};
     for (int k = 0; k < KIT_KINDS; k++) {
         kit_serve (&g, kit_kinds[k], NULL, slow);
-        siblings (4);
+        kit_siblings (&g, 4);
         kit_start (&g, 4);
         for (int i = 0; i < 8; i++)
             kit_pass (&g);
         g.kind->cancel (g.state, &g.jobs[2]);
         UNTIL (&g, g.done == 3);
         CHECK (g.got[2].calls == 0 && g.got[3].calls == 1 && g.got[3].r.error == ESP_OK);
-        siblings (3);
+        kit_siblings (&g, 3);
         kit_start (&g, 3);
         for (int i = 0; i < 3; i++)
             g.kind->cancel (g.state, &g.jobs[i]);
@@ -360,7 +354,7 @@ static void a_cancel_while_the_prompt_is_rendered_is_fine (void)
 {
     static const char *const slow[] = {"--delay-ms", "30", NULL};
     kit_serve (&g, "vllm", NULL, slow);
-    siblings (3);
+    kit_siblings (&g, 3);
     kit_start (&g, 3);
     g.kind->cancel (g.state, &g.jobs[0]);
     UNTIL (&g, g.done == 2);
@@ -368,7 +362,7 @@ static void a_cancel_while_the_prompt_is_rendered_is_fine (void)
     kit_job (&g, 0, SUM, NULL, 0)->task.id.problem = 8;
     kit_start (&g, 1);
     g.kind->cancel (g.state, &g.jobs[0]); /* nobody waits for that prompt now */
-    siblings (1);
+    kit_siblings (&g, 1);
     g.jobs[0].task.id.problem = 8;
     kit_do (&g, 1);
     CHECK (g.got[0].r.error == ESP_OK);
@@ -381,7 +375,7 @@ static void close_may_come_at_any_moment (void)
     for (int passes = 0; passes < 24; passes++) {
         kit_serve (&g, kit_kinds[passes % KIT_KINDS], "step: {separator: \"\\n\\n\", every: 2}\n",
                    slow);
-        siblings (6);
+        kit_siblings (&g, 6);
         g.jobs[3].task.id.problem = 9;
         kit_start (&g, 6);
         for (int i = 0; i < passes; i++)
@@ -400,7 +394,7 @@ static void ends_with (const char *fault, bool streamed, esp_err code)
                streamed ? "generator: {tries: 2, stream: always}\n"
                         : "generator: {tries: 2, stream: never}\n",
                more);
-    siblings (1);
+    kit_siblings (&g, 1);
     kit_start (&g, 1);
     for (int i = 0; i < 400 && g.done == 0; i++) {
         g.ahead_ns += 30000000; /* pauses pass */
@@ -439,7 +433,7 @@ static void survives_failure_of_every_allocation (void)
     for (long n = 0; n < 160; n++) {
         kit_serve (&g, n % 2 ? "llamacpp" : "vllm", "step: {separator: \"\\n\\n\", every: 2}\n",
                    none);
-        siblings (3);
+        kit_siblings (&g, 3);
         g.jobs[2].task.id.problem = 9;
         esp_alloc_fail_after (n / 2);
         kit_start (&g, 3);
