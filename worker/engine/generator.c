@@ -6,7 +6,7 @@
  *   I2  a sample either waits for its root (root->waiting) or is in exactly one request
  */
 
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 #include <math.h>
 #include <string.h>
 #include "proto/base/alloc.h"

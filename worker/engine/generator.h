@@ -8,15 +8,10 @@
  * problem is rendered once (by the server's own template) and then only continued as text; siblings become one request
  * with n samples; a sample is generated piece by piece until the step rule says that its step is complete.
  *
- * Inner header: for engine_generators.c and generator_*.c only.
+ * For engine_generators.c; the inside is generator_inner.h.
  */
 
 #include "worker/engine/engine.h"
-#include "proto/model/token_data.h"
-#include "worker/prompt/chat.h"
-#include "worker/prompt/shape.h"
-#include "worker/prompt/step_watch.h"
-#include "worker/server/servers.h"
 
 enum generator_stream { STREAM_AUTO, STREAM_ALWAYS, STREAM_NEVER };
 enum generator_logprobs { LOGPROBS_NONE, LOGPROBS_SUM, LOGPROBS_TOP };
@@ -28,8 +23,6 @@ typedef struct generator_options {
     int64_t top_logprobs, most_n;
 } generator_options;
 extern const esp_option generator_option_rows[];
-
-typedef struct generator generator; /* the engine's state */
 
 /* The rows of engine_kind.  The row's name is that of its shape, and of the family of servers. */
 #define GENERATOR_KIND(shape_name)                                                                 \
@@ -55,139 +48,5 @@ esp_err generator_settled (void *state, esp_error *why);
 esp_err generator_describe (void *state, esp_buf *out);
 unsigned generator_tokens (const engine_kind *kind, const void *options);
 size_t generator_models (const void *state, engine_model *out, size_t max);
-
-/* ---- inner ---- */
-
-typedef struct root root; /* the rendered prompt of one problem (under one action's system text) */
-
-struct root {
-    root *next; /* same hash */
-    uint64_t key;
-    esp_buf messages; /* JSON */
-    esp_buf text;     /* rendered, with the prefill */
-    esp_buf prefill;  /* of the problem itself */
-    esp_buf ids;      /* JSON array of token ids, between two requests */
-    uint32_t tokens;  /* 0 = not counted */
-    bool ready, failed, thinking;
-    bool said_context; /* that it is too long */
-    bool chat;         /* sent as messages: `text` stays empty */
-    esp_err code;      /* failed */
-    char why[300];
-    exchange *exchange; /* rendering */
-    int step;
-    generator *owner;
-    struct sample *waiting; /* samples that need it */
-    uint64_t used;          /* for dropping the least recently used */
-    uint32_t pins;          /* samples that hold it */
-};
-
-struct sample { /* one job on its way */
-    generator *owner;
-    const job *job; /* borrowed until its done call */
-    root *root;     /* pinned */
-    esp_buf text;   /* generated so far */
-    uint32_t tokens, prompt_tokens, cached_tokens, piece;
-    uint32_t think_tokens;
-    bool began_thinking; /* its step begins inside the thinking */
-    bool thinking;       /* behind `text` */
-    double logprob;
-    token_logprob *generated, *top; /* owned; as in gen_sample, of all pieces */
-    size_t generated_count, generated_cap, top_count, top_cap;
-    esp_buf token_data;      /* made of them at the end */
-    const server *by;        /* who generated the last piece */
-    step_watch watch;        /* over its text and what comes of this piece */
-    struct request *request; /* its piece is out; NULL: waits for the root */
-    uint64_t group;          /* started together */
-    struct sample *next;     /* in root->waiting */
-    struct sample *next_in_table;
-};
-
-enum { REQUEST_STOPS_MOST = 16 };
-
-struct request { /* one piece of n siblings */
-    generator *owner;
-    exchange *exchange;
-    gen_ask ask;
-    const char *stop[REQUEST_STOPS_MOST]; /* of ask */
-    struct sample **samples;              /* owned; NULL where cancelled or handed on */
-    uint32_t live;                        /* not cancelled, not handed on */
-    esp_buf prompt, messages;
-    step_plan plan;
-    bool watched;     /* we look for the end of the step ourselves, in the stream */
-    bool prompt_told; /* its tokens were counted with a sample */
-    gen_reply *reply;
-    struct sse *sse;
-    esp_error stream_why;
-    esp_err stream_err;
-    struct request *next, *before;
-};
-
-struct generator {
-    engine_setup setup;
-    const generator_options *options;
-    const gen_shape *shape;
-    servers *servers;
-    struct sample **table; /* by task id */
-    root **roots;
-    size_t root_count;
-    uint64_t clock;           /* of `used` */
-    struct request *requests; /* all */
-    esp_buf scratch;
-    uint64_t groups;   /* given out */
-    bool said_context; /* that it is full, once */
-    bool said_limits;
-};
-
-/* What a probe found, per server (servers_setup.data_bytes). */
-struct generator_facts {
-    uint8_t stage;    /* of the probe: enum probe_stage */
-    bool chat;        /* only chat messages: nobody can render them to a text */
-    bool probed;      /* what stands here is known */
-    bool no_n;        /* n samples cannot be asked at once */
-    char ids[2048];   /* of the rendered example */
-    char text[2048];  /* the rendered example */
-    char bos[32];     /* llama.cpp puts this before every prompt, and the template does so too */
-    char sample[100]; /* what it generated */
-    char model[256];  /* who it said it was in that answer */
-};
-
-/* generator_root.c */
-root *generator_root (generator *g, const job *j, esp_err *err,
-                      esp_error *why); /* made or found, pinned */
-void generator_root_wait (root *r, struct sample *s);
-void generator_root_unpin (generator *g, root *r);
-void generator_roots_free (generator *g);
-/* How this server renders messages: request `step` of it; ESP_EEMPTY: done.  The same for the probe. */
-esp_err generator_render_write (generator *g, const server *s, int step, const root *r,
-                                esp_buf *path, esp_buf *json);
-esp_err
-generator_render_take (generator *g, const server *s, int step, root *r, span body, esp_error *why);
-
-/* generator_piece.c */
-/* Send the next piece of these siblings (n of them, all at the same place); taken.  Errors end the samples. */
-void generator_send (generator *g, struct sample **samples, uint32_t n);
-void generator_request_free (struct request *r);
-uint64_t generator_home_key (const job *j, node_ref n); /* where the prefix of node n is cached */
-void generator_finish (struct sample *s, result *r);    /* done call; the sample is gone */
-void generator_fail (struct sample *s, esp_err code);
-
-/* generator_answer.c: of exchange_ask; ctx is the request */
-esp_err generator_request_write (void *ctx, server *s, esp_buf *path, esp_buf *json);
-void generator_request_chunk (void *ctx, server *s, span bytes);
-esp_err generator_request_take (void *ctx, server *s, span body, esp_error *why);
-void generator_request_done (void *ctx, esp_err code, const char *text);
-
-/* generator_judge.c */
-/* End its thinking by force; false: that was the end of its step too, and it was delivered (or failed). */
-bool generator_force_close (struct sample *s);
-/* The reply has sample *got for s: deliver it, or send its next piece.  first: the prompt is counted with it. */
-void generator_take (const struct request *r, struct sample *s, gen_sample *got, bool first);
-void generator_end (struct sample *s, esp_err code, const char *text); /* the request failed */
-
-/* generator_probe.c */
-esp_err generator_probe_write (void *ctx, server *s, uint32_t step, esp_buf *path, esp_buf *json,
-                               esp_error *why);
-esp_err
-generator_probe_take (void *ctx, server *s, uint32_t step, int status, span body, esp_error *why);
 
 #endif

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 #include "proto/base/log.h"
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 #include "worker/http/sse.h"
 
 static double sum_logprobs (const gen_sample *got)

@@ -8,7 +8,7 @@
 #include "proto/base/log.h"
 #include "proto/model/token_data.h"
 #include "worker/engine/fields.h"
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 
 enum { PIECES_MOST = 4096 }; /* of one sample */
 

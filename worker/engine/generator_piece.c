@@ -11,7 +11,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "proto/base/log.h"
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 #include "worker/http/sse.h"
 
 /* Longer samples are streamed, so that they can be watched; smaller: more events to read. */

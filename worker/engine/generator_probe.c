@@ -10,7 +10,7 @@
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 
 enum probe_stage { RENDER, RENDER_TEXT, COUNT_BOS, GENERATE, GENERATE_ONE, PROBED };
 enum { PROBE_TOKENS = 8 };

@@ -11,7 +11,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "proto/base/log.h"
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 
 enum {
     TABLE = 1024,

@@ -50,13 +50,32 @@ typedef struct turns {  /* what a problem brings */
     bool has_system, has_prefill;
 } turns;
 
+static void take_system (turns *t, span content)
+{
+    t->from = 1;
+    t->has_system = true;
+    t->system = content;
+}
+
+/* The last message is the beginning of the answer; *role becomes that of the one before it. */
+static esp_err take_prefill (turns *t, span content, enum chat_role *role, esp_error *error)
+{
+    t->to--;
+    t->has_prefill = true;
+    t->prefill = content;
+    *role = ROLE_SYSTEM;
+    if (t->to <= t->from)
+        return ESP_OK;
+    return chat_read_message (json_array_get (t->list, t->to - 1), t->to, role, &content, error);
+}
+
 /* The list of messages: system? (user | assistant)* user assistant? */
 static esp_err read_list (const json_t *list, turns *t, esp_error *error)
 {
     size_t count = json_array_size (list);
     enum chat_role role = ROLE_SYSTEM;
     span content;
-    esp_err err;
+    esp_err err = ESP_OK;
     if (count == 0 || count > CHAT_MESSAGES_MOST)
         return esp_error_set (error, ESP_EFORMAT, "the problem has %zu messages; 1 to %d are fine",
                               count, (int)CHAT_MESSAGES_MOST);
@@ -68,21 +87,11 @@ static esp_err read_list (const json_t *list, turns *t, esp_error *error)
         if (role == ROLE_SYSTEM && i > 0)
             return esp_error_set (error, ESP_EFORMAT,
                                   "message %zu: a system message can only be the first one", i + 1);
-        if (role == ROLE_SYSTEM) {
-            t->from = 1;
-            t->has_system = true;
-            t->system = content;
-        }
+        if (role == ROLE_SYSTEM)
+            take_system (t, content);
     }
-    if (role == ROLE_ASSISTANT) { /* content is that of the last one */
-        t->to--;
-        t->has_prefill = true;
-        t->prefill = content;
-        role = ROLE_SYSTEM;
-        if (t->to > t->from)
-            err =
-                chat_read_message (json_array_get (list, t->to - 1), t->to, &role, &content, error);
-    }
+    if (role == ROLE_ASSISTANT && (err = take_prefill (t, content, &role, error)) != ESP_OK)
+        return err;
     if (role == ROLE_USER)
         return ESP_OK;
     return esp_error_set (error, ESP_EFORMAT,

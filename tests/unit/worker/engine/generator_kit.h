@@ -13,7 +13,7 @@
 #include "proto/config/config.h"
 #include "tests/support/model_server.h"
 #include "tests/support/suite.h"
-#include "worker/engine/generator.h"
+#include "worker/engine/generator_inner.h"
 #include "worker/server/servers_inner.h"
 
 enum { KIT_JOBS = 16, KIT_TEXT = 4096, KIT_PATIENCE_MS = 30000 };
