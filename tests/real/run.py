@@ -4,7 +4,8 @@
 
     tests/real/run.py build/espalier [llamacpp] [vllm] [trl]      all when none is named; a check by its path: llamacpp/stop.py
 
-A server that cannot be had is a failure; vLLM without its kit (tests/real/vllm-server) and TRL without pip are skipped.
+A server that cannot be had is a failure, or with ESP_REAL_OPTIONAL=1 (CI: a registry may be away) skipped; so are vLLM without
+its kit (tests/real/vllm-server) and TRL without pip.
 """
 
 import os
@@ -17,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LAUNCHERS = {"llamacpp": [ROOT / "cluster" / "local" / "llm-server", "run", "--"], "vllm": [HERE / "vllm-server", "run", "--"],
              "trl": [HERE / "trl-venv", "run", "--"]}
-SKIPPED, TOO_LONG_S = 77, 600
+SKIPPED, CANNOT_BE_HAD, TOO_LONG_S = 77, 2, 600
 
 
 def run_check(path, program):
@@ -60,6 +61,9 @@ def main():
     for server, checks in chosen(sys.argv[2:]).items():
         command = [*LAUNCHERS[server], sys.executable, __file__, "--inside", program, *checks]
         status = subprocess.run([str(word) for word in command], check=False).returncode
+        if status == CANNOT_BE_HAD and os.environ.get("ESP_REAL_OPTIONAL"):
+            print(f"skipped: {server}: its server or its model could not be had")
+            status = SKIPPED
         if status == SKIPPED:
             print("0 passed, 0 failed, 1 skipped")
         elif status not in (0, 1):
