@@ -285,8 +285,9 @@ static void write_problems (struct importing *i, const recipe *r)
     const char *dataset = r->dataset_name ? r->dataset_name : "HuggingFaceH4/MATH-500";
     const char *split = r->dataset_split ? r->dataset_split : "test";
     esp_buf file = {0};
+    bool range = r->dataset_start >= 0 && r->dataset_end >= 0; /* theirs counts with both only */
     long limit = r->num_samples;
-    if (limit < 0 && r->dataset_start <= 0 && r->dataset_end > 0)
+    if (range && (limit < 0 || r->dataset_end < limit) && r->dataset_start == 0)
         limit = r->dataset_end;
     say (i, "# a dataset becomes lines by: from datasets import load_dataset; load_dataset "
             "(...).to_json (...)\n");
@@ -299,7 +300,7 @@ static void write_problems (struct importing *i, const recipe *r)
     say (i, ", split ");
     say_text (i, split);
     say (i, "\n");
-    if (r->dataset_start > 0)
+    if (range && r->dataset_start > 0)
         say (i, "# dataset_start: %ld, dataset_end: %ld: cut the file to these lines\n",
              r->dataset_start, r->dataset_end);
     i->err = i->err ? i->err : esp_buf_printf (&file, "%s.jsonl", last_part (dataset));
@@ -340,6 +341,8 @@ static void write_search (struct importing *i, const recipe *r)
     if (r->which != APPROACH_BON)
         say (i, "  max_steps: %ld\n", r->num_iterations);
     say (i, "  aggregate: %s\n", r->agg_strategy);
+    if (r->which != APPROACH_BEAM && (r->filter_duplicates || r->sort_completed))
+        say (i, "  # filter_duplicates, sort_completed: of their beam search only\n");
 }
 
 static void write_prompt (struct importing *i, const recipe *r)
@@ -350,8 +353,8 @@ static void write_prompt (struct importing *i, const recipe *r)
         say_text (i, r->system_prompt);
         say (i, "\n");
     } else
-        say (i, "prompt: {preset: math} # stands for their default system_prompt: steps, and the "
-                "answer in a box\n");
+        say (i, "prompt: {preset: numbered} # stands for their default system_prompt: our wording "
+                "of the same form\n");
     if (r->custom_chat_template && !r->custom_chat_template[0])
         say (i, "# custom_chat_template: theirs is Llama 3's without a date; here it is the "
                 "server's own (prompt.chat)\n");
@@ -381,9 +384,14 @@ static const char *layout_of (const char *prm)
     return NULL;
 }
 
-static void write_prm (struct importing *i, const recipe *r)
+static void write_prm (struct importing *i, const yaml_tree *root, const recipe *r)
 {
     const char *layout = layout_of (r->prm_path);
+    if (!layout && i->err == ESP_OK)
+        i->err = esp_buf_printf (i->notes,
+                                 "%s:%u: prm_path: what this PRM was trained to read is not known "
+                                 "here; say prm.layout before the run (docs/prms.md)\n",
+                                 i->name, node_of (root, "prm_path")->line);
     say (i, "prm:\n  engine: vllm-pooling\n  url: \"http://{host}:8001\"\n  model: ");
     say_text (i, r->prm_path);
     if (layout)
@@ -393,7 +401,7 @@ static void write_prm (struct importing *i, const recipe *r)
     say (i, "verifier: {kind: answer} # they grade afterwards\n");
 }
 
-static void write_all (struct importing *i, const recipe *r)
+static void write_all (struct importing *i, const yaml_tree *root, const recipe *r)
 {
     say (i,
          "# a recipe of search-and-learn, by espalier import sal; servers: the two urls below\n");
@@ -402,7 +410,7 @@ static void write_all (struct importing *i, const recipe *r)
     write_search (i, r);
     write_prompt (i, r);
     write_generator (i, r);
-    write_prm (i, r);
+    write_prm (i, root, r);
     say (i, "# search_batch_size: as many problems are open as keep the slots busy "
             "(problems.open); none waits "
             "for another\n");
@@ -425,7 +433,7 @@ esp_err import_sal (span text, const char *name, esp_buf *out, esp_buf *notes, e
             esp_error_set (error, ESP_EFORMAT, "%s:1: no recipe: a map of keys is expected", name);
     if (err == ESP_OK && (err = read_recipe (&i, root, &r)) == ESP_OK &&
         (err = check (&i, root, &r)) == ESP_OK) {
-        write_all (&i, &r);
+        write_all (&i, root, &r);
         err = i.err;
     }
     if (err == ESP_ENOMEM)

@@ -112,7 +112,7 @@ static void a_beam_recipe_keeps_its_defaults_and_quirks (void)
     says (c, "search.aggregate", "last");
     says (c, "generator.model", "meta-llama/Llama-3.2-1B-Instruct");
     says (c, "prm.layout", "rlhflow-deepseek");
-    says (c, "prompt.preset", "math");
+    says (c, "prompt.preset", "numbered");
     CHECK (config_peek (c, "search.lookahead") == NULL && notes.len == 0);
     config_destroy (c);
     c = imported ("approach: beam_search\nn: 2\n"); /* less than beam_width: all survive */
@@ -131,7 +131,40 @@ static void a_dvts_recipe_keeps_its_lookahead (void)
     says (c, "search.lookahead", "1");
     CHECK (config_peek (c, "prm.layout") == NULL);
     CHECK (strstr (esp_buf_text (&out), "# layout: not known for this PRM") != NULL);
+    CHECK (strstr (esp_buf_text (&notes), "recipe.yaml:3: prm_path: what this PRM was trained to "
+                                          "read is not known here; say prm.layout") != NULL);
     config_destroy (c);
+}
+
+/* Their rows [dataset_start, dataset_end) count only when both are given, and num_samples cuts them once more. */
+static void the_rows_of_a_dataset_are_those_of_the_recipe (void)
+{
+    static const char *const cases[][2] = {
+        {"dataset_start: 0\ndataset_end: 10\n", "10"},
+        {"dataset_end: 10\n", NULL},
+        {"num_samples: 5\n", "5"},
+        {"dataset_start: 0\ndataset_end: 10\nnum_samples: 50\n", "10"},
+        {"dataset_start: 0\ndataset_end: 10\nnum_samples: 5\n", "5"},
+        {"dataset_start: 20\ndataset_end: 30\n", NULL}};
+    for (size_t i = 0; i < sizeof (cases) / sizeof (cases[0]); i++) {
+        config *c = imported (cases[i][0]);
+        if (cases[i][1])
+            says (c, "problems.limit", cases[i][1]);
+        else
+            CHECK (config_peek (c, "problems.limit") == NULL);
+        CHECK ((strstr (esp_buf_text (&out),
+                        "# dataset_start: 20, dataset_end: 30: cut the file") != NULL) == (i == 5));
+        config_destroy (c);
+    }
+}
+
+static void keys_of_beam_search_alone_are_told_elsewhere (void)
+{
+    config_destroy (
+        imported ("approach: best_of_n\nn: 32\nsort_completed: true\nfilter_duplicates: true\n"));
+    binds ();
+    CHECK (strstr (esp_buf_text (&out),
+                   "# filter_duplicates, sort_completed: of their beam search only") != NULL);
 }
 
 static void wrong_recipes_are_told_with_their_line (void)
@@ -230,6 +263,10 @@ int main (void)
         {"a beam recipe keeps its defaults and quirks",
          a_beam_recipe_keeps_its_defaults_and_quirks},
         {"a DVTS recipe keeps its lookahead", a_dvts_recipe_keeps_its_lookahead},
+        {"the rows of a dataset are those of the recipe",
+         the_rows_of_a_dataset_are_those_of_the_recipe},
+        {"keys of beam search alone are told elsewhere",
+         keys_of_beam_search_alone_are_told_elsewhere},
         {"wrong recipes are told with their line", wrong_recipes_are_told_with_their_line},
         {"samples of one problem become one row", samples_of_one_problem_become_one_row},
         {"bad samples are named", bad_samples_are_named},
