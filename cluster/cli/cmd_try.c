@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_try.c - espalier try: one problem through everything, with everything shown
  *
- * One branch is grown step by step as a search would, the PRM scores each step, the verifier judges the end.  What engines
- * really sent comes through engine_setup.trace.
+ * One branch is grown as the search would grow its first one: the strategy itself says whether it asks for steps or for whole
+ * solutions, and of which generator.  The PRM scores each step, the verifier judges the end.  What engines really sent comes
+ * through engine_setup.trace.
  */
 
 #include <stdio.h>
@@ -21,18 +22,18 @@ enum {
 
 static const char *const try_help =
     "usage: espalier try RUN.yaml [key=value ...] [--problem ID] [--whole]\n\n"
-    "One problem (the first, or the one named) through the engines of a run file, without ranks "
-    "and without a search: "
-    "prints\nthe prompt that was sent, each step, what the PRM was shown and its scores, the "
-    "verdict, and what it cost.  "
-    "Writes\nno files.  Texts of more than 8 KB are shown without their middle; --whole: with it.  "
-    "Exit status 0, or 2 when an\nengine cannot be used.\n";
+    "One problem (the first, or the one named) through the engines of a run file, without ranks: "
+    "the first branch of its search\nalone.  Prints the prompt that was sent, each step, what the "
+    "PRM was shown and its scores, the verdict, and what it cost;\nwrites no files.  Texts of more "
+    "than 8 KB are shown without their middle; --whole: with it.  Exit status 0, or 2 when an\n"
+    "engine cannot be used.\n";
 
 struct attempt {
     run_config *config;
     lab *lab;
     problem problem;
     esp_buf problem_memory;
+    task first; /* what the strategy asks first */
     span steps[STEPS_MOST];
     lab_result grown[STEPS_MOST];
     uint32_t tokens_of[STEPS_MOST];
@@ -97,22 +98,29 @@ static void on_trace (void *ctx, const char *what, span text)
 
 /* ---- stages ---- */
 
+/* About the branch so far; what it is asked is the caller's. */
 static job job_of (const struct attempt *a)
 {
-    const search_setup *s = &a->config->search;
     job j = {.problem = a->problem.json,
              .steps = a->steps,
              .step_count = a->count,
              .step_tokens = a->tokens_of};
     j.task.id.problem = a->problem.key;
     j.task.node = (node_ref)a->count;
-    j.task.child = (node_ref)a->count + 1;
-    j.task.mode = TASK_STEP;
-    j.task.how = s->how;
-    j.task.max_tokens = s->how.max_step_tokens;
-    j.task.max_steps = 1;
-    j.task.seed = (uint32_t)(esp_hash_mix (s->run_seed, a->count) & 0x7fffffff);
-    j.task.k = s->how.temperature > 0 ? 0 : TASK_K_GREEDY;
+    return j;
+}
+
+/* The strategy's first request; for later steps the same at another place. */
+static job next_piece (const struct attempt *a)
+{
+    job j = job_of (a);
+    task wanted = a->first;
+    wanted.id = j.task.id;
+    wanted.node = j.task.node;
+    wanted.child = j.task.node + 1;
+    if (a->count > 0)
+        wanted.seed = (uint32_t)(esp_hash_mix (a->first.seed, a->count) & 0x7fffffff);
+    j.task = wanted;
     return j;
 }
 
@@ -123,11 +131,28 @@ static int failed (const char *what, const result *r)
     return EXIT_USAGE;
 }
 
+/* A solution that came in one piece, cut as section `step` says. */
+static void show_split (const struct attempt *a, span text)
+{
+    const step_split *split = &a->config->search.split;
+    bool thinking = split->rule && split->thinks (split->rule, span_make ("", 0), 0);
+    span step;
+    if (!split->next) {
+        show_text (a, text);
+        return;
+    }
+    for (size_t i = 1; split->next (split->rule, &thinking, &text, &step); i++) {
+        printf ("[step %zu]\n", i);
+        show_text (a, step);
+    }
+}
+
 static int grow (struct attempt *a)
 {
-    job j = job_of (a);
+    job j = next_piece (a);
     lab_result *got = &a->grown[a->count];
     const result *r = &got->r;
+    bool whole = j.task.mode != TASK_STEP;
     char title[120];
     if (lab_do (a->lab, TASK_GENERATE, &j, 1, got) != ESP_OK)
         return EXIT_BROKEN;
@@ -140,11 +165,19 @@ static int grow (struct attempt *a)
     a->cached += r->cached_tokens;
     a->steps[a->count] = r->text;
     a->tokens_of[a->count++] = r->tokens;
-    a->ended = r->finish != FINISH_STOP;
-    snprintf (title, sizeof (title), "step %zu: %u tokens, finish %s, %.2f s", a->count, r->tokens,
-              node_finish_names[r->finish], got->seconds);
+    a->ended = whole || r->finish != FINISH_STOP;
+    if (whole)
+        snprintf (title, sizeof (title), "solution");
+    else
+        snprintf (title, sizeof (title), "step %zu", a->count);
+    snprintf (title + strlen (title), sizeof (title) - strlen (title),
+              ": %u tokens, finish %s, %.2f s", r->tokens, node_finish_names[r->finish],
+              got->seconds);
     rule (title);
-    show_text (a, r->text);
+    if (whole)
+        show_split (a, r->text);
+    else
+        show_text (a, r->text);
     return EXIT_DONE;
 }
 
@@ -162,7 +195,10 @@ static int score (struct attempt *a)
     if (got.r.error != ESP_OK) {
         status = failed ("PRM", &got.r);
     } else {
-        printf ("score of step %zu:", a->count);
+        if (a->first.mode == TASK_STEP)
+            printf ("score of step %zu:", a->count);
+        else
+            printf ("scores of the steps:");
         for (uint32_t i = 0; i < got.r.score_count; i++)
             printf (" %.6g", got.r.scores[i]);
         printf ("   (%.2f s)\n", got.seconds);
@@ -248,11 +284,39 @@ static esp_err find_problem (struct attempt *a, const char *id, esp_error *error
     return err;
 }
 
+/* The search opens the problem, and that is all it does. */
+static esp_err plan_first (struct attempt *a, esp_error *error)
+{
+    input in = {.kind = INPUT_OPEN, .problem = a->problem.key};
+    effects asked = {.tasks = NULL};
+    search *s = NULL;
+    esp_err err = search_create (&a->config->search, &a->problem, &s);
+    const task *found = NULL;
+    if (err == ESP_OK)
+        err = search_apply (s, &in, &asked);
+    for (size_t i = 0; err == ESP_OK && !found && i < asked.task_count; i++)
+        if (asked.tasks[i].kind == TASK_GENERATE)
+            found = &asked.tasks[i];
+    if (found)
+        a->first = *found;
+    a->first.extra = span_make ("", 0);
+    if (err != ESP_OK)
+        esp_error_set (error, err, "%s", esp_err_text (err));
+    else if (!found)
+        err = esp_error_set (error, ESP_EBUDGET,
+                             "search.budget is too small for one generation: nothing is asked");
+    effects_free (&asked);
+    search_destroy (s);
+    return err;
+}
+
 static int go (struct attempt *a, const char *id)
 {
     esp_error error = {0};
     int status;
     esp_err err = find_problem (a, id, &error);
+    if (err == ESP_OK)
+        err = plan_first (a, &error);
     if (err == ESP_OK)
         err = lab_open (a->config, on_trace, a, &a->lab, &error);
     for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
@@ -267,35 +331,54 @@ static int go (struct attempt *a, const char *id)
     return status;
 }
 
+struct try_words {
+    const char *path, *id;
+    size_t overrides; /* they stand at the beginning of argv then */
+    bool whole, help;
+};
+
+/* Returns EXIT_DONE, or the status to leave with. */
+static int parse (int argc, char **argv, struct try_words *w)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp (argv[i], "--help") == 0 || strcmp (argv[i], "-h") == 0) {
+            w->help = true;
+        } else if (strcmp (argv[i], "--whole") == 0) {
+            w->whole = true;
+        } else if (strcmp (argv[i], "--problem") == 0) {
+            if (++i == argc) {
+                fputs ("espalier: --problem: which one? its id is missing\n", stderr);
+                return EXIT_USAGE;
+            }
+            w->id = argv[i];
+        } else if (!w->path) {
+            w->path = argv[i];
+        } else {
+            argv[w->overrides++] = argv[i];
+        }
+    }
+    if (w->help || !w->path)
+        fputs (try_help, w->help ? stdout : stderr);
+    return w->path || w->help ? EXIT_DONE : EXIT_USAGE;
+}
+
 int try_main (int argc, char **argv)
 {
     struct attempt a = {.config = NULL};
-    const char *path = NULL, *id = NULL;
+    struct try_words w = {.path = NULL};
     esp_buf mistakes = {0};
     esp_error error = {0};
-    size_t count = 0;
-    int status = EXIT_USAGE;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp (argv[i], "--help") == 0 || strcmp (argv[i], "-h") == 0) {
-            fputs (try_help, stdout);
-            return EXIT_DONE;
-        }
-        if (strcmp (argv[i], "--problem") == 0 && i + 1 < argc)
-            id = argv[++i];
-        else if (strcmp (argv[i], "--whole") == 0)
-            a.whole = true;
-        else if (!path)
-            path = argv[i];
-        else
-            argv[count++] = argv[i];
-    }
-    if (!path)
-        fputs (try_help, stderr);
-    else if (run_config_load (path, argv, count, &a.config, &mistakes, &error) != ESP_OK)
+    int status;
+    if ((status = parse (argc, argv, &w)) != EXIT_DONE || w.help)
+        return status;
+    a.whole = w.whole;
+    if (run_config_load (w.path, argv, w.overrides, &a.config, &mistakes, &error) != ESP_OK) {
         fprintf (stderr, mistakes.len ? "%s" : "espalier: %s\n",
                  mistakes.len ? esp_buf_text (&mistakes) : error.text);
-    else
-        status = go (&a, id);
+        status = EXIT_USAGE;
+    } else {
+        status = go (&a, w.id);
+    }
     lab_close (a.lab);
     run_config_destroy (a.config);
     esp_buf_free (&a.problem_memory);

@@ -135,8 +135,13 @@ static esp_err check_assignment (const char *label, span all, span path, esp_err
 {
     if (!esp_utf8_valid (all))
         return esp_error_set (error, ESP_EFORMAT, "%s: not UTF-8", label);
-    if (path.len == all.len)
-        return esp_error_set (error, ESP_EFORMAT, "%s: no '='; write section.key=value", label);
+    if (path.len == all.len || span_starts (all, "--"))
+        return esp_error_set (error, ESP_EFORMAT,
+                              span_starts (all, "--")
+                                  ? "%s: no option of this command (--help lists them), and a key "
+                                    "does not begin with --"
+                                  : "%s: no '='; write section.key=value",
+                              label);
     if (path.len == 0)
         return esp_error_set (error, ESP_EFORMAT,
                               "%s: no key before the '='; write section.key=value", label);

@@ -200,6 +200,31 @@ def try_cuts_the_middle_out_of_a_long_prompt():
         raise Wrong(got[1])
 
 
+@case
+def try_asks_what_the_search_asks_first():
+    folder()
+    write("p.jsonl", json.dumps({"id": "a", "problem": "What is 1 + 1?", "answer": "2"}) + "\n")
+    for kind in ("vllm", "openai"):
+        with Server(PROGRAM, "--kind", kind) as server:
+            change = [f"generator.engine={kind}", f"generator.url={server.url}", "search.strategy=best_of_n", "search.keep=", "search.expand=",
+                      "search.n=2", "prm.engine=arithmetic"]
+            got = call("try", "run.yaml", *change)
+            want(got, 0, "---- solution: ", "[step 2]", "scores of the steps: ", "\n1 generations, ")
+            want(call("run", "run.yaml", *change, f"run.output={kind}"), 0)
+        with open(f"{kind}/candidates.jsonl") as f:
+            first = next(row for row in map(json.loads, f) if row["candidate"] == "0")
+        if not all(line in got[1] for line in first["text"].splitlines()):
+            raise Wrong(f"{kind}: not the search's first solution, {first['text']!r}: {got[1]}")
+
+
+@case
+def try_says_which_word_it_does_not_know():
+    folder()
+    want(call("try", "run.yaml", "--porblem", "a"), 2, "'--porblem': no option of this command (--help lists them)")
+    want(call("try", "run.yaml", "--problem"), 2, "--problem: which one? its id is missing")
+    want(call("try", "run.yaml", "--problem", "nobody"), 2, "has no problem 'nobody'")
+
+
 # ---- contexts ----
 
 @case

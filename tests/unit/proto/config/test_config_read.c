@@ -272,6 +272,10 @@ static void refused_overrides_say_why_and_change_nothing (void)
          "text is quoted for YAML and for the shell: 'search.a=\"{problem} '\\''x'\\''\"'"},
         {"search.a=# x", "override 17 'search.a=# x': a '#' begins a comment; text is quoted for "
                          "YAML and for the shell: 'search.a=\"# x\"'"},
+        {"--porblem", "override 18 '--porblem': no option of this command (--help lists them), and "
+                      "a key does not begin with --"},
+        {"--keep=3", "override 19 '--keep=3': no option of this command (--help lists them), and a "
+                     "key does not begin with --"},
     };
     config *c = given ("search: {keep: 4, stop: [a]}\nsamples: [{format: a}]\n");
     for (size_t i = 0; i < sizeof (cases) / sizeof (*cases); i++) {
