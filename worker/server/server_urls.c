@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server_urls.c - where servers are: option rows, placeholders, folders of .url files, the API key */
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,8 +20,8 @@ enum {
 
 const esp_option server_option_rows[] = {
     {"url", ESP_OPT_STRING, offsetof (server_options, url), NULL, 0, 0, NULL, "",
-     "http://HOST:PORT, https://HOST/PREFIX or unix:/PATH; {host}, {rank} and {local_rank} are put "
-     "in",
+     "http://HOST:PORT, https://HOST/PREFIX or unix:/PATH, with or without /v1 at its end; {host}, "
+     "{rank} and {local_rank} are put in",
      ESP_OPT_FREE, false},
     {"urls", ESP_OPT_STRINGS, offsetof (server_options, urls), NULL, 0, 0, NULL, "",
      "several servers; \"@FOLDER\" or \"@FOLDER/*.url\": one in each file, read again every 10 s; "
@@ -106,6 +107,30 @@ expand (const servers *s, const char *key, const char *url, esp_buf *out, esp_er
     return err;
 }
 
+/* OpenAI's clients want their base URL to end with /v1, our paths begin with it: both spellings are one server.  A server of
+ * one's own (no family) may have such a folder. */
+static void cut_end (const servers *s, esp_buf *url)
+{
+    if (span_starts (esp_buf_span (url), "unix:"))
+        return;
+    if (span_ends (esp_buf_span (url), "/"))
+        url->len--;
+    if (s->setup.family && span_ends (esp_buf_span (url), "/v1"))
+        url->len -= strlen ("/v1");
+    if (url->data)
+        url->data[url->len] = 0;
+}
+
+/* A server's URL as we use it. */
+static esp_err
+server_url_of (const servers *s, const char *key, const char *text, esp_buf *out, esp_error *error)
+{
+    esp_err err = expand (s, key, text, out, error);
+    if (err == ESP_OK)
+        cut_end (s, out);
+    return err;
+}
+
 /* ---- the list ---- */
 
 /* Without user, password and query: for people. */
@@ -184,7 +209,7 @@ esp_err servers_add (servers *s, const char *url, esp_error *error)
 {
     esp_buf whole = {0};
     esp_error why = {0};
-    esp_err err = expand (s, "url", url, &whole, error);
+    esp_err err = server_url_of (s, "url", url, &whole, error);
     server *old;
     if (err == ESP_OK && whole.len > URL_MOST)
         err = esp_error_set (error, ESP_EINVAL, "%s.url: longer than %d bytes", s->setup.section,
@@ -266,7 +291,7 @@ static void note_url (servers *s, const char *name, const char *url, bool *seen,
     else if (s->count > before)
         esp_log (LOG_INFO, "SERVER-NEW", "%s: %s/%s brings %s", s->setup.section, s->folder, name,
                  s->items[before]->shown);
-    if (expand (s, "url", url, &whole, &error) == ESP_OK &&
+    if (server_url_of (s, "url", url, &whole, &error) == ESP_OK &&
         (at = find_url (s, esp_buf_text (&whole))) && at->index < count)
         seen[at->index] = true;
     esp_buf_free (&whole);
@@ -377,6 +402,14 @@ static esp_err key_from_file (const char *section, const char *path, char **key,
     return err;
 }
 
+static bool names_variable (const char *name)
+{
+    size_t n = 0;
+    while (isalnum ((unsigned char)name[n]) || name[n] == '_')
+        n++;
+    return n > 0 && !name[n] && !isdigit ((unsigned char)name[0]);
+}
+
 esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *error)
 {
     const server_options *o = setup->options;
@@ -388,6 +421,11 @@ esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *err
         return key_from_file (setup->section, o->api_key_file, key, error);
     if (!o->api_key_env)
         return ESP_OK;
+    if (!names_variable (o->api_key_env)) /* not quoted: it may be the key itself */
+        return esp_error_set (error, ESP_EINVAL,
+                              "%s.api_key_env: the name of an environment variable is wanted, such "
+                              "as MY_API_KEY; the key itself never stands in a run file",
+                              setup->section);
     value = getenv (o->api_key_env);
     if (!value || span_trim (span_of (value)).len == 0)
         return esp_error_set (error, ESP_ENOENT,

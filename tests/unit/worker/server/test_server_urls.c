@@ -68,6 +68,25 @@ static void equal_urls_are_one_server (void)
     set_close (&k);
 }
 
+static void a_base_url_as_openai_writes_it_is_the_same_server (void)
+{
+    static const char *const same[] = {"http://localhost:1", "http://localhost:1/",
+                                       "http://localhost:1/v1", "http://localhost:1/v1/"};
+    struct set k;
+    set_defaults (&k);
+    k.setup.family = "openai";
+    for (size_t i = 0; i < sizeof (same) / sizeof (same[0]); i++)
+        set_add (&k, same[i]);
+    set_add (&k, "http://localhost:1/gateway/v1");
+    set_add (&k, "http://localhost:1/rev1");
+    set_open (&k);
+    CHECK (servers_count (k.s) == 3);
+    CHECK (strcmp (server_url (servers_at (k.s, 0)), "http://localhost:1") == 0);
+    CHECK (strcmp (server_url (servers_at (k.s, 1)), "http://localhost:1/gateway") == 0);
+    CHECK (strcmp (server_url (servers_at (k.s, 2)), "http://localhost:1/rev1") == 0);
+    set_close (&k);
+}
+
 static void user_and_password_are_not_shown (void)
 {
     struct set k;
@@ -130,6 +149,10 @@ static void a_key_that_cannot_be_used_is_said_at_once (void)
     setenv ("ESP_TEST_KEY", "sk-secret\r\nX-Other: 1", 1);
     refused (&k, ESP_EINVAL, "generator.api_key_env: the key holds spaces or control bytes");
     CHECK (!has (k.error.text, "sk-"));
+    k.o.api_key_env = "sk-secret-123"; /* the key where its name is wanted */
+    refused (&k, ESP_EINVAL,
+             "generator.api_key_env: the name of an environment variable is wanted");
+    CHECK (!has (k.error.text, "secret"));
     k.o.api_key_file = key_file ("sk-secret", 0600);
     refused (&k, ESP_EINVAL, "api_key_env or api_key_file, not both");
     k.o.api_key_env = NULL;
@@ -374,6 +397,8 @@ int main (void)
          an_unknown_placeholder_names_those_that_exist},
         {"a bad URL is refused with its key", a_bad_url_is_refused_with_its_key},
         {"equal URLs are one server", equal_urls_are_one_server},
+        {"a base URL as OpenAI writes it is the same server",
+         a_base_url_as_openai_writes_it_is_the_same_server},
         {"user and password are not shown", user_and_password_are_not_shown},
         {"one key comes from the environment or a file",
          one_key_comes_from_the_environment_or_a_file},
