@@ -25,8 +25,7 @@ const prm_serving *prm_serving_find (const char *name)
 #define AT(field) offsetof (prm_options, field)
 const esp_option prm_option_rows[] = {
     {"layout", ESP_OPT_STRING, AT (layout.name), NULL, 0, 0, NULL, "",
-     "What the PRM was trained on: qwen-extra0, math-shepherd, rlhflow-deepseek, rlhflow-mistral, "
-     "skywork, judge, thinkprm, outcome, generic; left out: what the engine is mostly used for.",
+     "What the PRM was trained on: " LAYOUT_NAMES "; left out: what the engine is mostly used for.",
      ESP_OPT_FIXED, false},
     {"tag", ESP_OPT_STRING, AT (layout.tag), NULL, 0, 0, NULL, "",
      "Text behind each step; left out: the layout's.", ESP_OPT_FIXED, false},

@@ -94,6 +94,10 @@ typedef struct layout {
     void (*words) (span text, double *steps, size_t count, span *said);
 } layout;
 
+/* Names of the rows in their order, for the help of an option (compared by a test). */
+#define LAYOUT_NAMES                                                                               \
+    "qwen-extra0, math-shepherd, rlhflow-deepseek, rlhflow-mistral, skywork, judge, thinkprm, "    \
+    "outcome, generic"
 /* The rows; NULL behind the last.  layout_find: NULL if there is none of this name. */
 const layout *layout_at (size_t index);
 const layout *layout_find (const char *name);

@@ -42,6 +42,15 @@ static const char *text_of (const layout_plan *plan, const char *question, const
 #define IS(text, golden) CU_ASSERT_STRING_EQUAL (text, golden)
 #define STEPS(...)       ((const char *const[]){__VA_ARGS__, NULL})
 
+static void the_help_names_every_layout (void)
+{
+    esp_buf names = {0};
+    for (size_t i = 0; layout_at (i); i++)
+        PASS (esp_buf_printf (&names, "%s%s", i > 0 ? ", " : "", layout_at (i)->name));
+    CU_ASSERT_STRING_EQUAL (LAYOUT_NAMES, esp_buf_text (&names));
+    esp_buf_free (&names);
+}
+
 /* ---- golden texts: read off the references of the header comments, by hand ---- */
 
 static void qwen_has_the_text_of_its_model_card (void)
@@ -354,6 +363,7 @@ static void survives_failure_of_every_allocation (void)
 int main (void)
 {
     static const struct suite_case cases[] = {
+        {"the help names every layout", the_help_names_every_layout},
         {"qwen has the text of its model card", qwen_has_the_text_of_its_model_card},
         {"math-shepherd numbers steps and ends at the tag",
          math_shepherd_numbers_steps_and_ends_at_the_tag},
