@@ -10,6 +10,7 @@ small budget, against the stand-in servers of tests/support.  What papers report
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,22 @@ SMALL = ["problems.limit=2", "search.max_steps=3", "search.budget.generations=48
 SMALL_SEARCH = {"best_of_n": ["search.n=4"], "dvts": ["search.keep=2"], "particle": ["search.particles=4"]}
 CAUSAL = ("vllm-logprobs", "openai-critique")
 failed = []
+
+
+# What the papers' code says (its files are named in the headers): the run file must have it, and its headers must tell it.
+PAPERS = {
+    "sal-best-of-n": "run.seed 42, search.n 256, search.aggregate last, generator.temperature 0.8, generator.top_p 1.0, generator.max_tokens 2048, "
+                     "prm.layout rlhflow-deepseek",
+    "sal-beam": "search.rule tiled, search.keep 4, search.expand 4, search.max_steps 40, search.aggregate last, search.filter_duplicates true, "
+                "search.sort_completed false, generator.temperature 0.8, generator.max_step_tokens 2048",
+    "sal-dvts": "search.keep 64, search.expand 4, search.lookahead 1, search.max_steps 40, search.aggregate last, generator.temperature 0.8",
+    "rebase-16": "search.width 16, search.softmax_temperature 0.2, search.max_steps 25, generator.temperature 1.0, "
+                 "generator.max_step_tokens 256, generator.max_tokens 1024",
+    "rollout-roulette-64": "search.particles 64, search.selection argmax, search.max_steps 40, search.aggregate prod, generator.temperature 0.8, "
+                           "generator.max_step_tokens 1024, prm.layout qwen-extra0",
+    "openr-mcts": "search.selection puct, search.expand 4, search.c_base 19652, search.c_init 1.25, search.max_steps 50, "
+                  "generator.temperature 0.7, generator.top_p 1.0, generator.max_step_tokens 2048, prm.layout math-shepherd",
+}
 
 
 def check(ok, what):
@@ -63,9 +80,29 @@ def value(resolved, section, key):
         if line[:1] not in (" ", "-", ""):
             here = line.startswith(section + ":")
         words = line.strip("- ").split(": ", 1)
-        if here and words[0].strip() == key:
+        if here and words[0].strip(' "') == key:
             return words[1].strip().strip('"')
     return None
+
+
+def header(path):
+    """Its comments, and those of what it extends, but for the base of all."""
+    text = path.read_text()
+    said = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#")).replace(",", "")
+    base = [line.split(": ")[1] for line in text.splitlines() if line.startswith("extends: ")]
+    return said + (header(path.parent / base[0]) if base and base[0] != "math500.yaml" else "")
+
+
+def is_the_papers(path, resolved):
+    said = re.findall(r"[\w.]+", header(path))
+    numbers = {float(word.rstrip('.')) for word in said if re.fullmatch(r"\d+(\.\d+)?\.?", word)}
+    for row in PAPERS[path.stem].split(", "):
+        key, wanted = row.split(" ")
+        got = value(resolved, *key.split("."))
+        number = re.fullmatch(r"\d+(\.\d+)?", wanted)
+        check(got == wanted or number and float(got or "nan") == float(wanted), f"{path.stem}: {key} is the paper's, {wanted}" + ("" if got == wanted else f", not {got}"))
+        if number:
+            check(float(wanted) in numbers, f"{path.stem}: the header tells {wanted} of {key}")
 
 
 def servers_for(resolved):
@@ -102,6 +139,8 @@ def main():
         files = sorted(RECIPES.rglob("*.yaml"))
         for path in files:
             resolved = is_checked(path, problems)
+            if path.stem in PAPERS:
+                is_the_papers(path, resolved)
             if path.parent.name in ("recipes", "papers"):
                 is_run(path, problems, folder / path.stem, resolved)
     told = (RECIPES / "README.md").read_text()
