@@ -135,6 +135,25 @@ struct printing {
     bool markdown, any;
 };
 
+/* The sections by name, each once: their tables stand together. */
+static void name_section (void *ctx, const char *section, const char *title, const esp_option *rows)
+{
+    const char **last = ctx;
+    (void)title, (void)rows;
+    if (!*last || strcmp (*last, section) != 0)
+        fprintf (stderr, " %s", section);
+    *last = section;
+}
+
+static int no_section (const char *name)
+{
+    const char *last = NULL;
+    fprintf (stderr, "espalier: there is no section '%s'; there are:", name);
+    run_config_tables (name_section, &last);
+    fprintf (stderr, "\n");
+    return EXIT_USAGE;
+}
+
 static void print_table (void *ctx, const char *section, const char *title, const esp_option *rows)
 {
     struct printing *p = ctx;
@@ -175,13 +194,5 @@ int options_main (int argc, char **argv)
                "with the key.\n\n",
                stdout);
     run_config_tables (print_table, &p);
-    if (!p.any) {
-        fprintf (stderr,
-                 "espalier: there is no section '%s'; there are: run problems search generator prm "
-                 "verifier actions step prompt vote "
-                 "workers dispatch journal observe log\n",
-                 p.only);
-        return EXIT_USAGE;
-    }
-    return EXIT_DONE;
+    return p.any ? EXIT_DONE : no_section (p.only);
 }

@@ -113,7 +113,8 @@ def engine(
             return [1.0 if "=" in step else 0.5 for step in task.steps]
 
     A generator returns a text, or a dict with text and, where known, finish ("stop": the step ended; "eos": the answer is complete;
-    "length"), tokens, logprob, steps.  A PRM returns a number for each step.  A verifier returns "pass", "fail" or "unknown" (True,
+    "length"), tokens, logprob, steps, prompt_tokens, cached_tokens.  A PRM returns a number for each step, or a dict with scores and
+    tokens (really read).  A verifier returns "pass", "fail" or "unknown" (True,
     False and None mean the same), or a dict with verdict and reason, answer, share, observation.
 
     batch:    True or a number (64): the function gets a list of tasks and returns a list of as many results
@@ -158,7 +159,7 @@ def _sample(value: Any) -> Dict[str, Any]:
         if value["finish"] not in ("stop", "eos", "length"):
             raise Failed(f"finish is {value['finish']!r}, not stop, eos or length")
         made["finish"] = value["finish"]
-    for key in ("tokens", "steps"):
+    for key in ("tokens", "steps", "prompt_tokens", "cached_tokens"):
         if value.get(key) is not None:
             made[key] = int(value[key])
     if value.get("logprob") is not None:
@@ -175,13 +176,17 @@ def _generated(task: Task, value: Any) -> Dict[str, Any]:
 
 
 def _scored(task: Task, value: Any) -> Dict[str, Any]:
+    made: Dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        made = {"tokens": int(value["tokens"])} if value.get("tokens") is not None else {}
+        value = value.get("scores")
     if hasattr(value, "tolist"):  # numpy, torch
         value = value.tolist()
     if not isinstance(value, (list, tuple)):
         value = [value]
     if len(value) not in (len(task.steps), len(task.steps) - task.start):
         raise Failed(f"{len(value)} scores for {len(task.steps)} steps")
-    return {"scores": [_number(one, "a score") for one in value]}
+    return {"scores": [_number(one, "a score") for one in value], **made}
 
 
 def _verdict(task: Task, value: Any) -> Dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ._results import Run
 
-_SECTIONS = ("run", "problems", "search", "generator", "prm", "verifier", "vote", "dispatch", "journal", "observe", "log")
+_SECTIONS = ("run", "problems", "search", "generator", "prm", "verifier", "actions", "step", "prompt", "vote", "samples", "workers",
+             "dispatch", "journal", "observe", "log")
 _ROLES = ("generator", "prm", "verifier")
 _TAIL = 200  # lines of the program's output that are kept for the sentence of an error
 

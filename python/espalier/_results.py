@@ -2,22 +2,61 @@
 """What a run wrote: rows, summary, trees.  Everything is read anew at each call, so a run that goes on can be followed."""
 from __future__ import annotations
 
+import contextlib
 import gzip
+import importlib
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import IO, Any, Dict, Iterator, List, Optional, Union
 
 Rows = List[Dict[str, Any]]
 
 
+_PACKED = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+_BLOCK_BYTES = 1 << 30  # more than a file of rows: its memory is that of the file
+
+
+def _unpacker(path: Path) -> Any:
+    """A Python module with open(), or None: the program zstd is there."""
+    for name in ("compression.zstd", "backports.zstd", "zstandard"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(name)
+    if shutil.which("zstd"):
+        return None
+    raise ImportError(f"{path}: to read it, install zstandard (pip install zstandard) or the program zstd")
+
+
+@contextlib.contextmanager
+def _zstd(path: Path) -> Iterator[IO[str]]:
+    open(path, "rb").close()  # a missing file is no matter of zstd
+    module = _unpacker(path)
+    if module is not None:
+        with module.open(path, "rt", encoding="utf-8", newline="\n") as file:
+            yield file
+        return
+    with subprocess.Popen(["zstd", "-dcq", str(path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield io.TextIOWrapper(process.stdout, encoding="utf-8", newline="\n")
+    if process.returncode > 0:
+        raise OSError(f"{path}: zstd cannot read it")
+
+
+def _opened(path: Path) -> Any:
+    if path.suffix == ".zst":
+        return _zstd(path)
+    opener = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8", newline="\n")
+
+
 def _lines(path: Path) -> Iterator[str]:
     """Whole lines: the last one may be half written while the run goes on."""
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+        with _opened(path) as file:
             for line in file:
                 if line.endswith("\n"):
                     yield line
@@ -92,14 +131,28 @@ class Run:
         return _framed(_rows(self.path / "costs.jsonl"), frame)
 
     def sample_files(self) -> List[Path]:
-        """The files of training samples."""
-        folder = self.path / "samples"
-        return sorted(p for p in folder.glob("**/*") if p.name.endswith((".jsonl", ".jsonl.gz"))) if folder.is_dir() else []
+        """The files of training samples (not refused-00000.jsonl, which lists what is none)."""
+        files = (self.path / "samples").glob("*")  # the raw rows of a run that goes on lie deeper
+        return sorted(p for p in files if p.name.endswith(_PACKED) and not p.name.startswith("refused-"))
 
     def samples(self, name: Optional[str] = None, frame: Optional[bool] = None) -> Any:
-        """Training samples: of all files, or of those whose name begins with `name` ("stepwise")."""
+        """Training samples: of all files, or of those whose name begins with `name` ("stepwise", "stepwise-unverified").
+
+        Shards are .jsonl.zst unless the run says samples: {compress: false}; they need the package zstandard, or the program zstd."""
         files = [p for p in self.sample_files() if name is None or p.name.startswith(name)]
         return _framed([row for path in files for row in _rows(path)], frame)
+
+    def dataset(self, name: str = "answers") -> Any:
+        """A Hugging Face dataset of answers, candidates or costs, or of the samples whose files begin with `name`.
+
+        A file is read as one block: `datasets` fixes the type of a column by the first block, where it may be null everywhere."""
+        import datasets
+
+        rows = self.path / f"{name}.jsonl"
+        files = [rows] if rows.exists() else [p for p in self.sample_files() if p.name.startswith(name)]
+        if not files:
+            raise FileNotFoundError(f"{self.path}: holds no {name}.jsonl and no samples/{name}*")
+        return datasets.load_dataset("json", data_files=[str(p) for p in files], split="train", chunksize=_BLOCK_BYTES)
 
     def summary(self) -> Dict[str, Any]:
         """summary.json; {} before the run has written it."""

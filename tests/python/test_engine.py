@@ -36,7 +36,7 @@ class Values(unittest.TestCase):
 
     def test_a_generator_returns_texts_or_dicts(self):
         self.assertEqual(self.result("a", "generate")["samples"], [{"text": "a"}])
-        full = {"text": "a", "finish": "eos", "tokens": 3, "logprob": -1.5, "steps": 1}
+        full = {"text": "a", "finish": "eos", "tokens": 3, "logprob": -1.5, "steps": 1, "prompt_tokens": 9, "cached_tokens": 4}
         self.assertEqual(self.result([full, "b"], "generate", n=2)["samples"], [full, {"text": "b"}])
         self.refused("a", "1 samples where 2", kind="generate", n=2)
         self.refused(7, "returned a int", kind="generate")
@@ -52,6 +52,8 @@ class Values(unittest.TestCase):
         self.assertEqual(self.result([0, True])["scores"], [0.0, 1.0])
         self.assertEqual(self.result(Array())["scores"], [0.5, 1.0])
         self.assertEqual(self.result(0.25, **{"from": 1})["scores"], [0.25])
+        self.assertEqual(self.result({"scores": Array(), "tokens": 7}), {"id": 1, "scores": [0.5, 1.0], "tokens": 7})
+        self.refused({"tokens": 7}, "1 scores for 2 steps")
         self.refused([0.5], "1 scores for 2 steps")
         self.refused([0.5, float("inf")], "a score is inf")
         self.refused([0.5, "good"], "could not convert")

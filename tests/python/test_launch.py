@@ -2,6 +2,7 @@
 """test_launch.py - what run promises"""
 import json
 import os
+import subprocess
 import unittest
 import warnings
 from pathlib import Path
@@ -29,13 +30,20 @@ class Run(kit.FolderTest):
         with self.assertRaisesRegex(TypeError, "no section 'serach'"):
             _launch._nested({"serach": {}})
 
+    def test_every_section_of_a_run_file_is_a_keyword(self):
+        rows = subprocess.run([kit.espalier(), "options", "--markdown"], capture_output=True, text=True, check=True).stdout.splitlines()
+        sections = {row.split()[1].rstrip(":") for row in rows if row.startswith("## ")}
+        self.assertEqual(set(_launch._SECTIONS), sections)
+        words = {**FAKE, "samples": [{"format": "passrate"}], "step__separator": "\n", "workers": {"generate": "all"}, "prompt": {"preset": "gsm8k"}}
+        run = espalier.run(["one"], self.folder / "out", progress=False, **words)
+        self.assertTrue(run.done and "separator" in (run.path / "run.yaml").read_text())
+
     def test_a_run_file_holds_any_text(self):
         hostile = "a: b # \" ' \\ \n\t\x7f\x85\u2028\ufeff \U0001f600 {x} [y]"
         made = json.loads(json.dumps({"run": {"name": hostile, "output": str(self.folder / "o")}, "search": {"strategy": "beam"},
                                       "problems": {"file": "x"}, "generator": {"engine": "fake"}, "prm": {"engine": "fake"}}))
         path = self.folder / "r.yaml"
         path.write_text(_launch._yaml(made))
-        import subprocess
         got = subprocess.run([kit.espalier(), "check", str(path), "--print-output"], capture_output=True, text=True)
         self.assertEqual(got.stdout.strip(), str(self.folder / "o"), got.stderr)
 

@@ -3,6 +3,9 @@
 import gzip
 import importlib.util
 import json
+import shutil
+import subprocess
+import time
 import unittest
 
 import espalier
@@ -51,6 +54,23 @@ class Load(kit.FolderTest):
         self.assertEqual([r["n"] for r in run.samples(frame=False)], [2, 1])
         self.assertEqual(run.samples("stepwise", frame=False), [{"n": 1}])
 
+    def test_samples_of_a_run_are_read_as_it_packs_them(self):
+        run = espalier.run(PROBLEMS, self.folder / "out", progress=False, samples=[{"format": "passrate"}, {"format": "rollouts"}], **RUN)
+        self.assertTrue(all(p.name.endswith(".jsonl.zst") for p in run.sample_files()) and run.sample_files())
+        if not shutil.which("zstd") and not importlib.util.find_spec("zstandard"):
+            self.skipTest("neither zstd nor zstandard")
+        self.assertEqual({row["problem_id"] for row in run.samples("passrate", frame=False)}, {p["id"] for p in PROBLEMS})
+        plain = espalier.run(PROBLEMS, self.folder / "plain", progress=False,
+                             samples=[{"format": "passrate", "compress": False}, {"format": "rollouts"}], **RUN)
+        self.assertEqual(run.samples(frame=False), plain.samples(frame=False))
+
+    def test_a_packed_file_that_is_none_is_an_error(self):
+        run = self.written()
+        (self.folder / "samples").mkdir()
+        (self.folder / "samples" / "sft-00000.jsonl.zst").write_text("no zstd\n")
+        with self.assertRaisesRegex(Exception, "zstd|[Zz]standard"):
+            run.samples(frame=False)
+
     @unittest.skipUnless(HAS_PANDAS, "the package pandas is not there")
     def test_tables_are_frames_where_pandas_is(self):
         run = self.written(answers='{"id": "a", "score": 0.5}\n{"id": "b", "score": null}\n')
@@ -71,6 +91,35 @@ class Load(kit.FolderTest):
             seen.add(node["path"])
         with self.assertRaisesRegex(espalier.EspalierError, "p1"):
             run.tree("p11")
+
+    def test_a_run_can_be_followed_while_it_goes_on(self):
+        (self.folder / "p.jsonl").write_text("".join(json.dumps(p) + "\n" for p in PROBLEMS))
+        slow = {**RUN, "generator": {"engine": "fake", "slots": 1, "delay_us": 50000}, "run": {"output": str(self.folder / "out")},
+                "problems": {"file": str(self.folder / "p.jsonl"), "open": 2}}
+        (self.folder / "r.yaml").write_text(json.dumps(slow))
+        process = subprocess.Popen([kit.espalier(), "run", str(self.folder / "r.yaml")], stderr=subprocess.DEVNULL)
+        try:
+            seen = self.followed(process)
+        finally:
+            process.terminate()
+            process.wait()
+        self.assertEqual(seen, {"answers": True, "done": False, "state": "running"})
+
+    def followed(self, process):
+        """What load() shows of a run that has finished some problems and not all; the tree of one that is open."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.05)
+            if not (self.folder / "out" / "answers.jsonl").exists():
+                continue
+            run = espalier.load(self.folder / "out")
+            ended = {row["id"] for row in run.answers(frame=False)}
+            if 0 < len(ended) < len(PROBLEMS) and process.poll() is None:
+                self.assertEqual(len(run.candidates(frame=False)) > 0, True)
+                self.assertGreater(len(run.nodes(sorted(ended)[0], frame=False)), 0)
+                going = next(p["id"] for p in PROBLEMS if p["id"] not in ended)
+                return {"answers": True, "done": run.done, "state": run.tree(going)["finish_reason"]}
+        self.fail("the run ended before it could be looked at")
 
     def test_a_tree_deeper_than_pythons_limit_can_be_read(self):
         from espalier import _results
