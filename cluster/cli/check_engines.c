@@ -21,15 +21,16 @@ enum {
     SHORT_TOKENS = 16
 };
 
-static job short_job (const run_config *c, const problem *p, uint32_t seed)
+static job short_job (const run_config *c, size_t action, const problem *p, uint32_t seed)
 {
     job j = {.problem = p->json};
+    sampling how = action < c->action_count ? c->action_means[action].how : c->search.how;
     j.task.id.problem = p->key;
     j.task.child = NODE_NONE;
     j.task.mode = TASK_STEP;
-    j.task.how = c->search.how;
-    j.task.max_tokens =
-        c->search.how.max_step_tokens < SHORT_TOKENS ? c->search.how.max_step_tokens : SHORT_TOKENS;
+    j.task.action = (uint16_t)action;
+    j.task.how = how;
+    j.task.max_tokens = how.max_step_tokens < SHORT_TOKENS ? how.max_step_tokens : SHORT_TOKENS;
     j.task.max_steps = 1;
     j.task.seed = seed;
     return j;
@@ -43,15 +44,15 @@ static unsigned count_equal (const lab_result *got, size_t n, size_t step, span 
     return equal;
 }
 
-static esp_err
-try_together (lab *l, const run_config *c, const problem *p, span text, unsigned *equal)
+static esp_err try_together (lab *l, const run_config *c, size_t action, const problem *p,
+                             span text, unsigned *equal)
 {
     job jobs[TOGETHER];
     lab_result got[TOGETHER];
     esp_err err;
     for (uint32_t i = 0; i < TOGETHER; i++)
         jobs[i] = short_job (
-            c, p,
+            c, action, p,
             i % 3 == 0 ? 7 : 1000 + 10 * i); /* no two in a row: siblings would share a request */
     err = lab_do (l, TASK_GENERATE, jobs, TOGETHER, got);
     *equal = count_equal (got, TOGETHER, 3, text);
@@ -60,26 +61,28 @@ try_together (lab *l, const run_config *c, const problem *p, span text, unsigned
     return err;
 }
 
-static esp_err try_seeds (lab *l, const run_config *c, const problem *p, check_report *r)
+static esp_err
+try_seeds (lab *l, const run_config *c, size_t action, const problem *p, check_report *r)
 {
     lab_result alone[ALONE];
     unsigned equal, together = 0;
     size_t done = 0;
     esp_err err = ESP_OK;
     for (; done < ALONE && err == ESP_OK; done++) {
-        job j = short_job (c, p, 7);
+        job j = short_job (c, action, p, 7);
         err = lab_do (l, TASK_GENERATE, &j, 1, &alone[done]);
     }
     equal = err == ESP_OK ? count_equal (alone, ALONE, 1, alone[0].r.text) : 0;
     if (err == ESP_OK && alone[0].r.error == ESP_OK &&
-        (err = try_together (l, c, p, alone[0].r.text, &together)) == ESP_OK)
-        fprintf (stderr,
-                 "    one seed, one text: %u of %d times alone, %u of %d among %d at once%s\n    a "
-                 "short step: %u tokens in "
-                 "%.2f s alone\n",
-                 equal, ALONE, together, (TOGETHER + 2) / 3, TOGETHER,
-                 equal < ALONE ? " (replay and resume hold all the same)" : "", alone[0].r.tokens,
-                 alone[ALONE - 1].seconds);
+        (err = try_together (l, c, action, p, alone[0].r.text, &together)) == ESP_OK)
+        check_print (
+            r,
+            "    one seed, one text: %u of %d times alone, %u of %d among %d at once%s\n    a "
+            "short step: %u tokens in "
+            "%.2f s alone\n",
+            equal, ALONE, together, (TOGETHER + 2) / 3, TOGETHER,
+            equal < ALONE ? " (replay and resume hold all the same)" : "", alone[0].r.tokens,
+            alone[ALONE - 1].seconds);
     else if (err == ESP_OK)
         check_warn (r, "a short step failed: %s (the log lines above say more)",
                     esp_err_text (alone[0].r.error));
@@ -116,116 +119,151 @@ static esp_err look_at_problems (const run_config *c, esp_buf *first_memory, pro
     return err;
 }
 
-/* Does the longest prompt fit, with a step behind it? */
-static esp_err try_longest (lab *l, const run_config *c, const problem *p, check_report *r)
+/* For the cost: the worst of all generators; a context that is not known caps nothing. */
+static void note_prompt (check_prompt *told, uint32_t prompt, uint32_t context)
 {
-    job j = short_job (c, p, 7);
-    uint32_t context = lab_context (l, TASK_GENERATE), prompt;
+    context = context > 0 ? context : UINT32_MAX;
+    told->longest = prompt > told->longest ? prompt : told->longest;
+    told->context = context > told->context ? context : told->context;
+}
+
+/* Does the longest prompt fit, with a step behind it? */
+static esp_err
+try_longest (lab *l, engine_check *e, size_t action, const problem *p, check_report *r)
+{
+    const run_config *c = e->config;
+    job j = short_job (c, action, p, 7);
+    uint32_t context = lab_context (l, (uint16_t)action), prompt;
+    uint32_t most =
+        action < c->action_count ? c->action_means[action].max_tokens : c->search.max_tokens;
     lab_result got;
     esp_err err;
     j.task.max_tokens = 1;
     if ((err = lab_do (l, TASK_GENERATE, &j, 1, &got)) != ESP_OK)
         return err;
     prompt = got.r.prompt_tokens;
+    note_prompt (&e->told, prompt, context);
     if (got.r.error == ESP_ECONTEXT)
         check_warn (r,
                     "the longest problem, '%.*s', does not fit into the context%s%.*s: it would "
                     "end in an error",
                     (int)p->id.len, p->id.ptr, got.r.reason.len ? ": " : "", (int)got.r.reason.len,
                     got.r.reason.ptr);
-    else if (context > 0 && prompt > 0 && prompt + (uint64_t)c->search.max_tokens > context)
+    else if (context > 0 && prompt > 0 && prompt + (uint64_t)most > context)
         check_warn (r,
                     "the prompt of '%.*s' has %u tokens; with %u more (generator.max_tokens) the "
                     "context of %u is too short: such branches are cut",
-                    (int)p->id.len, p->id.ptr, prompt, c->search.max_tokens, context);
+                    (int)p->id.len, p->id.ptr, prompt, most, context);
     else if (prompt > 0)
-        fprintf (stderr, "    longest prompt: %u tokens ('%.*s')\n", prompt, (int)p->id.len,
-                 p->id.ptr);
+        check_print (r, "    longest prompt: %u tokens ('%.*s')\n", prompt, (int)p->id.len,
+                     p->id.ptr);
     lab_result_free (&got);
     return ESP_OK;
 }
 
 /* ---- engines ---- */
 
-static bool worth_trying (const run_config *c)
+/* The action that samples from this generator of the list; SIZE_MAX: none does. */
+static size_t action_of (const run_config *c, size_t generator)
 {
-    for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++)
-        if (c->engines[TASK_GENERATE][i].kind && c->engines[TASK_GENERATE][i].kind->describe)
-            return true;
-    return false;
+    if (c->action_count == 0)
+        return generator == 0 ? 0 : SIZE_MAX;
+    for (size_t i = 0; i < c->action_count; i++)
+        if (c->actions[i].generator == generator)
+            return i;
+    return SIZE_MAX;
 }
 
-static esp_err try_generator (lab *l, const run_config *c, check_report *r, esp_error *error)
+/* Each generator of the list that a server is behind. */
+static esp_err
+try_each (lab *l, engine_check *e, const problem *first, const problem *longest, check_report *r)
+{
+    const run_config *c = e->config;
+    esp_err err = ESP_OK;
+    for (size_t i = 0; i < c->engine_count[TASK_GENERATE] && err == ESP_OK; i++) {
+        const run_engine *g = &c->engines[TASK_GENERATE][i];
+        size_t action = action_of (c, i);
+        if (!g->kind || !g->kind->describe || action == SIZE_MAX)
+            continue;
+        if (c->engine_count[TASK_GENERATE] > 1)
+            check_print (r, "  %s\n", g->common.name);
+        if ((err = try_seeds (l, c, action, first, r)) == ESP_OK)
+            err = try_longest (l, e, action, longest, r);
+    }
+    return err;
+}
+
+static esp_err try_generators (lab *l, engine_check *e, check_report *r, esp_error *error)
 {
     esp_buf first_memory = {0}, longest_memory = {0};
     problem first, longest;
-    esp_err err = look_at_problems (c, &first_memory, &first, &longest_memory, &longest, error);
+    esp_err err =
+        look_at_problems (e->config, &first_memory, &first, &longest_memory, &longest, error);
     if (err == ESP_OK)
-        err = try_seeds (l, c, &first, r);
-    if (err == ESP_OK)
-        err = try_longest (l, c, &longest, r);
+        err = try_each (l, e, &first, &longest, r);
     esp_buf_free (&first_memory);
     esp_buf_free (&longest_memory);
     return err;
 }
 
-static void say_kind (const run_config *c, enum task_kind kind)
+static void say_kind (const run_config *c, enum task_kind kind, check_report *r)
 {
-    fprintf (stderr, "%s:", run_sections[kind]);
+    check_print (r, "%s:", run_sections[kind]);
     for (size_t i = 0; i < c->engine_count[kind]; i++)
-        fprintf (stderr, "%s %s", i ? "," : "",
-                 c->engines[kind][i].kind ? c->engines[kind][i].kind->name : "none");
-    fprintf (stderr, "\n");
+        check_print (r, "%s %s", i ? "," : "",
+                     c->engines[kind][i].kind ? c->engines[kind][i].kind->name : "none");
+    check_print (r, "\n");
 }
 
-static esp_err check_kind (lab *l, const run_config *c, enum task_kind kind, bool problems,
-                           check_report *r, esp_error *error)
+static esp_err
+check_kind (lab *l, engine_check *e, enum task_kind kind, check_report *r, esp_error *error)
 {
     esp_buf text = {0};
     esp_err err, ready;
-    say_kind (c, kind);
+    say_kind (e->config, kind, r);
     ready = lab_ready (l, kind, error);
     if (ready == ESP_OK)
         lab_settle (l, kind);
     if ((err = lab_describe (l, kind, &text)) == ESP_OK && ready == ESP_OK)
         check_say (r, esp_buf_text (&text));
     else if (err == ESP_OK)
-        fputs (esp_buf_text (&text), stderr); /* what its rows warn of is the mistake */
+        check_show (r, esp_buf_text (&text)); /* what its rows warn of is the mistake */
     esp_buf_free (&text);
     if (ready != ESP_OK || err != ESP_OK)
         return ready != ESP_OK ? ready : err;
-    if (kind == TASK_VERIFY && problems)
-        return check_verdicts (l, c, r, error);
-    return kind == TASK_GENERATE && problems && worth_trying (c) ? try_generator (l, c, r, error)
-                                                                 : ESP_OK;
+    if (kind == TASK_VERIFY && e->problems)
+        return check_verdicts (l, e->config, r, error);
+    return kind == TASK_GENERATE && e->problems && e->generates ? try_generators (l, e, r, error)
+                                                                : ESP_OK;
 }
 
-void check_engines (const run_config *c, bool problems, check_report *r)
+void check_engines (engine_check *e, check_report *r)
 {
     esp_error error = {0};
     lab *l;
     bool fine = true;
-    if (lab_open (c, NULL, NULL, &l, &error) != ESP_OK) {
+    if (lab_open (e->config, e->at, NULL, NULL, &l, &error) != ESP_OK) {
         check_mistake (r, error.text);
         return;
     }
     for (int k = 0; k < TASK_KINDS; k++) {
         esp_err err = ESP_OK;
         error.text[0] = 0;
-        if (lab_has (l, (enum task_kind)k))
-            err = check_kind (l, c, (enum task_kind)k, problems, r, &error);
+        if ((e->serves[k] = lab_has (l, (enum task_kind)k)))
+            err = check_kind (l, e, (enum task_kind)k, r, &error);
         if (err != ESP_OK)
             check_mistake (r, error.text[0] ? error.text : esp_err_text (err));
+        else
+            e->slots[k] = lab_slots (l, (enum task_kind)k);
         fine = fine && err == ESP_OK;
     }
-    if (fine)
-        fprintf (stderr, "each worker: %u generations, %u scores, %u verdicts at once\n",
-                 lab_slots (l, TASK_GENERATE), lab_slots (l, TASK_SCORE),
-                 lab_slots (l, TASK_VERIFY));
+    if (fine && !e->at)
+        check_print (r, "each worker: %u generations, %u scores, %u verdicts at once\n",
+                     e->slots[TASK_GENERATE], e->slots[TASK_SCORE], e->slots[TASK_VERIFY]);
     lab_close (l);
 }
 
-/* ---- disk and cost ---- */
+/* ---- disk ---- */
 
 /* The folder itself, or the nearest one above it that is there. */
 static void nearest_folder (const char *output, char *out, size_t size)
@@ -253,39 +291,4 @@ void check_disk (const run_config *c, check_report *r)
     else
         snprintf (line, sizeof (line), "disk: %s: cannot be looked at\n", folder);
     check_say (r, line);
-}
-
-static uint64_t times (uint64_t a, uint64_t b)
-{
-    return b > 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
-}
-
-void check_cost (const run_config *c, uint64_t problems)
-{
-    const search_options *o = &c->search.options;
-    uint64_t searches = times (problems, (uint64_t)c->run.repeats);
-    uint64_t generations =
-        o->budget_generations > 0 ? times (searches, (uint64_t)o->budget_generations) : 0;
-    uint64_t tokens =
-        o->budget_generated_tokens > 0 ? times (searches, (uint64_t)o->budget_generated_tokens) : 0;
-    uint64_t longest = c->search.max_tokens > c->search.how.max_step_tokens
-                           ? c->search.max_tokens
-                           : c->search.how.max_step_tokens;
-    if (generations > 0 && (tokens == 0 || times (generations, longest) < tokens))
-        tokens = times (generations, longest);
-    if (c->run.limit_generations > 0 &&
-        (generations == 0 || (uint64_t)c->run.limit_generations < generations))
-        generations = (uint64_t)c->run.limit_generations;
-    if (c->run.limit_generated_tokens > 0 &&
-        (tokens == 0 || (uint64_t)c->run.limit_generated_tokens < tokens))
-        tokens = (uint64_t)c->run.limit_generated_tokens;
-    fprintf (stderr, "cost at most: %" PRIu64 " searches", searches);
-    if (generations > 0)
-        fprintf (stderr, ", %" PRIu64 " generations", generations);
-    if (tokens > 0)
-        fprintf (stderr, ", %" PRIu64 " generated tokens", tokens);
-    fprintf (stderr, "%s\n",
-             generations == 0 && tokens == 0
-                 ? "; nothing caps them but the strategy (search.budget, run.limits)"
-                 : "");
 }

@@ -2,16 +2,29 @@
 #ifndef ESP_CLUSTER_CLI_CHECK_ENGINES_H
 #define ESP_CLUSTER_CLI_CHECK_ENGINES_H
 
-/* check_engines.h - the part of `espalier check` that talks to engines: who is there, what it can do, what a run costs at most */
+/* check_engines.h - the part of `espalier check` that talks to engines: who is there, what it can do; and the disk
+ *
+ * In one process all engines are tried; of a rank those that section `workers` gives to it.
+ */
 
+#include "cluster/cli/check_cost.h"
 #include "cluster/cli/check_report.h"
+#include "cluster/cli/lab.h"
 #include "cluster/cli/run_config.h"
 
-/* Open the engines, wait for them and all their servers, try them, and say what was found.  problems: the problems can be
- * read, so a generator is tried with them.  What is wrong goes to the report. */
-void check_engines (const run_config *c, bool problems, check_report *r);
-/* Free space, and what the budgets allow. */
+typedef struct engine_check {
+    const run_config *config;
+    const lab_place *at; /* NULL: this process does everything */
+    bool problems;       /* they can be read: verifiers and generators are tried with them */
+    bool generates;      /* generators are: whether seeds repeat, whether the longest prompt fits */
+    check_prompt told;   /* out; zero before */
+    bool serves[TASK_KINDS];    /* out */
+    uint32_t slots[TASK_KINDS]; /* out: at once */
+} engine_check;
+
+/* Open the engines, wait for them and all their servers, try them, and say what was found.  What is wrong goes to the report. */
+void check_engines (engine_check *e, check_report *r);
+/* Free space. */
 void check_disk (const run_config *c, check_report *r);
-void check_cost (const run_config *c, uint64_t problems);
 
 #endif

@@ -27,9 +27,25 @@ static void keep_warning (check_report *r, span line)
     keep (&r->warnings, span_find (line, span_of (MARK)) < line.len ? "" : MARK, line);
 }
 
+void check_show (check_report *r, const char *text)
+{
+    if (!r->quiet || esp_buf_puts (&r->table, text) != ESP_OK)
+        fputs (text, stderr);
+}
+
+void check_print (check_report *r, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start (args, format);
+    (void)vsnprintf (text, sizeof (text), format, args);
+    va_end (args);
+    check_show (r, text);
+}
+
 void check_say (check_report *r, const char *text)
 {
-    fputs (text, stderr);
+    check_show (r, text);
     while (*text) {
         size_t len = strcspn (text, "\n");
         span line = span_trim (span_make (text, len));
@@ -65,6 +81,14 @@ void check_mistakes (check_report *r, const char *lines)
     }
 }
 
+void check_report_free (check_report *r)
+{
+    esp_buf_free (&r->warnings);
+    esp_buf_free (&r->mistakes);
+    esp_buf_free (&r->table);
+    *r = (check_report){.warning_count = 0};
+}
+
 int check_report_end (check_report *r)
 {
     int status = r->mistake_count > 0 ? EXIT_USAGE : EXIT_DONE;
@@ -73,8 +97,6 @@ int check_report_end (check_report *r)
     fprintf (stderr, "espalier: check: %u mistake%s, %u warning%s; exit status %d\n",
              r->mistake_count, r->mistake_count == 1 ? "" : "s", r->warning_count,
              r->warning_count == 1 ? "" : "s", status);
-    esp_buf_free (&r->warnings);
-    esp_buf_free (&r->mistakes);
-    *r = (check_report){.warning_count = 0};
+    check_report_free (r);
     return status;
 }

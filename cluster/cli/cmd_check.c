@@ -3,13 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "cluster/cli/check_engines.h"
 #include "cluster/cli/check_problems.h"
+#include "cluster/cli/check_ranks.h"
 #include "cluster/cli/check_report.h"
 #include "cluster/cli/commands.h"
 #include "cluster/cli/run_config.h"
 #include "cluster/cli/run_harvest.h"
 #include "cluster/cli/run_workers.h"
+#include "proto/base/log.h"
+#include "proto/link/link_mpi.h"
 
 static const char *const check_help =
     "usage: espalier check RUN.yaml [key=value ...] [--print-output]\n\n"
@@ -17,8 +19,9 @@ static const char *const check_help =
     "tries the engines (who is\n"
     "there, what it can do, whether seeds repeat), and prints the resolved run file (every key at "
     "its value) and what the\n"
-    "run costs at most.  Warnings and mistakes come last, with their number.  --no-servers: opens "
-    "no engine.\n--print-output: only run.output, for scripts.  Exit status 0, or 2 after a "
+    "run costs at most.  Warnings and mistakes come last, with their number.  Under mpirun each "
+    "rank tries its own\nservers.  --no-servers: opens no engine.\n--print-output: only "
+    "run.output, for scripts.  Exit status 0, or 2 after a "
     "mistake.\n";
 
 /* False: it has a mistake, or cannot be read. */
@@ -62,70 +65,119 @@ static int print_resolved (run_config *c)
     return status;
 }
 
-/* The problems, the resolved file, the engines, the cost; then what is wrong with them. */
-static int check_all (run_config *c, bool engines)
+/* The problems, the resolved file, the engines, the cost; then what is wrong with them.  all: NULL in one process, and where no
+ * engine is to be looked at. */
+static int check_all (run_config *c, bool engines, ranks *all)
 {
     check_report report = {.mistake_count = 0};
+    engine_check e = {.config = c, .generates = true};
     uint64_t problems = 0;
-    bool readable = problems_said (c, &report, &problems);
-    int status = print_resolved (c), end;
+    int status, end;
+    e.problems = problems_said (c, &report, &problems);
+    status = print_resolved (c);
     fflush (stdout);
-    if (engines)
-        check_engines (c, readable, &report);
+    if (all)
+        check_ranks_gather (all, c, &e.told, &report);
+    else if (engines)
+        check_engines (&e, &report);
     check_disk (c, &report);
-    if (readable)
-        check_cost (c, problems);
+    if (e.problems)
+        check_cost (c, problems, &e.told, &report);
     end = check_report_end (&report);
     return status == EXIT_DONE ? end : status;
 }
 
-static int check (const char *path, char **overrides, size_t count, bool only_output, bool engines)
+/* *out NULL: the run file cannot be used, and the report says why. */
+static void
+load (const char *path, char **overrides, size_t count, run_config **out, check_report *r)
 {
-    run_config *c;
-    check_report report = {.mistake_count = 0};
     esp_buf mistakes = {0};
     esp_error error = {0};
+    *out = NULL;
+    if (run_config_load (path, overrides, count, out, &mistakes, &error) == ESP_OK)
+        return;
+    *out = NULL;
+    if (mistakes.len > 0)
+        check_mistakes (r, esp_buf_text (&mistakes));
+    else
+        check_mistake (r, error.text);
+    esp_buf_free (&mistakes);
+}
+
+struct words { /* of the command line */
+    const char *path;
+    char **overrides;
+    size_t count;
+    bool only_output, engines;
+};
+
+static int check_here (const struct words *w, ranks *all)
+{
+    check_report report = {.mistake_count = 0};
+    run_config *c;
     int status = EXIT_DONE;
-    if (run_config_load (path, overrides, count, &c, &mistakes, &error) != ESP_OK) {
-        if (mistakes.len > 0)
-            check_mistakes (&report, esp_buf_text (&mistakes));
-        else
-            check_mistake (&report, error.text);
-        esp_buf_free (&mistakes);
+    load (w->path, w->overrides, w->count, &c, &report);
+    if (!c && all) /* the others find the same, and wait to be heard */
+        check_ranks_gather (all, NULL, NULL, &report);
+    if (!c)
         return check_report_end (&report);
-    }
-    if (only_output)
+    if (w->only_output)
         puts (c->run.output);
     else
-        status = check_all (c, engines);
+        status = check_all (c, w->engines, all);
     run_config_destroy (c);
+    return status;
+}
+
+static void check_of_rank (const struct words *w, ranks *all)
+{
+    check_report report = {.quiet = true};
+    run_config *c;
+    load (w->path, w->overrides, w->count, &c, &report);
+    check_ranks_work (all, c, &report);
+    run_config_destroy (c);
+}
+
+static int check_on_ranks (const struct words *w, int argc, char **argv)
+{
+    esp_error error = {0};
+    int status = EXIT_DONE;
+    ranks all;
+    if (ranks_open (&argc, &argv, &all, &error) != ESP_OK) {
+        fprintf (stderr, "espalier: %s\n", error.text);
+        return ranks_leave_status (EXIT_USAGE);
+    }
+    if (all.end->rank == 0)
+        status = ranks_leave_status (check_here (w, w->engines && all.end->size > 1 ? &all : NULL));
+    else if (w->engines && esp_log_open (all.end->rank, LOG_WARN, NULL, LOG_WARN) == ESP_OK)
+        check_of_rank (w, &all);
+    ranks_close (&all, true);
     return status;
 }
 
 int check_main (int argc, char **argv)
 {
-    const char *path = NULL;
-    size_t count = 0;
-    bool only_output = false, engines = true;
+    struct words w = {.overrides = argv, .engines = true};
     for (int i = 1; i < argc; i++) {
         if (strcmp (argv[i], "--help") == 0 || strcmp (argv[i], "-h") == 0) {
             fputs (check_help, stdout);
             return EXIT_DONE;
         }
         if (strcmp (argv[i], "--print-output") == 0)
-            only_output = true;
+            w.only_output = true;
         else if (strcmp (argv[i], "--no-servers") == 0)
-            engines = false;
-        else if (!path)
-            path = argv[i];
+            w.engines = false;
+        else if (!w.path)
+            w.path = argv[i];
         else
-            argv[count++] = argv[i];
+            argv[w.count++] = argv[i];
     }
-    if (!path) {
+    if (!w.path) {
         fputs (check_help, stderr);
         return EXIT_USAGE;
     }
-    return check (path, argv, count, only_output, engines);
+    return !w.only_output && link_mpi_launched () ? check_on_ranks (&w, argc, argv)
+                                                  : check_here (&w, NULL);
 }
 
 /* ---- options ---- */

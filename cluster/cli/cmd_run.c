@@ -278,19 +278,6 @@ static int coordinate (run_parts *p, ranks *r, int signals, bool *clean)
     return outcome;
 }
 
-/* mpirun --enable-recovery ends with 0 whatever the ranks end with: batch files read the status from here. */
-static int leave_status (int status)
-{
-    const char *path = getenv ("ESP_STATUS_FILE");
-    FILE *out = path ? fopen (path, "w") : NULL;
-    if (!out)
-        return status;
-    fprintf (out, "%d\n", status);
-    if (fclose (out) != 0)
-        fprintf (stderr, "espalier: %s: cannot be written\n", path);
-    return status;
-}
-
 static int rank_zero (const run_arguments *a, ranks *r, int signals)
 {
     run_parts parts;
@@ -306,7 +293,7 @@ static int rank_zero (const run_arguments *a, ranks *r, int signals)
     outcome = run_parts_open (&parts, a, r);
     if (outcome == 0)
         outcome = coordinate (&parts, r, signals, &clean);
-    leave_status (outcome); /* now: an mpirun that was told to end gives its ranks seconds */
+    ranks_leave_status (outcome); /* now: an mpirun that was told to end gives its ranks seconds */
     ranks_dismiss (r, parts.setup.run_id);
     run_parts_close (&parts);
     ranks_close (r, clean);
@@ -329,7 +316,7 @@ static int run (int argc, char **argv, bool resume)
         esp_log (LOG_WARN, "RUN-SIGNALS", "signals could not be blocked: %s", strerror (errno));
     if (ranks_open (&argc, &argv, &r, &error) != ESP_OK) {
         fprintf (stderr, "espalier: %s\n", error.text);
-        return leave_status (EXIT_USAGE);
+        return ranks_leave_status (EXIT_USAGE);
     }
     if (r.end->rank == 0)
         return rank_zero (&a, &r, signals);

@@ -318,7 +318,7 @@ static int go (struct attempt *a, const char *id)
     if (err == ESP_OK)
         err = plan_first (a, &error);
     if (err == ESP_OK)
-        err = lab_open (a->config, on_trace, a, &a->lab, &error);
+        err = lab_open (a->config, NULL, on_trace, a, &a->lab, &error);
     for (int k = 0; k < TASK_KINDS && err == ESP_OK; k++)
         err = lab_ready (a->lab, (enum task_kind)k, &error);
     if (err != ESP_OK) {

@@ -79,8 +79,9 @@ static void on_done (void *ctx, const job *j, const result *r)
 
 /* ---- life ---- */
 
-esp_err lab_open (const run_config *c, void (*trace) (void *ctx, const char *what, span text),
-                  void *ctx, lab **out, esp_error *error)
+esp_err lab_open (const run_config *c, const lab_place *at,
+                  void (*trace) (void *ctx, const char *what, span text), void *ctx, lab **out,
+                  esp_error *error)
 {
     lab *l = esp_calloc (1, sizeof (*l));
     engine_setup base;
@@ -92,8 +93,12 @@ esp_err lab_open (const run_config *c, void (*trace) (void *ctx, const char *wha
     l->clock = esp_clock_monotonic ();
     base = (engine_setup){
         .clock = &l->clock, .done = on_done, .ctx = l, .trace = trace, .trace_ctx = ctx};
-    if ((err = run_config_open_engines (NULL, esp_buf_span (&l->run_file), &base, &l->engines,
-                                        error)) != ESP_OK) {
+    if (at) {
+        base.rank = at->rank;
+        base.local_rank = at->local_rank;
+    }
+    if ((err = run_config_open_engines (at ? l : NULL, esp_buf_span (&l->run_file), &base,
+                                        &l->engines, error)) != ESP_OK) {
         esp_buf_free (&l->run_file);
         esp_free (l);
         return err;
@@ -183,10 +188,13 @@ uint32_t lab_slots (const lab *l, enum task_kind kind)
     return k->slots ? k->slots (l->engines.of[kind].state) : 64;
 }
 
-uint32_t lab_context (const lab *l, enum task_kind kind)
+uint32_t lab_context (const lab *l, uint16_t action)
 {
-    const engine_kind *k = l->engines.of[kind].kind;
-    return k && k->context ? k->context (l->engines.of[kind].state) : 0;
+    const engine_kind *k = l->engines.of[TASK_GENERATE].kind;
+    const void *state = l->engines.of[TASK_GENERATE].state;
+    if (k == &engine_choice)
+        return choice_context (state, action);
+    return k && k->context ? k->context (state) : 0;
 }
 
 esp_err lab_do (lab *l, enum task_kind kind, job *jobs, size_t n, lab_result *out)

@@ -18,8 +18,13 @@ typedef struct lab_result { /* a result that owns what it holds */
     double seconds;
 } lab_result;
 
-/* Open all engines.  config: borrowed.  trace: as engine_setup.trace, may be NULL.  Errors: with a sentence. */
-ESP_MUST_CHECK esp_err lab_open (const run_config *c,
+typedef struct lab_place { /* of which rank */
+    int rank, local_rank;
+} lab_place;
+
+/* Open all engines; at: those that section `workers` gives to this rank, NULL: of all.  config: borrowed.  trace: as
+ * engine_setup.trace, may be NULL.  Errors: with a sentence. */
+ESP_MUST_CHECK esp_err lab_open (const run_config *c, const lab_place *at,
                                  void (*trace) (void *ctx, const char *what, span text), void *ctx,
                                  lab **out, esp_error *error);
 void lab_close (lab *l); /* accepts NULL */
@@ -35,7 +40,8 @@ ESP_MUST_CHECK esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out);
 
 uint32_t
 lab_slots (const lab *l, enum task_kind kind); /* at once; 0 = no such engine, or out of service */
-uint32_t lab_context (const lab *l, enum task_kind kind); /* tokens; 0 = not known */
+/* Of the generator that jobs with this action go to, in tokens; 0 = not known. */
+uint32_t lab_context (const lab *l, uint16_t action);
 
 /* Start these jobs of one kind together and wait for all; out: room for n.  Task ids are given here.
  * Errors: ESP_ENOMEM; a job's own error is in out[i].r.error. */

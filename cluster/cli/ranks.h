@@ -27,6 +27,9 @@ ESP_MUST_CHECK esp_err ranks_pass_inside (ranks *r, bool *busy);
 int ranks_work (ranks *r);
 /* Tell every rank to leave (run_id 0: before the run began) and wait (at most 2 s) until the words are out. */
 void ranks_dismiss (ranks *r, uint64_t run_id);
+/* mpirun --enable-recovery ends with 0 whatever the ranks end with: batch files read the status of rank 0 from the file that
+ * ESP_STATUS_FILE names.  Returns it. */
+int ranks_leave_status (int status);
 /* clean: no rank died; else MPI is left without Finalize and the caller must end by _exit. */
 void ranks_close (ranks *r, bool clean);
 

@@ -46,27 +46,32 @@ static model_price mean_price (const config *c, const char *section, size_t coun
     return count > 0 ? sum : (model_price){NAN, NAN, NAN, NAN};
 }
 
-esp_err price_list_read (const char *output, price_list *out)
+esp_err price_list_of (const config *c, price_list *out)
 {
-    char path[PATH_MOST];
-    config *c = NULL;
     price_list list = {0};
-    esp_err err = ESP_OK;
-    if (esp_path_join (path, sizeof (path), output, "run.yaml") == ESP_OK)
-        err = config_read (path, &c, NULL);
-    if (err == ESP_ENOMEM)
-        return err;
     list.generator_count = c ? config_section_count (c, "generator") : 0;
     list.generator_count = list.generator_count > 1 ? list.generator_count : 1;
     list.generators = esp_calloc (list.generator_count, sizeof (*list.generators));
     for (size_t i = 0; list.generators && i < list.generator_count; i++)
         list.generators[i] = price_at (c, "generator", i);
     list.prm = mean_price (c, "prm", c ? config_section_count (c, "prm") : 0);
-    config_destroy (c);
     if (!list.generators)
         return ESP_ENOMEM;
     *out = list;
     return ESP_OK;
+}
+
+esp_err price_list_read (const char *output, price_list *out)
+{
+    char path[PATH_MOST];
+    config *c = NULL;
+    esp_err err = ESP_OK;
+    if (esp_path_join (path, sizeof (path), output, "run.yaml") == ESP_OK)
+        err = config_read (path, &c, NULL);
+    if (err != ESP_ENOMEM)
+        err = price_list_of (c, out);
+    config_destroy (c);
+    return err;
 }
 
 void price_list_free (price_list *list)

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include "proto/base/err.h"
 
+struct config; /* proto/config/config.h */
+
 typedef struct model_price {
     double prompt, cached, generated; /* per million tokens */
     double parameters;                /* count */
@@ -33,6 +35,8 @@ typedef struct price_list {
     model_price prm; /* its price.prompt is for tokens read */
 } price_list;
 
+/* From a resolved run file; NULL: nothing is said.  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err price_list_of (const struct config *c, price_list *out);
 /* From OUTPUT/run.yaml; without that file, or with one that cannot be read, nothing is said.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err price_list_read (const char *output, price_list *out);
 void price_list_free (price_list *list); /* accepts a zeroed one */

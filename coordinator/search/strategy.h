@@ -23,6 +23,7 @@
 #include "proto/model/event.h"
 #include "proto/model/input.h"
 
+struct search_options; /* search.h */
 typedef struct search search;
 typedef uint32_t join_id;
 
@@ -83,6 +84,12 @@ typedef struct strategy_means { /* what a run gives to its searches */
     uint64_t step_cap; /* most steps of a problem, by any budget; BUDGET_UNLIMITED = no cap */
 } strategy_means;
 
+typedef struct strategy_most { /* generations of one problem; BUDGET_UNLIMITED = no end */
+    uint64_t steps;            /* of one step each, lookahead too */
+    uint64_t texts;            /* to the end, or whole drafts */
+    bool deep;                 /* texts may begin below the root */
+} strategy_most;
+
 typedef struct strategy {
     const char *name;
     uint32_t
@@ -96,6 +103,8 @@ typedef struct strategy {
     esp_err (*fit) (void *options, esp_error *error);
     /* Can it do its work with what the run has?  NULL = with anything.  Errors as fit's. */
     esp_err (*suits) (const void *options, const strategy_means *has, esp_error *error);
+    /* What a problem can cost without any budget, for `espalier check`; never too little.  NULL = there is no such bound. */
+    void (*most) (const void *options, const struct search_options *core, strategy_most *out);
     esp_err (*open) (search *s, void *me); /* admitted: lanes, first joins */
     esp_err (*more) (
         search *s, void *me,

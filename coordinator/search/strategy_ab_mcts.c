@@ -348,6 +348,16 @@ static bool ab_value (const search *s, const void *state, node_ref ref, node_val
     return true;
 }
 
+static void ab_mcts_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const ab_options *o = options;
+    if (o->mode == MODE_DRAFT)
+        *out = (strategy_most){0, most_limit (o->samples), true};
+    else
+        out->steps = most_limit (o->samples);
+    (void)core;
+}
+
 const strategy strategy_ab_mcts = {
     .name = "ab_mcts",
     .semantics = 1,
@@ -356,6 +366,7 @@ const strategy strategy_ab_mcts = {
     .option_bytes = sizeof (ab_options),
     .state_bytes = sizeof (ab_mcts),
     .suits = ab_suits,
+    .most = ab_mcts_most,
     .open = ab_open,
     .more = ab_more,
     .joined = ab_joined,

@@ -439,6 +439,17 @@ static size_t beam_answers (const search *s, const void *state, node_ref *out, s
     return count;
 }
 
+/* Tiled: the last level runs to the end.  The other rules end a branch that is longer than max_steps: up to two levels more. */
+static void beam_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const beam_options *o = options;
+    uint64_t level = o->rule == RULE_TILED ? (uint64_t)o->width : (uint64_t)(o->keep * o->expand);
+    if (o->rule == RULE_TILED)
+        *out = (strategy_most){most_times (level, (uint64_t)core->max_steps - 1), level, true};
+    else
+        out->steps = most_times (level, (uint64_t)core->max_steps + 2);
+}
+
 const strategy strategy_beam = {
     .name = "beam",
     .semantics = 2,
@@ -448,6 +459,7 @@ const strategy strategy_beam = {
     .state_bytes = sizeof (beam),
     .fit = beam_fit,
     .suits = beam_suits,
+    .most = beam_most,
     .open = beam_open,
     .joined = beam_joined,
     .select = beam_select,

@@ -227,6 +227,14 @@ static void best_first_check (const search *s, const void *state)
         assert (better (s, &me->found.at[i - 1], &me->found.at[i]));
 }
 
+static void best_first_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const best_first_options *o = options;
+    out->steps = most_times (most_limit (o->expansions),
+                             most_times ((uint64_t)o->expand, (uint64_t)o->actions));
+    (void)core;
+}
+
 const strategy strategy_best_first = {
     .name = "best_first",
     .semantics = 1,
@@ -236,6 +244,7 @@ const strategy strategy_best_first = {
     .state_bytes = sizeof (best_first),
     .fit = best_first_fit,
     .suits = best_first_suits,
+    .most = best_first_most,
     .open = best_first_open,
     .more = best_first_more,
     .joined = best_first_joined,

@@ -190,6 +190,13 @@ static size_t best_of_n_answers (const search *s, const void *state, node_ref *o
     return count;
 }
 
+static void best_of_n_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const best_of_n_options *o = options;
+    out->texts = (uint64_t)o->n;
+    (void)core;
+}
+
 const strategy strategy_best_of_n = {
     .name = "best_of_n",
     .semantics = 1,
@@ -197,6 +204,7 @@ const strategy strategy_best_of_n = {
     .options = best_of_n_rows,
     .option_bytes = sizeof (best_of_n_options),
     .state_bytes = sizeof (best_of_n),
+    .most = best_of_n_most,
     .open = best_of_n_open,
     .enough = best_of_n_enough,
     .enough_by_rule = true,
@@ -204,12 +212,20 @@ const strategy strategy_best_of_n = {
     .answers = best_of_n_answers,
 };
 
+static void greedy_most (const void *options, const search_options *core, strategy_most *out)
+{
+    out->texts = 1;
+    (void)options;
+    (void)core;
+}
+
 const strategy strategy_greedy = {
     .name = "greedy",
     .semantics = 1,
     .paper = "one completion at temperature 0",
     .option_bytes = 0,
     .state_bytes = sizeof (best_of_n),
+    .most = greedy_most,
     .open = greedy_open,
     .joined = best_of_n_joined,
     .answers = best_of_n_answers,

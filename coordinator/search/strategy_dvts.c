@@ -158,6 +158,15 @@ static size_t dvts_answers (const search *s, const void *state, node_ref *out, s
     return count;
 }
 
+static void dvts_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const dvts_options *o = options;
+    uint64_t level = (uint64_t)(o->keep * o->expand);
+    *out = (strategy_most){
+        most_times (most_times (level, 1 + (uint64_t)o->lookahead), (uint64_t)core->max_steps - 1),
+        level, true};
+}
+
 const strategy strategy_dvts = {
     .name = "dvts",
     .semantics = 1,
@@ -166,6 +175,7 @@ const strategy strategy_dvts = {
     .option_bytes = sizeof (dvts_options),
     .state_bytes = sizeof (dvts),
     .suits = dvts_suits,
+    .most = dvts_most,
     .open = dvts_open,
     .joined = dvts_joined,
     .select = dvts_select,

@@ -61,6 +61,16 @@ needs_rollouts (const char *name, int64_t actions, const strategy_means *has, es
     return ESP_OK;
 }
 
+uint64_t most_times (uint64_t a, uint64_t b)
+{
+    return b > 0 && a > BUDGET_UNLIMITED / b ? BUDGET_UNLIMITED : a * b;
+}
+
+uint64_t most_limit (int64_t limit)
+{
+    return limit > 0 ? (uint64_t)limit : BUDGET_UNLIMITED;
+}
+
 esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n, size_t *asked)
 {
     size_t pay = search_affordable (s, lane, asks, n);

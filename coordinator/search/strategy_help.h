@@ -18,6 +18,10 @@ ESP_MUST_CHECK esp_err needs_end (const char *key, int64_t limit, const strategy
 ESP_MUST_CHECK esp_err needs_rollouts (const char *name, int64_t actions, const strategy_means *has,
                                        esp_error *error);
 
+/* For most(): BUDGET_UNLIMITED where a product is larger, and for a limit of 0. */
+uint64_t most_times (uint64_t a, uint64_t b);
+uint64_t most_limit (int64_t limit);
+
 /* Open a join with as many of the asks, from the first on, as can be paid for.  Errors: ESP_EBUDGET (not one), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err join_affordable (search *s, uint32_t lane, const ask *asks, size_t n,
                                         size_t *asked);

@@ -477,6 +477,13 @@ static bool shepherd_value (const search *s, const void *state, node_ref ref, no
     return true;
 }
 
+static void math_shepherd_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const shepherd_options *o = options;
+    uint64_t completions = most_times ((uint64_t)core->max_steps, (uint64_t)o->completions);
+    *out = (strategy_most){0, most_times ((uint64_t)o->solutions, 1 + completions), true};
+}
+
 const strategy strategy_math_shepherd = {
     .name = "math_shepherd",
     .semantics = 1,
@@ -485,6 +492,7 @@ const strategy strategy_math_shepherd = {
     .option_bytes = sizeof (shepherd_options),
     .state_bytes = sizeof (shepherd),
     .suits = shepherd_suits,
+    .most = math_shepherd_most,
     .open = shepherd_open,
     .joined = shepherd_joined,
     .answers = shepherd_answers,

@@ -36,11 +36,8 @@
 #include "proto/base/fmath.h"
 
 enum mcts_selection { SELECT_PUCT, SELECT_UCT, SELECT_UCT_PRIOR };
-enum {
-    IDLE_WALKS =
-        4096, /* puct: simulations in a row that ask nothing end it; more stalls the loop */
-    CHECKED_NODES = 2000 /* larger trees are not checked: it is O (nodes) after every input */
-};
+enum { IDLE_WALKS = 4096 };    /* puct: simulations in a row that ask nothing end it; more stalls */
+enum { CHECKED_NODES = 2000 }; /* larger trees are not checked: it is O (nodes) after every input */
 static const double LEAST_LOGPROB = -700.0; /* exp of it is still a number above 0 */
 
 typedef struct mcts_options {
@@ -473,6 +470,14 @@ static void mcts_check (const search *s, const void *state)
     }
 }
 
+static void mcts_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const mcts_options *o = options;
+    uint64_t walk = o->selection == SELECT_PUCT ? (uint64_t)core->max_steps : 1;
+    uint64_t level = most_times ((uint64_t)o->expand, (uint64_t)o->actions);
+    out->steps = most_times (most_limit (o->simulations), most_times (walk, level));
+}
+
 const strategy strategy_mcts = {
     .name = "mcts",
     .semantics = 2, /* 2: uct, uct_prior pass over what is exhausted */
@@ -483,6 +488,7 @@ const strategy strategy_mcts = {
     .state_bytes = sizeof (mcts),
     .fit = mcts_fit,
     .suits = mcts_suits,
+    .most = mcts_most,
     .open = mcts_open,
     .more = mcts_more,
     .joined = mcts_joined,

@@ -32,6 +32,8 @@
 
 enum omega_label { LABEL_SOFT, LABEL_HARD };
 
+enum { HALVINGS = 17 }; /* of one search at most: a rollout has no more than 65,535 steps */
+
 typedef struct omega_options {
     int64_t k, max_searches, rollout_budget, actions;
     double c_puct, alpha, beta, length;
@@ -425,6 +427,21 @@ static bool omega_value (const search *s, const void *state, node_ref ref, node_
     return true;
 }
 
+/* The root's rollouts, and searches of which each halves a rollout: the last ones may begin just below rollout_budget. */
+static void omegaprm_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const omega_options *o = options;
+    uint64_t halving = most_times (HALVINGS, (uint64_t)o->k);
+    uint64_t searches = most_times (most_limit (o->max_searches), halving);
+    uint64_t rollouts = o->rollout_budget > 0 ? (uint64_t)o->rollout_budget +
+                                                    most_times ((uint64_t)core->in_flight, halving)
+                                              : BUDGET_UNLIMITED;
+    out->deep = true;
+    out->texts = searches < rollouts ? searches : rollouts;
+    if (out->texts < BUDGET_UNLIMITED - (uint64_t)o->k)
+        out->texts += (uint64_t)o->k;
+}
+
 const strategy strategy_omegaprm = {
     .name = "omegaprm",
     .semantics = 2,
@@ -434,6 +451,7 @@ const strategy strategy_omegaprm = {
     .option_bytes = sizeof (omega_options),
     .state_bytes = sizeof (omegaprm),
     .suits = omega_suits,
+    .most = omegaprm_most,
     .open = omega_open,
     .more = omega_more,
     .enough = omega_enough,

@@ -300,6 +300,13 @@ static size_t particle_answers (const search *s, const void *state, node_ref *ou
     return count;
 }
 
+static void particle_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const particle_options *o = options;
+    out->steps = most_times (most_times ((uint64_t)o->particles, (uint64_t)o->iterations),
+                             (uint64_t)core->max_steps + 1);
+}
+
 const strategy strategy_particle = {
     .name = "particle",
     .semantics = 1,
@@ -309,6 +316,7 @@ const strategy strategy_particle = {
     .state_bytes = sizeof (population),
     .fit = particle_fit,
     .suits = particle_suits,
+    .most = particle_most,
     .open = particle_open,
     .joined = particle_joined,
     .answers = particle_answers,

@@ -165,6 +165,12 @@ static size_t rebase_answers (const search *s, const void *state, node_ref *out,
     return node_list_copy (&((const rebase *)state)->done, out, max);
 }
 
+static void rebase_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const rebase_options *o = options;
+    out->steps = most_times ((uint64_t)o->width, (uint64_t)core->max_steps);
+}
+
 const strategy strategy_rebase = {
     .name = "rebase",
     .semantics = 1,
@@ -173,6 +179,7 @@ const strategy strategy_rebase = {
     .option_bytes = sizeof (rebase_options),
     .state_bytes = sizeof (rebase),
     .suits = rebase_suits,
+    .most = rebase_most,
     .open = rebase_open,
     .joined = rebase_joined,
     .select = rebase_select,

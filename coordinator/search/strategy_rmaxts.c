@@ -272,6 +272,13 @@ static void rmaxts_check (const search *s, const void *state)
         assert (me->nodes[0].subtree.running == search_open_joins (s, 0));
 }
 
+static void rmaxts_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const rmaxts_options *o = options;
+    *out = (strategy_most){0, most_limit (o->samples), true};
+    (void)core;
+}
+
 const strategy strategy_rmaxts = {
     .name = "rmaxts",
     .semantics = 2,
@@ -280,6 +287,7 @@ const strategy strategy_rmaxts = {
     .option_bytes = sizeof (rmaxts_options),
     .state_bytes = sizeof (rmaxts),
     .suits = rmaxts_suits,
+    .most = rmaxts_most,
     .open = rmaxts_open,
     .more = rmaxts_more,
     .joined = rmaxts_joined,

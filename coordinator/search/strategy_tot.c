@@ -457,6 +457,18 @@ static size_t tot_answers (const search *s, const void *state, node_ref *out, si
     return count;
 }
 
+static void tot_most (const void *options, const search_options *core, strategy_most *out)
+{
+    const tot_options *o = options;
+    uint64_t each = o->generate == GENERATE_PROPOSE ? 1 : (uint64_t)o->expand,
+             states = (uint64_t)o->keep;
+    if (o->rule == RULE_TREEQUEST)
+        each = (uint64_t)(o->expand > o->actions ? o->expand : o->actions);
+    out->steps = o->rule == RULE_DFS
+                     ? most_times (most_limit (o->max_visits), each)
+                     : most_times (most_times (states, each), (uint64_t)core->max_steps);
+}
+
 const strategy strategy_tot = {
     .name = "tot",
     .semantics = 1,
@@ -466,6 +478,7 @@ const strategy strategy_tot = {
     .state_bytes = sizeof (tot),
     .fit = tot_fit,
     .suits = tot_suits,
+    .most = tot_most,
     .open = tot_open,
     .joined = tot_joined,
     .answers = tot_answers,

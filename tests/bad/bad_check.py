@@ -253,6 +253,83 @@ def a_prompt_longer_than_the_context_is_an_error_of_its_problem():
                 raise Wrong(line)
 
 
+# ---- what a run costs at most ----
+
+CAPS = {  # of one problem of at most 4 steps: generations
+    "greedy": ([], 1), "best_of_n": (["n=5"], 5), "beam": (["keep=2", "expand=3"], 24), "beam, fixed": (["rule=fixed"], 96), "beam, heap": (["rule=heap"], 96),
+    "dvts": (["lookahead=2"], 16 * 3 * 3 + 16), "rebase": (["width=6"], 24), "particle": (["particles=4", "iterations=3"], 60),
+    "mcts": (["expand=2", "simulations=7"], 56), "mcts, uct": (["selection=uct", "expand=2", "simulations=7"], 14), "rmaxts": (["samples=9"], 9),
+    "best_first": (["expand=2", "expansions=5"], 10), "tot": (["keep=2", "expand=3"], 24), "tot, propose": (["keep=2", "generate=propose"], 8),
+    "tot, dfs": (["rule=dfs", "expand=2", "max_visits=6"], 12), "tot, treequest": (["rule=treequest", "keep=2", "expand=3"], 24), "ab_mcts": (["samples=9"], 9),
+    "ab_mcts, draft": (["samples=9", "mode=draft"], 9), "omegaprm": (["k=2", "max_searches=3"], 3 * 17 * 2 + 2),
+    "omegaprm, rollouts": (["k=2", "max_searches=0", "rollout_budget=20"], 20 + 17 * 2 + 2), "math_shepherd": (["solutions=2", "completions=3"], 2 * (1 + 4 * 3))}
+
+
+@case
+def no_strategy_costs_more_than_check_says():
+    plain_folder(n=3)
+    for name, (keys, most) in CAPS.items():
+        write("run.yaml", re.sub("search: .*", f"search: {{strategy: {name.partition(',')[0]}, max_steps: 4}}", RUN % ""))
+        words = [f"search.{key}" for key in keys] + ["generator.max_step_tokens=200", "generator.max_tokens=1000"]
+        line = only(check(*words), "cost at most: ")
+        found = re.fullmatch(r"cost at most: 3 searches, (\d+) generations, (\d+) generated tokens", line)
+        if not found or int(found[1]) != 3 * most:
+            raise Wrong(f"{name}: {line} instead of {3 * most} generations")
+        output = "out-" + re.sub(r"\W+", "-", name)
+        want(call("run", "run.yaml", *words, f"run.output={output}"), 0)
+        with open(f"{output}/answers.jsonl") as f:
+            spent = [json.loads(row) for row in f]
+        for row in spent:
+            if row["generations"] > most or row["generated_tokens"] * 3 > int(found[2]):
+                raise Wrong(f"{name}: {row['generations']} generations, {row['generated_tokens']} tokens: {line}")
+
+
+@case
+def budgets_limits_and_prices_are_in_the_cost():
+    plain_folder(re.sub("search: .*", "search: {strategy: mcts, simulations: 0, budget: {generations: 40}}", RUN % ""), n=3)
+    words = ["generator.max_step_tokens=100", "run.repeats=2"]
+    only(check(*words), "cost at most: 6 searches, 240 generations, 24000 generated tokens")
+    only(check(*words, "search.budget.steps=30"), "cost at most: 6 searches, 180 generations, 18000 generated tokens")
+    only(check(*words, "search.budget.generated_tokens=500"), "240 generations, 3000 generated tokens")
+    only(check(*words, "run.limits.generations=50"), "50 generations, 5000 generated tokens")
+    only(check("search.budget.generations=", "search.budget.seconds=5"), "cost at most: 3 searches; nothing caps the generations")
+    only(check(*words), "how long prompts are is not known")
+    folder()
+    with Server(PROGRAM, "--max-model-len", "2000") as server:
+        said = check(f"generator.url={server.url}", "search.strategy=best_of_n", "search.keep=", "search.expand=", "search.n=10", "generator.max_tokens=100",
+                     "generator.price.prompt=1000000", "generator.price.generated=2000000", "generator.parameters=1G")
+    longest = int(re.search(r"longest prompt: (\d+) tokens", "\n".join(said))[1])
+    only(said, "cost at most: 3 searches, 30 generations, 3000 generated tokens")
+    only(said, f"  prompts without any cache: {30 * longest} tokens")
+    only(said, f"  money, generators alone: {30 * longest + 6000:.2f}")
+    only(said, f"  FLOPs, generators alone: {2e9 * (30 * longest + 3000):.2e}")
+
+
+@case
+def solutions_that_are_given_cost_no_tokens():
+    plain_folder()
+    write("p.jsonl", '{"id": "a", "problem": "x", "completions": ["y", "z"], "answer": "1"}\n')
+    write("run.yaml", "problems: {file: p.jsonl}\nsearch: {strategy: best_of_n, n: 2}\nrun: {output: out}\ngenerator: {engine: file}\nverifier: {kind: answer}\n")
+    only(check(), "cost at most: 1 searches, 2 generations; nothing is generated, the solutions are given")
+
+
+# ---- lists of generators ----
+
+@case
+def every_generator_of_a_list_is_tried():
+    folder()
+    with open("run.yaml") as f:
+        text = re.sub("generator: .*", "generator:\n- {name: small, engine: vllm, url: 'ONE'}\n- {name: large, engine: vllm, url: 'TWO', max_tokens: 1900}", f.read())
+    text = re.sub("search: .*", "search: {strategy: ab_mcts, actions: 2, samples: 8}", text)
+    with Server(PROGRAM) as one, Server(PROGRAM, "--max-model-len", "1800") as two:
+        write("run.yaml", text.replace("ONE", one.url).replace("TWO", two.url))
+        said = check()
+    at = [said.index("  small"), said.index("  large")]
+    if ["one seed, one text" in said[i + 1] for i in at] != [True, True]:
+        raise Wrong(str(said))
+    only(said[:-1], "WARNING: ", "with 1900 more (generator.max_tokens) the context of 1800 is too short")
+
+
 # ---- problems that get no verdict ----
 
 @case

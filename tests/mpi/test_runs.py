@@ -15,6 +15,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -302,6 +303,25 @@ def split_work(test):
                f"workers: a rank that is not there is a sentence at the start (status {status}: {err.strip()[:300]!r})")
 
 
+def checked(test):
+    """check under mpirun: every worker looks at its own engines, rank 0 tells it once."""
+    words = ["check", test.run_file, "workers.generate='1-2'", "workers.score='3-'"]
+    status, err = test.run(4, words)
+    rows = [" ".join(line.split()[2:]) for line in err.splitlines() if " generations" in line or " scores" in line]
+    test.check(err.count("check: 0 mistakes") == 1 and err.count("disk: ") == 1, f"check on ranks is told once (status {status}: {err[-600:]!r})")
+    test.check([row.partition(" ")[2] for row in rows[:3]] == ["64 generations, 64 verdicts"] * 2 + ["64 scores, 64 verdicts"] and "rank 2: as rank 1" in err,
+               f"check on ranks says who does what ({rows})")
+    url = ["generator.engine=openai", "generator.url=http://127.0.0.1:1/{rank}", "generator.wait_s=0.5"]
+    status, err = test.run(3, ["check", test.run_file] + url, timeout=600)
+    host = socket.gethostname()
+    test.check(all(f"espalier: rank {rank} on {host}: http://127.0.0.1:1/{rank}" in err for rank in (1, 2)) and "check: 2 mistakes" in err,
+               f"check on ranks names the rank whose server is not there (status {status}: {err[-600:]!r})")
+    status, err = test.run(3, words)
+    test.check("there is no rank 3 in this run of 3 ranks" in err and "check: 1 mistake," in err, f"check on ranks knows how many there are (status {status}: {err[-600:]!r})")
+    status, err = test.run(3, ["check", test.run_file, "search.kepe=2"])
+    test.check(err.count("search.kepe: unknown key") == 1, f"check on ranks tells a mistake of the run file once (status {status}: {err[-600:]!r})")
+
+
 LABELLED = """search: {strategy: STRATEGY, budget: {generations: 200}}
 generator:
 - {name: given, engine: file, separator: "\\n"}
@@ -447,7 +467,7 @@ def main():
         test.side_by_side([(f"{label}, one process", one_process, label, keys_of) for label, keys_of in strategies])
         deaths = [(f"rank 2 gets {s.name}", worker_dies, keys, one, s) for s in (signal.SIGKILL, signal.SIGSTOP)]
         equal = [(f"{label}, on ranks", same_on_ranks, label, keys_of) for label, keys_of in strategies]
-        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("given", given), ("labelled", labelled), ("rated", rated)] + equal)
+        test.side_by_side(deaths + [("bad starts", bad_starts), ("lists", lists), ("workers", split_work), ("check", checked), ("given", given), ("labelled", labelled), ("rated", rated)] + equal)
         kills = [(f"round {n}", killed_and_resumed, keys, one, n, rounds) for n in range(rounds)]
         report(test, test.side_by_side(kills))
     print(f"{test.passed} passed, {test.failed} failed, {test.skipped} skipped")

@@ -45,9 +45,8 @@ static esp_err choice_open (const engine_setup *setup, void **state, esp_error *
     return ESP_OK;
 }
 
-static uint8_t part_for (const struct choice *c, const job *j)
+static uint8_t part_for (const struct choice *c, size_t part)
 {
-    size_t part = j->task.action;
     if (c->setup.action_count > 0)
         part = part < c->setup.action_count ? c->setup.actions[part].generator : NO_PART;
     return part < c->parts.count ? (uint8_t)part : NO_PART;
@@ -66,7 +65,7 @@ static void choice_start (void *state, const job *const *jobs, size_t n)
     bool room = esp_grow (&c->part_of, &c->part_of_cap, n, sizeof (*c->part_of)) == 0 &&
                 esp_grow (&c->group, &c->group_cap, n, sizeof (*c->group)) == 0;
     for (size_t i = 0; room && i < n; i++)
-        c->part_of[i] = part_for (c, jobs[i]);
+        c->part_of[i] = part_for (c, jobs[i]->task.action);
     for (size_t p = 0; room && p < c->parts.count; p++) {
         size_t count = 0;
         for (size_t i = 0; i < n; i++)
@@ -88,7 +87,7 @@ static void choice_poll (void *state)
 static void choice_cancel (void *state, const job *j)
 {
     struct choice *c = state;
-    uint8_t part = part_for (c, j);
+    uint8_t part = part_for (c, j->task.action);
     if (part != NO_PART)
         parts_cancel (&c->parts, part, j);
 }
@@ -111,6 +110,14 @@ static uint32_t choice_slots (const void *state)
         sum += own;
     }
     return sum;
+}
+
+uint32_t choice_context (const void *state, uint16_t action)
+{
+    const struct choice *c = state;
+    size_t part = part_for (c, action);
+    const engine_kind *kind = part < c->parts.count ? c->parts.list->parts[part].kind : NULL;
+    return kind && kind->context ? kind->context (c->parts.states[part]) : 0;
 }
 
 static esp_err choice_ready (void *state, esp_error *why)
