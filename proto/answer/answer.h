@@ -24,8 +24,9 @@ enum {
 };
 
 /* The answer that a text states, trimmed, never empty: the last \boxed{...} or \fbox{...} that closes (or \boxed 5), else what
- * follows the last "####" on its line, else what follows the last "answer is" or "answer:", else a "(B)" at the very end.
- * Sources: search-and-learn utils/qwen_math_parser.py (last box), GSM8K (####), math-verify parser.py (phrases). */
+ * follows the last "####" on its line, else what stands below the last heading "# Answer", else what follows the last "answer is" or
+ * "answer:", else a "(B)" at the very end.
+ * Sources: search-and-learn utils/qwen_math_parser.py (last box), GSM8K (####), PRM800K ("# Answer"), math-verify parser.py (phrases). */
 bool answer_find (span text, span *answer);
 
 typedef struct answer_form answer_form; /* private to answer_form.c */

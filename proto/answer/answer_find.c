@@ -159,6 +159,20 @@ static bool find_phrase (span text, span *answer)
     return false;
 }
 
+/* A heading "# Answer", as PRM800K's solutions end: all that stands below it. */
+static bool find_heading (span text, span *answer)
+{
+    static const char heading[] = "# Answer\n";
+    size_t at = span_find_last (text, span_of (heading));
+    size_t first = at;
+    if (at >= text.len)
+        return false;
+    while (first > 0 && text.ptr[first - 1] == '#')
+        first--;
+    return (first == 0 || text.ptr[first - 1] == '\n') &&
+           keep (from (text, at + strlen (heading)), answer);
+}
+
 /* "... so the choice is (B)." at the very end. */
 static bool find_choice (span text, span *answer)
 {
@@ -184,5 +198,5 @@ bool answer_find (span text, span *answer)
     at = span_find_last (text, hashes);
     if (at < text.len)
         return keep (line_of (from (text, at + hashes.len)), answer);
-    return find_phrase (text, answer) || find_choice (text, answer);
+    return find_heading (text, answer) || find_phrase (text, answer) || find_choice (text, answer);
 }

@@ -75,6 +75,20 @@ static void hashes_are_read_to_the_end_of_their_line (void)
     finds ("#### ", NULL);
 }
 
+static void what_stands_below_the_heading_answer_is_one (void)
+{
+    finds ("so x is 2\n\n# Answer\n\n2", "2");
+    finds ("# Answer\n\n\\frac{1}{2}\n", "\\frac{1}{2}");
+    finds ("## Answer\n7\n", "7");
+    finds ("# Answer\n1\n# Answer\n\n3\nor 4", "3\nor 4"); /* never half of it */
+    finds ("# Answer\n\n2 is what I get, \\boxed{3}", "3");
+    finds ("The answer is 5\n# Answer\n\n6", "6");
+    finds ("# Answer\n\n", NULL);
+    finds ("# Answer", NULL);
+    finds ("see # Answer\n2", NULL);
+    finds ("# Answers\n2", NULL);
+}
+
 static void an_answer_may_be_told_in_words (void)
 {
     finds ("The answer is 7", "7");
@@ -111,9 +125,9 @@ static void a_choice_at_the_very_end_is_an_answer (void)
 /* 512 kB of each would take minutes if an opening looked through all that follows. */
 static void hostile_texts_cost_linear_time (void)
 {
-    static const char *const parts[] = {"\\boxed{",    "\\boxed",    "\\fbox{\\boxed{",
-                                        "####",        "answer is ", "\\boxed 1",
-                                        "answer is $", "a",          "\\boxed{}\\boxed{"};
+    static const char *const parts[] = {
+        "\\boxed{",    "\\boxed", "\\fbox{\\boxed{",   "####",       "answer is ", "\\boxed 1",
+        "answer is $", "a",       "\\boxed{}\\boxed{", "# Answer\n", "#"};
     static char text[512 << 10];
     for (size_t i = 0; i < sizeof (parts) / sizeof (parts[0]); i++) {
         size_t len = strlen (parts[i]), used = 0;
@@ -129,7 +143,7 @@ static void what_is_found_lies_in_the_text (void)
 {
     static const char *const parts[] = {"\\boxed{", "}",       "{",    "#### ",       "\n",
                                         "x",        "\\boxed", "\xff", " answer is ", "\\fbox",
-                                        "$",        "(B)",     " "};
+                                        "$",        "(B)",     " ",    "# Answer"};
     char text[300];
     for (uint64_t run = 0; run < 5000; run++) {
         size_t len = 0;
@@ -155,6 +169,8 @@ int main (void)
         {"a box is stronger than hashes, and hashes than words",
          a_box_is_stronger_than_hashes_and_hashes_than_words},
         {"hashes are read to the end of their line", hashes_are_read_to_the_end_of_their_line},
+        {"what stands below the heading Answer is one",
+         what_stands_below_the_heading_answer_is_one},
         {"an answer may be told in words", an_answer_may_be_told_in_words},
         {"what is too long is no answer", what_is_too_long_is_no_answer},
         {"a choice at the very end is an answer", a_choice_at_the_very_end_is_an_answer},
