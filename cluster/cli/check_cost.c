@@ -195,7 +195,7 @@ void check_cost (const run_config *c, uint64_t problems, const check_prompt *p, 
     else
         check_print (r, "  prompts without any cache: %" PRIu64 " tokens\n", most.prompt_tokens);
     if (!isnan (most.money))
-        check_print (r, "  money, generators alone: %.2f\n", most.money);
+        check_print (r, "  money, generators alone: %.6g\n", most.money);
     if (!isnan (most.flops))
         check_print (r, "  FLOPs, generators alone: %.2e\n", most.flops);
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cluster/console/report_read.h"
 #include "coordinator/problem/line_reader.h"
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
@@ -191,7 +192,7 @@ static void make_figures (const struct costs_reading *r, report_costs *out)
 esp_err report_costs_read (const char *output, report_costs *out, esp_error *error)
 {
     struct costs_reading r = {.line = 1, .error = error};
-    esp_err err = esp_path_join (r.path, sizeof (r.path), output, "costs.jsonl");
+    esp_err err = report_rows_path (r.path, sizeof (r.path), output, "costs.jsonl");
     if (err != ESP_OK)
         return esp_error_set (error, err, "%s: the path is too long", output);
     err = price_list_read (output, &r.prices);

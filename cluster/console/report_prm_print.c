@@ -85,9 +85,11 @@ void prm_print_table (FILE *out, const prm_figures *f)
              f->data->score_count);
     print_f1 (out, f);
     if (f->data->mismatched > 0)
-        fprintf (out,
-                 "               %zu labelled solutions left out: not one score for each step\n",
-                 f->data->mismatched);
+        fprintf (
+            out,
+            "               %zu labelled solutions left out: not one score for each step (run with "
+            "step: {whole: true}, prm: {split: step}; docs/offline.md)\n",
+            f->data->mismatched);
     fprintf (out,
              "  AUC          steps %s (%zu good, %zu first errors); solutions %s (%zu right, %zu "
              "wrong)\n",

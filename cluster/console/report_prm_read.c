@@ -9,6 +9,7 @@
 #include <string.h>
 #include "cluster/console/report_group.h"
 #include "cluster/console/report_prm.h"
+#include "cluster/console/report_read.h"
 #include "coordinator/problem/line_reader.h"
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
@@ -230,7 +231,7 @@ prm_read (const char *output, int aggregate, prm_data *out, esp_error *note, esp
     prm_data data = {.count = 0};
     struct reading r = {.data = &data, .aggregate = aggregate, .path = path, .error = error};
     esp_err err;
-    if (esp_path_join (path, sizeof (path), output, "candidates.jsonl") != ESP_OK)
+    if (report_rows_path (path, sizeof (path), output, "candidates.jsonl") != ESP_OK)
         return esp_error_set (error, ESP_ETOOBIG, "%s: the path is too long", output);
     if ((err = read_candidates (&r)) == ESP_OK &&
         (err = find_labels (&data, output, note)) != ESP_OK)

@@ -11,8 +11,10 @@
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "cluster/console/report_group.h"
 #include "coordinator/merge/answer_key.h"
 #include "coordinator/problem/line_reader.h"
@@ -284,7 +286,7 @@ static esp_err read_rows (struct reading *r, const char *name,
     esp_error reason = {0};
     line l;
     esp_err err;
-    if (esp_path_join (path, PATH_MAX, r->run->output, name) != ESP_OK)
+    if (report_rows_path (path, PATH_MAX, r->run->output, name) != ESP_OK)
         return esp_error_set (r->error, ESP_ETOOBIG, "%s: the path is too long", r->run->output);
     r->path = path;
     r->line = 1;
@@ -299,6 +301,20 @@ static esp_err read_rows (struct reading *r, const char *name,
             err = take_line (r, &l, take);
     line_reader_close (lines);
     return err == ESP_EEMPTY ? ESP_OK : err;
+}
+
+esp_err report_rows_path (char *path, size_t size, const char *output, const char *name)
+{
+    static const char *const endings[] = {"", ".gz", ".zst"};
+    for (size_t i = 0; i < sizeof (endings) / sizeof (endings[0]); i++) {
+        char packed[64];
+        snprintf (packed, sizeof (packed), "%s%s", name, endings[i]);
+        if (esp_path_join (path, size, output, packed) != ESP_OK)
+            return ESP_ETOOBIG;
+        if (access (path, F_OK) == 0)
+            return ESP_OK;
+    }
+    return esp_path_join (path, size, output, name);
 }
 
 static esp_err read_both (struct reading *r)

@@ -47,6 +47,11 @@ typedef struct report_reading {
     const char *by; /* field of the problem rows, or NULL */
 } report_reading;
 
+/* The file of rows `name` of an output folder, or the same packed by its owner: name.gz, name.zst.  Nothing there: the plain one.
+ * Errors: ESP_ETOOBIG. */
+ESP_MUST_CHECK esp_err report_rows_path (char *path, size_t size, const char *output,
+                                         const char *name);
+
 /* Errors (sentences name file and line): ESP_ENOENT, ESP_EFORMAT, ESP_EPERMISSION, ESP_EIO, ESP_ENOMEM; with
  * `by` also those of the problems file that run.yaml names. */
 ESP_MUST_CHECK esp_err report_read (const char *output, const report_reading *how, report_run *out,

@@ -301,7 +301,7 @@ def budgets_limits_and_prices_are_in_the_cost():
     longest = int(re.search(r"longest prompt: (\d+) tokens", "\n".join(said))[1])
     only(said, "cost at most: 3 searches, 30 generations, 3000 generated tokens")
     only(said, f"  prompts without any cache: {30 * longest} tokens")
-    only(said, f"  money, generators alone: {30 * longest + 6000:.2f}")
+    only(said, f"  money, generators alone: {(30 * longest + 6000):.6g}")
     only(said, f"  FLOPs, generators alone: {2e9 * (30 * longest + 3000):.2e}")
 
 

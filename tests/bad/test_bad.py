@@ -22,6 +22,7 @@ import bad_runs  # noqa: F401
 import bad_costs  # noqa: F401
 import bad_servers  # noqa: F401
 import bad_check  # noqa: F401
+import bad_offline  # noqa: F401
 import bad_samples  # noqa: F401
 from bad_kit import CASES, Skip, Wrong
 
