@@ -168,15 +168,20 @@ def siblings_are_one_request():
 # ---- nothing is begun ----
 
 def not_begun(url, *words, kind="vllm", more=(), env=None):
-    """By run and by try; the sentence of both."""
+    """By run, by check and by try: the same sentence, and nothing is left or generated."""
     change = [f"generator.engine={kind}", f"generator.url={url}", "generator.wait_s=1", *more]
-    got = call("run", "run.yaml", *change, env=env)
-    want(got, 2, *words)
-    rows = os.path.join("out", "answers.jsonl")
-    if os.path.exists(rows) and os.path.getsize(rows) > 0:
+    want(call("run", "run.yaml", *change, env=env), 2, *words)
+    if os.path.exists("out"):
         raise Wrong("something was begun")
-    subprocess.run(["rm", "-rf", "out"], check=True)
+    want(call("check", "run.yaml", *change, env=env), 2, *words)
     want(call("try", "run.yaml", *change, env=env), 2, *words)
+
+
+def not_scored(server, *words, engine="vllm-pooling", more=()):
+    """The same of a PRM; the generator is a good one, and only its probe may have generated."""
+    with Server(PROGRAM) as generator:
+        change = [f"prm.engine={engine}", f"prm.url={server}", "prm.wait_s=1", *more]
+        not_begun(generator.url, *words, more=change)
 
 
 @case
@@ -266,8 +271,8 @@ def a_key_that_is_wanted_or_wrong_or_missing():
         with Server(PROGRAM, "--kind", kind, "--api-key", "sk-right-key") as server:
             not_begun(server.url, "wants an API key (status 401)", "generator.api_key_env", kind=kind)
             not_begun(server.url, "wants an API key", "the one given is refused", kind=kind, more=["generator.api_key_file=key"])
-            got = run_at(server, kind, "good-" + kind, "generator.api_key_env=ESP_TEST_MISSING_KEY")
-            want(got, 2, "the environment variable ESP_TEST_MISSING_KEY is not set on rank")
+            not_begun(server.url, "the environment variable ESP_TEST_MISSING_KEY is not set on rank", kind=kind,
+                      more=["generator.api_key_env=ESP_TEST_MISSING_KEY"])
             os.environ["ESP_TEST_KEY"] = "sk-right-key"
             want(run_at(server, kind, "good-" + kind + "2", "generator.api_key_env=ESP_TEST_KEY", "log.file_level=debug"), 0)
             is_nowhere(b"sk-right-key", "good-" + kind + "2")
@@ -300,6 +305,50 @@ def an_embedding_server_is_no_generator():
 
 
 @case
+def a_model_that_is_no_prm():
+    folder()
+    for serves, engine, layout, *words in (
+            ("embed", "vllm-pooling", "qwen-extra0", "an embedding or classification model, not a PRM with STEP pooling"),
+            ("classify", "vllm-pooling", "qwen-extra0", "an embedding or classification model, not a PRM with STEP pooling"),
+            ("generate", "vllm-pooling", "qwen-extra0", "does not serve engine vllm-pooling", "--runner pooling"),
+            ("causal", "vllm-pooling", "qwen-extra0", "rows for 1 tags", "does not pool at this tag alone"),
+            ("embed", "vllm-logprobs", "judge", "does not serve engine vllm-logprobs", "--runner generate"),
+            ("prm", "vllm-classify", "outcome", "does not serve engine vllm-classify"),
+            ("prm", "vllm-generative-scoring", "judge", "does not serve engine vllm-generative-scoring")):
+        with Server(PROGRAM, "--serves", serves) as server:
+            not_scored(server.url, *words, engine=engine, more=[f"prm.layout={layout}"])
+    with Server(PROGRAM, "--kind", "sglang") as server:
+        not_scored(server.url, "is a server of kind sglang, but prm.engine says vllm")
+    with Server(PROGRAM, "--fault", "html path=/") as server:
+        not_scored(server.url, "answers, but not as a model server does")
+
+
+@case
+def a_tag_that_the_vocabulary_of_the_prm_has_not():
+    folder()
+    with Server(PROGRAM, "--serves", "prm") as server:
+        not_scored(server.url, 'the tag "<no such tag>" is ', "tokens of its vocabulary, it must be one", more=["prm.tag=<no such tag>"])
+    with Server(PROGRAM, "--serves", "prm", "--step-tag", "<other>") as server:
+        not_scored(server.url, 'no row for 1 tags "<extra_0>"', "step_tag_id")
+    with Server(PROGRAM) as server:
+        not_scored(server.url, 'the label "surely so" is no single token of its vocabulary', engine="vllm-logprobs",
+                   more=["prm.layout=judge", "prm.good=surely so", "prm.bad=not at all"])
+
+
+@case
+def a_prm_whose_key_or_model_or_logprobs_are_missing():
+    folder()
+    with Server(PROGRAM, "--serves", "prm", "--api-key", "sk-right-key") as server:
+        not_scored(server.url, "wants an API key (status 401)", "prm.api_key_env")
+        not_scored(server.url, "the environment variable ESP_TEST_MISSING_KEY is not set", more=["prm.api_key_env=ESP_TEST_MISSING_KEY"])
+    with Server(PROGRAM, "--serves", "prm") as server:
+        not_scored(server.url, "has no model 'no-such-model'; prm.model may be: test-model", more=["prm.model=no-such-model"])
+    with Server(PROGRAM, "--fault", "no-logprobs path=/v1/completions") as server:
+        not_scored(server.url, "cannot score with layout judge", engine="vllm-logprobs", more=["prm.layout=judge"])
+    not_scored("http://127.0.0.1:1", "http://127.0.0.1:1", "cannot be reached", "prm.wait_s")
+
+
+@case
 def logprobs_that_a_server_does_not_give():
     folder()
     for kind in PATHS:
@@ -313,3 +362,20 @@ def a_context_that_is_too_short():
     for kind in PATHS:
         with Server(PROGRAM, "--kind", kind, "--max-model-len", "16") as server:
             not_begun(server.url, "its context is too short even for a short prompt", kind=kind)
+
+
+@case
+def a_context_shorter_than_what_may_be_asked_for():
+    """vLLM refuses max_tokens above its context and clips the rest without a word: neither ends a problem, and it is said first."""
+    folder()
+    for kind in ("vllm", "sglang", "llamacpp"):
+        with Server(PROGRAM, "--kind", kind) as server:
+            want(run_at(server, kind, "roomy-" + kind), 0)
+        with Server(PROGRAM, "--kind", kind, "--max-model-len", "300") as server:
+            err = want(run_at(server, kind, "tight-" + kind), 0)
+            want(call("check", "run.yaml", f"generator.engine={kind}", f"generator.url={server.url}"), 0,
+                 "WARNING: the prompt of 'p0' has ", "with 2048 more (generator.max_tokens) the context of 300 is too short")
+        if answers("roomy-" + kind) != answers("tight-" + kind):
+            raise Wrong(f"{kind}: rows differ")
+        if kind != "llamacpp" and not re.search(r"GENERATOR-CONTEXT.* prompt of \d+ tokens, context of 300: there is no room for the 512", err):
+            raise Wrong(f"{kind}: {err[-600:]}")

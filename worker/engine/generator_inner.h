@@ -89,6 +89,7 @@ struct generator {
     esp_buf scratch;
     uint64_t groups;   /* given out */
     bool said_context; /* that it is full, once */
+    bool said_room;    /* that a prompt leaves less of it than may be wanted */
     bool said_limits;
 };
 

@@ -140,9 +140,30 @@ static uint32_t least (uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* Tokens of the context that the problem's prompt leaves, at least 1: vLLM refuses a request for more than its whole context
+ * holds, and clips without a word what is more than this. */
+static uint32_t context_room (generator *g, const struct sample *s)
+{
+    const task *t = &s->job->task;
+    uint32_t context = generator_context (g), prompt = s->root->tokens, room;
+    if (context == 0)
+        return UINT32_MAX;
+    if (prompt >= context) /* the server says so, with its figures */
+        return 1;
+    room = context - prompt;
+    if (prompt > 0 && t->max_tokens > room && !g->said_room) {
+        g->said_room = true;
+        esp_log (LOG_WARN, "GENERATOR-CONTEXT",
+                 "generator: problem %u: prompt of %u tokens, context of %u: there is no room for "
+                 "the %u tokens that may follow; such branches are cut",
+                 problem_number (t->id.problem), prompt, context, t->max_tokens);
+    }
+    return room;
+}
+
 static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
 {
-    const generator *g = r->owner;
+    generator *g = r->owner;
     const task *t = &s->job->task;
     bool to_end = t->mode == TASK_TO_END;
     gen_ask *a = &r->ask;
@@ -150,6 +171,7 @@ static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
     a->seed = s->piece == 0 ? t->seed : (uint32_t)(esp_hash_mix (t->seed, s->piece) & 0x7fffffff);
     a->max_tokens = t->max_tokens - s->tokens;
     a->max_tokens = least (a->max_tokens, r->plan.most_tokens);
+    a->max_tokens = least (a->max_tokens, context_room (g, s));
     a->temperature = t->how.temperature;
     a->top_p = t->how.top_p;
     a->top_k = t->how.top_k;

@@ -236,6 +236,26 @@ static void a_full_context_ends_the_branch (void)
     }
 }
 
+/* vLLM refuses such a request as a whole, whatever the prompt. */
+static void more_tokens_than_the_context_holds_are_not_asked_for (void)
+{
+    static const char *const short_one[] = {"--max-model-len", "150", NULL};
+    char roomy[KIT_TEXT];
+    for (int i = 0; i < 3; i++) { /* openai's says nothing of its context */
+        kit_serve (&g, kit_kinds[i], NULL, NULL);
+        step_of (SUM, NULL, 0);
+        snprintf (roomy, sizeof (roomy), "%s", g.got[0].text);
+        kit_end (&g);
+        kit_serve (&g, kit_kinds[i], NULL, short_one);
+        step_of (SUM, NULL, 0); /* at most 200 tokens */
+        kit_same (g.got[0].text, roomy);
+        CHECK (g.got[0].r.error == ESP_OK && g.got[0].r.finish == FINISH_STOP);
+        rollout (roomy);
+        CHECK (g.got[0].r.error == ESP_OK && g.got[0].r.tokens > 10);
+        kit_end (&g);
+    }
+}
+
 static void a_prompt_longer_than_the_context_is_an_error (void)
 {
     static const char *const short_one[] = {"--max-model-len", "70", NULL};
@@ -319,6 +339,8 @@ int main (void)
         {"max_tokens ends a step by length", max_tokens_ends_a_step_by_length},
         {"max_tokens holds over all pieces", max_tokens_holds_over_all_pieces},
         {"a full context ends the branch", a_full_context_ends_the_branch},
+        {"more tokens than the context holds are not asked for",
+         more_tokens_than_the_context_holds_are_not_asked_for},
         {"a prompt longer than the context is an error",
          a_prompt_longer_than_the_context_is_an_error},
         {"a final stop text ends the sample and is left out",
