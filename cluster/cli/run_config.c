@@ -114,12 +114,25 @@ static esp_err check_engine (run_config *c, int k, size_t i)
     const run_engine *e = &c->engines[k][i];
     esp_error why = {0}, whole = {0};
     char key[64];
-    if (!e->kind || !e->kind->check_options ||
-        e->kind->check_options (e->kind, e->own, &why) == ESP_OK)
-        return ESP_OK;
+    esp_err err = ESP_OK;
     name_key (c, k, i, NULL, key, sizeof (key));
+    if (e->kind && e->kind->http && servers_check_options (&e->server, key, &why) != ESP_OK)
+        err = config_mistake_of (c->yaml, key, &why);
+    if (err != ESP_OK || !e->kind || !e->kind->check_options ||
+        e->kind->check_options (e->kind, e->own, c->prompt.step, &why) == ESP_OK)
+        return err;
     (void)esp_error_set (&whole, ESP_EINVAL, "%s.%s", key, why.text);
     return config_mistake_of (c->yaml, key, &whole);
+}
+
+/* When section `step` is known. */
+static esp_err check_engines (run_config *c)
+{
+    esp_err err = ESP_OK;
+    for (int k = 0; k < TASK_KINDS; k++)
+        for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
+            err = check_engine (c, k, i);
+    return err;
 }
 
 static esp_err bind_engine (run_config *c, int k, size_t i)
@@ -130,7 +143,6 @@ static esp_err bind_engine (run_config *c, int k, size_t i)
     void *structs[4] = {&e->common};
     bool list = c->engine_count[k] > 1;
     size_t n = 1;
-    esp_err err;
     if (k == TASK_SCORE) {
         tables[n] = step_view_rows;
         structs[n++] = &c->prompt.step_how;
@@ -152,9 +164,8 @@ static esp_err bind_engine (run_config *c, int k, size_t i)
     }
     if (!e->kind && config_accept_section (c->yaml, run_sections[k]) != ESP_OK)
         return ESP_ENOMEM; /* none: what a base says of another engine does no harm */
-    err = list ? config_bind_at (c->yaml, run_sections[k], i, tables, structs, n)
-               : config_bind (c->yaml, run_sections[k], tables, structs, n);
-    return err == ESP_OK ? check_engine (c, k, i) : err;
+    return list ? config_bind_at (c->yaml, run_sections[k], i, tables, structs, n)
+                : config_bind (c->yaml, run_sections[k], tables, structs, n);
 }
 
 static esp_err bind_engines (run_config *c, int k)
@@ -234,7 +245,7 @@ static esp_err bind_all (run_config *c, bool files)
             return err;
     if ((err = run_lists_bind_actions (c)) != ESP_OK ||
         (err = run_prompt_bind (&c->prompt, c->yaml, files)) != ESP_OK ||
-        (err = check_means (c)) != ESP_OK ||
+        (err = check_engines (c)) != ESP_OK || (err = check_means (c)) != ESP_OK ||
         (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
         (err = run_workers_bind (c)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||

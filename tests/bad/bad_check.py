@@ -129,6 +129,36 @@ def a_name_that_is_none_is_found_without_a_server():
         raise Wrong("an item of a list")
 
 
+@case
+def what_a_server_or_a_generator_could_not_take_is_found_without_one():
+    folder()
+    with open("run.yaml") as f:
+        base = f.read()
+    url = 'url: "http://127.0.0.1:1"'
+    for new, *words in (
+            ('url: "localhost:8000"', "generator.url: localhost:8000: not a server's URL"),
+            ('url: "http://{hots}:8000"', "generator.url: there is no {hots}; there are {host}, {rank}, {local_rank}"),
+            ('urls: ["http://a:1", "ftp://b:2"]', "generator.url: ftp://b:2: not a server's URL"),
+            ('urls: ["@a", "http://b:1"]', "generator.urls: either servers or one @FOLDER, not both"),
+            ('urls: ["@"]', "generator.urls: one folder, as in @servers/*.url"),
+            ('model: m', "generator.url: says no server, such as http://localhost:8000"),
+            (url + ", api_key_env: A, api_key_file: b", "generator.api_key_env: api_key_env or api_key_file, not both"),
+            (url + ', stop: [a, b, c, d]', "generator.stop: 4 texts, and 1 of the step rule: this kind of server takes 4 together"),
+            (url + ', stop: [""]', "generator.stop: an empty text ends every sample at once")):
+        write("run.yaml", base.replace(url, new))
+        if check("--no-servers", code=2)[-2].partition("run.yaml:4: ")[2].find(words[0]) != 0:
+            raise Wrong(f"{check('--no-servers', code=2)[-2]} instead of {words[0]}")
+        want(call("run", "run.yaml"), 2, "run.yaml:4: " + words[0])
+        if os.path.exists("out"):
+            raise Wrong("something was begun")
+    write("run.yaml", base.replace("engine: vllm", "engine: sglang, api: chat"))
+    if "run.yaml:4: generator.api: chat is not for generator.engine: sglang" not in check("--no-servers", code=2)[-2]:
+        raise Wrong("api: chat")
+    write("run.yaml", base.replace("prm: {engine: arithmetic}", "prm:\n- {name: a, engine: arithmetic}\n- {name: b, engine: vllm-pooling, url: 'http://{a}'}"))
+    if "run.yaml:7: prm[1].url: there is no {a}" not in check("--no-servers", code=2)[-2]:
+        raise Wrong("an item of a list")
+
+
 # ---- extends ----
 
 @case

@@ -124,8 +124,10 @@ struct engine_kind {
     const char *(*doubt) (span json);
     /* With these options a verifier judges VERIFY_VISIBLE by fewer tests than VERIFY_ALL.  NULL: all tasks alike. */
     bool (*hidden_tests) (const void *options);
-    /* What its rows cannot say of the options ("layout: there is no ..."), before anything is opened.  NULL: nothing. */
-    esp_err (*check_options) (const engine_kind *kind, const void *options, esp_error *why);
+    /* What its rows cannot say of the options ("layout: there is no ..."), before anything is opened.  step: the run's rule,
+     * NULL where that has a mistake.  NULL: nothing. */
+    esp_err (*check_options) (const engine_kind *kind, const void *options,
+                              const struct step_rule *step, esp_error *why);
 };
 
 /* The kind with this name that can play the role, or NULL. */

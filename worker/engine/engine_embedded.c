@@ -104,10 +104,12 @@ static esp_err prm_open (const engine_setup *setup, void **state, esp_error *err
     return ESP_OK;
 }
 
-static esp_err prm_check_options (const engine_kind *kind, const void *options, esp_error *why)
+static esp_err prm_check_options (const engine_kind *kind, const void *options,
+                                  const struct step_rule *step, esp_error *why)
 {
     const struct embedded_options *o = options;
     (void)kind;
+    (void)step;
     if (o->weights && o->model != MODEL_TRAINED)
         return esp_error_set (
             why, ESP_EINVAL, "weights: only `model: trained` reads them; leave one of the two out");

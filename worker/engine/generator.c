@@ -226,29 +226,47 @@ void generator_cancel (void *state, const job *j)
 /* ---- life ---- */
 
 /* A stop text that is not sent would be generated over. */
-static esp_err stops_fit (const generator *g, esp_error *error)
+static esp_err stops_fit (const gen_shape *shape, const generator_options *o, const step_rule *step,
+                          esp_error *why)
 {
-    size_t most = g->shape->traits.most_stops, own = 0;
-    for (int thinking = 0; thinking < 2 && g->setup.step; thinking++) {
+    size_t most = shape->traits.most_stops, own = 0;
+    for (int thinking = 0; thinking < 2 && step; thinking++) {
         step_place at = {.thinking = thinking != 0};
         step_plan plan;
-        step_rule_plan (g->setup.step, &at, &plan);
+        step_rule_plan (step, &at, &plan);
         own = plan.stop_count > own ? plan.stop_count : own;
     }
     if (most == 0 || most > REQUEST_STOPS_MOST)
         most = REQUEST_STOPS_MOST;
-    if (own + g->options->stop.count <= most)
+    if (own + o->stop.count <= most)
         return ESP_OK;
-    return esp_error_set (error, ESP_EINVAL,
-                          "generator.stop: %zu texts, and %zu of the step rule: this kind of "
-                          "server takes %zu together",
-                          g->options->stop.count, own, most);
+    return esp_error_set (why, ESP_EINVAL,
+                          "stop: %zu texts, and %zu of the step rule: this kind of server takes "
+                          "%zu together",
+                          o->stop.count, own, most);
+}
+
+esp_err generator_check_options (const engine_kind *kind, const void *options,
+                                 const struct step_rule *step, esp_error *why)
+{
+    const generator_options *o = options;
+    const gen_shape *shape = shape_find (kind->name);
+    for (size_t i = 0; i < o->stop.count; i++)
+        if (!o->stop.items[i][0])
+            return esp_error_set (why, ESP_EINVAL, "stop: an empty text ends every sample at once");
+    if (o->api == API_CHAT && !shape->chat_path)
+        return esp_error_set (
+            why, ESP_EINVAL,
+            "api: chat is not for generator.engine: %s; openai takes every kind of server",
+            kind->name);
+    return stops_fit (shape, o, step, why);
 }
 
 esp_err generator_open (const engine_setup *setup, void **state, esp_error *error)
 {
     generator *g = esp_calloc (1, sizeof (*g));
     servers_setup s;
+    esp_error why = {0};
     esp_err err;
     if (!g || !(g->table = esp_calloc (TABLE, sizeof (struct sample *))) ||
         !(g->roots = esp_calloc (TABLE, sizeof (root *)))) {
@@ -258,9 +276,10 @@ esp_err generator_open (const engine_setup *setup, void **state, esp_error *erro
     g->setup = *setup;
     g->options = setup->options;
     g->shape = shape_find (setup->kind->name);
-    if ((err = stops_fit (g, error)) != ESP_OK) {
+    err = generator_check_options (setup->kind, setup->options, setup->step, &why);
+    if (err != ESP_OK) {
         generator_close (g);
-        return err;
+        return esp_error_set (error, err, "generator.%s", why.text);
     }
     s = (servers_setup){.options = setup->server,
                         .section = "generator",

@@ -33,9 +33,11 @@ extern const esp_option generator_option_rows[];
         .fds = generator_fds, .close = generator_close, .slots = generator_slots,                  \
         .ready = generator_ready, .settled = generator_settled, .context = generator_context,      \
         .describe = generator_describe, .models = generator_models, .tokens = generator_tokens,    \
-        .http = true                                                                               \
+        .http = true, .check_options = generator_check_options                                     \
     }
 esp_err generator_open (const engine_setup *setup, void **state, esp_error *error);
+esp_err generator_check_options (const engine_kind *kind, const void *options,
+                                 const struct step_rule *step, esp_error *why);
 void generator_start (void *state, const job *const *jobs, size_t n);
 void generator_poll (void *state);
 void generator_cancel (void *state, const job *j);

@@ -33,10 +33,6 @@ first_stage (const generator *g, const server *s, struct generator_facts *f, esp
     f->stage = GENERATE;
     f->chat =
         g->options->api == API_CHAT || (g->options->api == API_AUTO && by_server && !renders (s));
-    if (f->chat && !g->shape->chat_path)
-        return esp_error_set (why, ESP_EUNSUPPORTED,
-                              "%s: generator.api: chat needs generator.engine: openai",
-                              server_url (s));
     if (f->chat || !by_server)
         return ESP_OK;
     if (!renders (s))

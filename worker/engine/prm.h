@@ -83,7 +83,8 @@ ESP_MUST_CHECK esp_err prm_open (const engine_setup *setup, void **state, esp_er
 ESP_MUST_CHECK esp_err prm_plan (const prm_serving *serving, const prm_options *o, layout_plan *out,
                                  esp_error *why);
 /* The same, of a kind that PRM_KIND made. */
-esp_err prm_check_options (const engine_kind *kind, const void *options, esp_error *why);
+esp_err prm_check_options (const engine_kind *kind, const void *options,
+                           const struct step_rule *step, esp_error *why);
 void prm_start (void *state, const job *const *jobs, size_t n);
 void prm_poll (void *state);
 void prm_cancel (void *state, const job *j);

@@ -98,9 +98,11 @@ prm_plan (const prm_serving *serving, const prm_options *o, layout_plan *out, es
     return err;
 }
 
-esp_err prm_check_options (const engine_kind *kind, const void *options, esp_error *why)
+esp_err prm_check_options (const engine_kind *kind, const void *options,
+                           const struct step_rule *step, esp_error *why)
 {
     const prm_serving *serving = prm_serving_find (kind->name);
     layout_plan plan;
+    (void)step;
     return serving ? prm_plan (serving, options, &plan, why) : ESP_OK;
 }

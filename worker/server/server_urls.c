@@ -72,27 +72,27 @@ const esp_option server_option_rows[] = {
 
 /* ---- placeholders ---- */
 
-static esp_err
-add_placeholder (const servers *s, const char *key, span name, esp_buf *out, esp_error *error)
+static esp_err add_placeholder (const servers_setup *setup, const char *key, span name,
+                                esp_buf *out, esp_error *error)
 {
     char host[256] = "localhost";
     if (span_is (name, "rank"))
-        return esp_buf_printf (out, "%d", s->setup.rank);
+        return esp_buf_printf (out, "%d", setup->rank);
     if (span_is (name, "local_rank"))
-        return esp_buf_printf (out, "%d", s->setup.local_rank);
+        return esp_buf_printf (out, "%d", setup->local_rank);
     if (!span_is (name, "host"))
-        return esp_error_set (
-            error, ESP_EINVAL, "%s.%s: there is no {%.*s}; there are {host}, {rank}, {local_rank}",
-            s->setup.section, key, (int)(name.len > 40 ? 40 : name.len), name.ptr);
+        return esp_error_set (error, ESP_EINVAL,
+                              "%s.%s: there is no {%.*s}; there are {host}, {rank}, {local_rank}",
+                              setup->section, key, (int)(name.len > 40 ? 40 : name.len), name.ptr);
     if (gethostname (host, sizeof (host) - 1) != 0)
         return esp_error_set (error, ESP_EIO, "%s.%s: this host has no name for {host}",
-                              s->setup.section, key);
+                              setup->section, key);
     return esp_buf_puts (out, host);
 }
 
 /* key: "url" or "urls", for messages. */
-static esp_err
-expand (const servers *s, const char *key, const char *url, esp_buf *out, esp_error *error)
+static esp_err expand (const servers_setup *setup, const char *key, const char *url, esp_buf *out,
+                       esp_error *error)
 {
     esp_err err = ESP_OK;
     while (*url && err == ESP_OK) {
@@ -101,7 +101,8 @@ expand (const servers *s, const char *key, const char *url, esp_buf *out, esp_er
             err = esp_buf_append (out, url++, 1);
             continue;
         }
-        err = add_placeholder (s, key, span_make (url + 1, (size_t)(end - url - 1)), out, error);
+        err =
+            add_placeholder (setup, key, span_make (url + 1, (size_t)(end - url - 1)), out, error);
         url = end + 1;
     }
     return err;
@@ -109,25 +110,31 @@ expand (const servers *s, const char *key, const char *url, esp_buf *out, esp_er
 
 /* OpenAI's clients want their base URL to end with /v1, our paths begin with it: both spellings are one server.  A server of
  * one's own (no family) may have such a folder. */
-static void cut_end (const servers *s, esp_buf *url)
+static void cut_end (const servers_setup *setup, esp_buf *url)
 {
     if (span_starts (esp_buf_span (url), "unix:"))
         return;
     if (span_ends (esp_buf_span (url), "/"))
         url->len--;
-    if (s->setup.family && span_ends (esp_buf_span (url), "/v1"))
+    if (setup->family && span_ends (esp_buf_span (url), "/v1"))
         url->len -= strlen ("/v1");
     if (url->data)
         url->data[url->len] = 0;
 }
 
-/* A server's URL as we use it. */
+/* Of one server: filled in, and one that can be asked. */
 static esp_err
-server_url_of (const servers *s, const char *key, const char *text, esp_buf *out, esp_error *error)
+whole_url (const servers_setup *setup, const char *url, esp_buf *out, esp_error *error)
 {
-    esp_err err = expand (s, key, text, out, error);
+    esp_error why = {0};
+    esp_err err = expand (setup, "url", url, out, error);
     if (err == ESP_OK)
-        cut_end (s, out);
+        cut_end (setup, out);
+    if (err == ESP_OK && out->len > URL_MOST)
+        return esp_error_set (error, ESP_EINVAL, "%s.url: longer than %d bytes", setup->section,
+                              URL_MOST);
+    if (err == ESP_OK && (err = http_check_server (esp_buf_text (out), &why)) == ESP_EINVAL)
+        esp_error_set (error, err, "%s.url: %s", setup->section, why.text);
     return err;
 }
 
@@ -208,14 +215,8 @@ static esp_err make (servers *s, const char *url)
 esp_err servers_add (servers *s, const char *url, esp_error *error)
 {
     esp_buf whole = {0};
-    esp_error why = {0};
-    esp_err err = server_url_of (s, "url", url, &whole, error);
+    esp_err err = whole_url (&s->setup, url, &whole, error);
     server *old;
-    if (err == ESP_OK && whole.len > URL_MOST)
-        err = esp_error_set (error, ESP_EINVAL, "%s.url: longer than %d bytes", s->setup.section,
-                             URL_MOST);
-    if (err == ESP_OK && (err = http_check_server (esp_buf_text (&whole), &why)) == ESP_EINVAL)
-        esp_error_set (error, err, "%s.url: %s", s->setup.section, why.text);
     if (err == ESP_OK && (old = find_url (s, esp_buf_text (&whole)))) {
         if (old->state == SERVER_GONE) { /* its file came back */
             old->state = SERVER_NEW;
@@ -291,7 +292,7 @@ static void note_url (servers *s, const char *name, const char *url, bool *seen,
     else if (s->count > before)
         esp_log (LOG_INFO, "SERVER-NEW", "%s: %s/%s brings %s", s->setup.section, s->folder, name,
                  s->items[before]->shown);
-    if (server_url_of (s, "url", url, &whole, &error) == ESP_OK &&
+    if (whole_url (&s->setup, url, &whole, &error) == ESP_OK &&
         (at = find_url (s, esp_buf_text (&whole))) && at->index < count)
         seen[at->index] = true;
     esp_buf_free (&whole);
@@ -322,17 +323,59 @@ void servers_read_folder (servers *s)
     esp_free (seen);
 }
 
-/* "@FOLDER" or "@FOLDER/" or "@FOLDER/\*.url". */
+/* The folder of "@FOLDER", "@FOLDER/" or "@FOLDER/\*.url". */
+static esp_err
+folder_of (const servers_setup *setup, const char *text, esp_buf *out, esp_error *error)
+{
+    esp_err err = expand (setup, "urls", text + 1, out, error);
+    if (span_ends (esp_buf_span (out), "/*.url"))
+        out->len -= strlen ("/*.url");
+    if (err == ESP_OK && out->len == 0)
+        err = esp_error_set (error, ESP_EINVAL, "%s.urls: one folder, as in @servers/*.url",
+                             setup->section);
+    return err;
+}
+
+static bool is_folder (const char *url)
+{
+    return url[0] == '@';
+}
+
+esp_err servers_check_options (const server_options *o, const char *section, esp_error *error)
+{
+    const servers_setup setup = {.options = o, .section = section};
+    bool one = o->url && o->url[0];
+    size_t folders = 0, count = (one ? 1 : 0) + o->urls.count;
+    esp_buf whole = {0};
+    esp_err err = one ? whole_url (&setup, o->url, &whole, error) : ESP_OK;
+    for (size_t i = 0; i < o->urls.count && err == ESP_OK; i++) {
+        const char *url = o->urls.items[i];
+        esp_buf_clear (&whole);
+        folders += is_folder (url);
+        err = is_folder (url) ? folder_of (&setup, url, &whole, error)
+                              : whole_url (&setup, url, &whole, error);
+    }
+    esp_buf_free (&whole);
+    if (err == ESP_OK && folders > 1)
+        err =
+            esp_error_set (error, ESP_EINVAL, "%s.urls: one folder, as in @servers/*.url", section);
+    if (err == ESP_OK && folders > 0 && count > 1)
+        err = esp_error_set (error, ESP_EINVAL, "%s.urls: either servers or one @FOLDER, not both",
+                             section);
+    if (err == ESP_OK && count == 0)
+        err = esp_error_set (error, ESP_EINVAL,
+                             "%s.url: says no server, such as http://localhost:8000", section);
+    if (err == ESP_OK && o->api_key_env && o->api_key_file)
+        err = esp_error_set (error, ESP_EINVAL,
+                             "%s.api_key_env: api_key_env or api_key_file, not both", section);
+    return err;
+}
+
 static esp_err take_folder (servers *s, const char *text, esp_error *error)
 {
     esp_buf folder = {0};
-    esp_err err = expand (s, "urls", text + 1, &folder, error);
-    if (span_ends (esp_buf_span (&folder), "/*.url"))
-        folder.len -= strlen ("/*.url");
-    if (err == ESP_OK && (folder.len == 0 || s->folder))
-        err = esp_error_set (error, ESP_EINVAL, "%s.urls: one folder, as in @servers/*.url",
-                             s->setup.section);
-    else if (err == ESP_OK && !(s->folder = esp_strndup (folder.data, folder.len)))
+    esp_err err = folder_of (&s->setup, text, &folder, error);
+    if (err == ESP_OK && !(s->folder = esp_strndup (folder.data, folder.len)))
         err = ESP_ENOMEM;
     esp_buf_free (&folder);
     return err;
@@ -345,17 +388,10 @@ esp_err servers_read_urls (servers *s, esp_error *error)
     if (o->url && o->url[0])
         err = servers_add (s, o->url, error);
     for (size_t i = 0; i < o->urls.count && err == ESP_OK; i++)
-        err = o->urls.items[i][0] == '@' ? take_folder (s, o->urls.items[i], error)
-                                         : servers_add (s, o->urls.items[i], error);
-    if (err == ESP_OK && s->folder && s->count > 0)
-        err = esp_error_set (error, ESP_EINVAL, "%s.urls: either servers or one @FOLDER, not both",
-                             s->setup.section);
+        err = is_folder (o->urls.items[i]) ? take_folder (s, o->urls.items[i], error)
+                                           : servers_add (s, o->urls.items[i], error);
     if (err == ESP_OK && s->folder)
         servers_read_folder (s);
-    if (err == ESP_OK && !s->folder && s->count == 0)
-        err = esp_error_set (error, ESP_EINVAL,
-                             "%s.url: says no server, such as http://localhost:8000",
-                             s->setup.section);
     return err;
 }
 
@@ -414,9 +450,6 @@ esp_err servers_read_key (const servers_setup *setup, char **key, esp_error *err
 {
     const server_options *o = setup->options;
     const char *value;
-    if (o->api_key_env && o->api_key_file)
-        return esp_error_set (error, ESP_EINVAL, "%s: api_key_env or api_key_file, not both",
-                              setup->section);
     if (o->api_key_file)
         return key_from_file (setup->section, o->api_key_file, key, error);
     if (!o->api_key_env)

@@ -40,7 +40,9 @@ esp_err servers_create (const servers_setup *setup, servers **out, esp_error *er
         if (!(s->homes = esp_calloc (HOMES, sizeof (*s->homes))))
             err = ESP_ENOMEM;
     }
-    if (err == ESP_OK && (err = servers_read_key (setup, &s->key, error)) == ESP_OK &&
+    if (err == ESP_OK &&
+        (err = servers_check_options (setup->options, setup->section, error)) == ESP_OK &&
+        (err = servers_read_key (setup, &s->key, error)) == ESP_OK &&
         (err = servers_read_urls (s, error)) == ESP_OK)
         err = open_http (s, error);
     if (err == ESP_ENOMEM)

@@ -82,7 +82,12 @@ typedef struct servers_setup {
     void *ctx;
 } servers_setup;
 
-/* Errors: with a sentence: ESP_EINVAL (no URL, a bad URL or placeholder), ESP_ENOENT (key or CA file), ESP_EPERMISSION (key file
+/* What is wrong with the options whatever answers there; nothing is opened.  Errors: ESP_EINVAL (no URL, a bad URL or
+ * placeholder, keys that exclude each other; "generator.url: ..."), ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err servers_check_options (const server_options *o, const char *section,
+                                              esp_error *error);
+
+/* Errors: with a sentence: those of servers_check_options, ESP_ENOENT (key or CA file), ESP_EPERMISSION (key file
  * that others can read), ESP_ENOMEM, ESP_EIO. */
 ESP_MUST_CHECK esp_err servers_create (const servers_setup *setup, servers **out, esp_error *error);
 void servers_destroy (servers *s); /* accepts NULL; exchanges end without a call */

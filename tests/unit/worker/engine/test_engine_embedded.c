@@ -266,7 +266,7 @@ static void the_model_is_an_option_and_so_are_its_weights (void)
     CHECK (k.state == NULL && strstr (error.text, "not-there.json") != NULL);
     kit_close (&k);
     PASS (kit_open (&k, "embedded", ENGINE_PRM, "{model: hand, weights: not-there.json}", NULL));
-    FAILS (k.kind->check_options (k.kind, k.memory, &error), ESP_EINVAL);
+    FAILS (k.kind->check_options (k.kind, k.memory, NULL, &error), ESP_EINVAL);
     CHECK (strstr (error.text, "weights") == error.text);
     kit_close (&k);
     CU_ASSERT_EQUAL (remove ("weights.json"), 0);
