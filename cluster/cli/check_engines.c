@@ -265,6 +265,21 @@ void check_engines (engine_check *e, check_report *r)
 
 /* ---- disk ---- */
 
+void check_budgets (const run_config *c, check_report *r)
+{
+    int64_t thinking = c->prompt.step_how.think_max_tokens;
+    for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
+        const engine_options *g = &c->engines[TASK_GENERATE][i].common;
+        if (thinking > 0 && thinking >= g->max_tokens)
+            check_warn (r,
+                        "generator.max_tokens%s%s: %lld tokens leave none for an answer behind "
+                        "step.think.max_tokens, %lld: what is generated to its end (best_of_n, "
+                        "rollouts, drafts) may be cut while it thinks",
+                        g->name ? " of " : "", g->name ? g->name : "", (long long)g->max_tokens,
+                        (long long)thinking);
+    }
+}
+
 /* The folder itself, or the nearest one above it that is there. */
 static void nearest_folder (const char *output, char *out, size_t size)
 {

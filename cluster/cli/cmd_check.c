@@ -80,6 +80,7 @@ static int check_all (run_config *c, bool engines, ranks *all)
         check_ranks_gather (all, c, &e.told, &report);
     else if (engines)
         check_engines (&e, &report);
+    check_budgets (c, &report);
     check_disk (c, &report);
     if (e.problems)
         check_cost (c, problems, &e.told, &report);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cluster/cli/run_checks.h"
 #include "cluster/cli/run_lists.h"
 #include "cluster/cli/run_samples.h"
 #include "cluster/cli/run_tables.h"
@@ -69,15 +70,6 @@ static esp_err bind_search (run_config *c)
     return ESP_OK;
 }
 
-/* "prm.engine", "prm[1].engine" */
-static void name_key (const run_config *c, int k, size_t i, const char *key, char *out, size_t size)
-{
-    if (c->engine_count[k] > 1)
-        snprintf (out, size, "%s[%zu]%s%s", run_sections[k], i, key ? "." : "", key ? key : "");
-    else
-        snprintf (out, size, "%s%s%s", run_sections[k], key ? "." : "", key ? key : "");
-}
-
 static esp_err unknown_engine (run_config *c, int k, size_t at, const char *name)
 {
     const char *names[64] = {NULL}, *near;
@@ -90,7 +82,7 @@ static esp_err unknown_engine (run_config *c, int k, size_t at, const char *name
             n++;
         }
     near = esp_nearest (name, names);
-    name_key (c, k, at, run_name_keys[k], key, sizeof (key));
+    run_engine_key (c, k, at, run_name_keys[k], key, sizeof (key));
     if (config_accept_section (c->yaml, run_sections[k]) != ESP_OK)
         return ESP_ENOMEM;
     return config_mistake (c->yaml, key, "there is no %s '%.60s'%s%s%s; there are: %s",
@@ -104,49 +96,18 @@ static esp_err no_engine (run_config *c, int k, size_t i)
     char key[64];
     if (config_section_count (c->yaml, run_sections[k]) == 0)
         return config_accept_section (c->yaml, run_sections[k]);
-    name_key (c, k, i, NULL, key, sizeof (key));
+    run_engine_key (c, k, i, NULL, key, sizeof (key));
     return config_mistake (c->yaml, key, "says no %s.%s", run_sections[k], run_name_keys[k]);
-}
-
-/* What no row can say of its options. */
-static esp_err check_engine (run_config *c, int k, size_t i)
-{
-    const run_engine *e = &c->engines[k][i];
-    esp_error why = {0}, whole = {0};
-    char key[64];
-    esp_err err = ESP_OK;
-    name_key (c, k, i, NULL, key, sizeof (key));
-    if (e->kind && e->kind->http && servers_check_options (&e->server, key, &why) != ESP_OK)
-        err = config_mistake_of (c->yaml, key, &why);
-    if (err != ESP_OK || !e->kind || !e->kind->check_options ||
-        e->kind->check_options (e->kind, e->own, c->prompt.step, &why) == ESP_OK)
-        return err;
-    (void)esp_error_set (&whole, ESP_EINVAL, "%s.%s", key, why.text);
-    return config_mistake_of (c->yaml, key, &whole);
-}
-
-/* When section `step` is known. */
-static esp_err check_engines (run_config *c)
-{
-    esp_err err = ESP_OK;
-    for (int k = 0; k < TASK_KINDS; k++)
-        for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
-            err = check_engine (c, k, i);
-    return err;
 }
 
 static esp_err bind_engine (run_config *c, int k, size_t i)
 {
     const char *name = config_peek_at (c->yaml, run_sections[k], i, run_name_keys[k]);
-    const esp_option *tables[4] = {run_common_rows[k]};
+    const esp_option *tables[3] = {run_common_rows[k]};
     run_engine *e = &c->engines[k][i];
-    void *structs[4] = {&e->common};
+    void *structs[3] = {&e->common};
     bool list = c->engine_count[k] > 1;
     size_t n = 1;
-    if (k == TASK_SCORE) {
-        tables[n] = step_view_rows;
-        structs[n++] = &c->prompt.step_how;
-    }
     if (!name && k == TASK_GENERATE)
         name = "embedded";
     if (!name)
@@ -245,7 +206,7 @@ static esp_err bind_all (run_config *c, bool files)
             return err;
     if ((err = run_lists_bind_actions (c)) != ESP_OK ||
         (err = run_prompt_bind (&c->prompt, c->yaml, files)) != ESP_OK ||
-        (err = check_engines (c)) != ESP_OK || (err = check_means (c)) != ESP_OK ||
+        (err = run_checks_engines (c)) != ESP_OK || (err = check_means (c)) != ESP_OK ||
         (err = bind_one (c, "vote", vote_option_rows, &c->vote)) != ESP_OK ||
         (err = run_workers_bind (c)) != ESP_OK ||
         (err = bind_one (c, "dispatch", dispatch_option_rows, &c->dispatch)) != ESP_OK ||

@@ -21,6 +21,7 @@ typedef struct
     const char *engine; /* NULL = none */
     const char *name;   /* of an item of a list; NULL = none */
     double weight;      /* prm: in the mean of a list */
+    int view;           /* prm: enum step_view */
     bool calibrate;     /* verifier: coordinator/harvest/calibrate.h */
     int stack;          /* verifier: enum stack_rule; of a list the first one's counts */
     int64_t cache_mb;   /* verifier: likewise */
@@ -67,7 +68,7 @@ typedef struct run_config {
     size_t action_count;               /* 0 = every action is plain */
     void *strategy_own;                /* owned */
     sample_plan samples;
-    run_prompt prompt; /* sections `step` and `prompt`, prm.view */
+    run_prompt prompt; /* sections `step` and `prompt` */
     workers_options workers;
     dispatch_options dispatch;
     journal_options journal;

@@ -117,7 +117,8 @@ esp_err run_lists_make (run_config *c, int k)
                                        .options = e->own,
                                        .server = &e->server,
                                        .slots = (uint32_t)e->common.slots,
-                                       .weight = e->common.weight};
+                                       .weight = e->common.weight,
+                                       .view = e->common.view};
         if (k == TASK_VERIFY && e->kind && !e->common.name)
             c->parts[k][i].name = e->kind->name;
         else if (e->kind && n > 1) /* else it was not bound: one mistake is enough */
@@ -225,6 +226,7 @@ const engine_kind *run_lists_engine (run_config *c, int k, engine_setup *setup)
     setup->options = e->own;
     setup->server = &e->server;
     setup->model_name = e->common.name;
+    setup->view = e->common.view;
     if (c->engine_count[k] == 1 && (k != TASK_VERIFY || !e->kind || !e->kind->poll))
         return e->kind; /* what answers at once needs no memory */
     if (k == TASK_VERIFY) {

@@ -50,6 +50,9 @@ static const esp_option prm_rows[] = {
      "in a list of PRMs: weight of its scores in their mean", ESP_OPT_FIXED, false},
     {"slots", ESP_OPT_INT, offsetof (engine_options, slots), "0", 0, 65536, NULL, "tasks",
      "scores in flight per worker; 0 = the engine's own number", ESP_OPT_FREE, false},
+    {"view", ESP_OPT_CHOICE, offsetof (engine_options, view), "both", 0, 0, STEP_VIEW_CHOICES, "",
+     "what it sees of models that think (step.think); for engines with a layout, and arithmetic",
+     ESP_OPT_FIXED, false},
     {"price.prompt", ESP_OPT_DOUBLE, offsetof (engine_options, price_prompt), NULL, 0, 1e9, NULL,
      "a million tokens", "what tokens read cost, in any currency; for the costs only", ESP_OPT_FREE,
      false},
@@ -82,6 +85,14 @@ static const esp_option verifier_rows[] = {
     ESP_OPTION_END,
 };
 const esp_option *const run_common_rows[TASK_KINDS] = {generator_rows, prm_rows, verifier_rows};
+
+void run_engine_key (const run_config *c, int k, size_t i, const char *key, char *out, size_t size)
+{
+    if (c->engine_count[k] > 1)
+        snprintf (out, size, "%s[%zu]%s%s", run_sections[k], i, key ? "." : "", key ? key : "");
+    else
+        snprintf (out, size, "%s%s%s", run_sections[k], key ? "." : "", key ? key : "");
+}
 
 const esp_option run_observe_rows[] = {
     {"enabled", ESP_OPT_BOOL, offsetof (observe_options, enabled), "true", 0, 0, NULL, "",
@@ -141,8 +152,6 @@ void run_config_tables (void (*visit) (void *ctx, const char *section, const cha
         }
         if (k != TASK_VERIFY)
             visit (ctx, run_sections[k], "engines that speak HTTP", server_option_rows);
-        if (k == TASK_SCORE)
-            visit (ctx, run_sections[k], "of models that think", step_view_rows);
     }
     visit (ctx, "actions", "a list of maps: variants of prompt or model", action_option_rows);
     visit (ctx, "step", "where a step ends", step_option_rows);

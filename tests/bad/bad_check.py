@@ -159,6 +159,26 @@ def what_a_server_or_a_generator_could_not_take_is_found_without_one():
         raise Wrong("an item of a list")
 
 
+@case
+def tokens_of_steps_and_thinking_that_do_not_fit():
+    folder()
+    with open("run.yaml") as f:
+        base = f.read()
+    for step, key in (("{tokens: 1024}", "step.tokens"), ("{tokens: 100, think: {tokens: 600}}", "step.think.tokens")):
+        write("run.yaml", base + f"step: {step}\n")
+        want(call("run", "run.yaml"), 2, "run.yaml:4: generator.max_step_tokens: 512 tokens are fewer than " + key)
+        if "run.yaml:4: generator.max_step_tokens: 512 tokens are fewer than " + key not in check("--no-servers", code=2)[-2]:
+            raise Wrong(key)
+        check("--no-servers", "generator.max_step_tokens=1024")
+    write("run.yaml", base + "step: {think: {max_tokens: 2048}}\n")
+    only(check("--no-servers")[:-1], "WARNING: generator.max_tokens: 2048 tokens leave none for an answer behind step.think.max_tokens, 2048")
+    if check("--no-servers", "generator.max_tokens=4096")[-1] != "espalier: check: 0 mistakes, 0 warnings; exit status 0":
+        raise Wrong("it fits")
+    write("run.yaml", base.replace("engine: arithmetic", "engine: arithmetic, view: answer"))
+    want(call("run", "run.yaml"), 2, "run.yaml:5: prm.view: there is no thinking to choose or to leave out")
+    check("--no-servers", "step.think.open=<think>")
+
+
 # ---- extends ----
 
 @case

@@ -49,7 +49,7 @@ static void steps_are_the_text (const step_rule *r, bool thinking, span text)
     assert (count == step_rule_count (r, thinking, text));
     phase = thinking;
     assert (step_rule_walk (r, &phase, text) <= text.len);
-    err = step_rule_show (r, &thinking, text, &shown);
+    err = step_rule_show (r, text.len % 2 ? VIEW_ANSWER : VIEW_THINKING, &thinking, text, &shown);
     assert (err == ESP_OK && thinking == phase && shown.len <= text.len);
     esp_buf_free (&shown);
 }

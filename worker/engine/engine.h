@@ -56,6 +56,7 @@ typedef struct engine_setup {
     const struct server_options *server; /* kinds with `http`: section keys of every such engine */
     const struct step_rule *step; /* where steps end; NULL in tests of engines that ignore it */
     const struct chat *chat;      /* from a problem to a prompt; NULL likewise */
+    int view; /* of PRMs, which phase of texts that think: enum step_view (step_rule.h) */
     const engine_action *actions; /* action_count of them; none = every action is plain */
     size_t action_count;
     const char *model_name; /* of a named generator or PRM, for messages; NULL = the only one */

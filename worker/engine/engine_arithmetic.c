@@ -10,6 +10,7 @@
 #include "worker/engine/engines.h"
 #include "worker/engine/equations.h"
 #include "worker/engine/fields.h"
+#include "worker/engine/phases.h"
 
 enum { STEPS_MOST = 4096 }; /* of one text; what follows is judged with the last one */
 
@@ -50,6 +51,7 @@ struct arithmetic {
     equations *equations; /* owned */
     double *scores;       /* owned */
     size_t scores_cap;
+    esp_buf shown; /* scratch: what prm.view leaves of a text */
 };
 
 static void arithmetic_close (void *state)
@@ -59,6 +61,7 @@ static void arithmetic_close (void *state)
         return;
     equations_destroy (a->equations);
     esp_free (a->scores);
+    esp_buf_free (&a->shown);
     esp_free (a);
 }
 
@@ -95,7 +98,15 @@ static double score_step (struct arithmetic *a, span step)
     return a->o->unchecked;
 }
 
-static esp_err score_text (struct arithmetic *a, span text, result *r)
+static esp_err add_score (struct arithmetic *a, double score, result *r)
+{
+    if (esp_grow (&a->scores, &a->scores_cap, r->score_count + 1, sizeof (*a->scores)) != 0)
+        return ESP_ENOMEM;
+    a->scores[r->score_count++] = score;
+    return ESP_OK;
+}
+
+static esp_err score_pieces (struct arithmetic *a, span text, result *r)
 {
     uint32_t first = r->score_count;
     span piece;
@@ -108,11 +119,52 @@ static esp_err score_text (struct arithmetic *a, span text, result *r)
         }
         if (span_trim (piece).len == 0 && (text.len > 0 || r->score_count > first))
             continue;
-        if (esp_grow (&a->scores, &a->scores_cap, r->score_count + 1, sizeof (*a->scores)) != 0)
+        if (add_score (a, score_step (a, piece), r) != ESP_OK)
             return ESP_ENOMEM;
-        a->scores[r->score_count++] = score_step (a, piece);
     }
     return ESP_OK;
+}
+
+static bool sees_all (const struct arithmetic *a)
+{
+    return a->setup.view == VIEW_BOTH || !a->setup.step || !step_rule_has_phases (a->setup.step);
+}
+
+/* The scores of a text, as far as it is to be seen (prm.view): thinking that is hidden is one step, unchecked. */
+static esp_err score_text (struct arithmetic *a, bool *thinking, span text, result *r)
+{
+    esp_err err;
+    if (sees_all (a))
+        return score_pieces (a, text, r);
+    esp_buf_clear (&a->shown);
+    err = step_rule_show (a->setup.step, (enum step_view)a->setup.view, thinking, text, &a->shown);
+    if (err != ESP_OK)
+        return err;
+    if (text.len > 0 && span_trim (esp_buf_span (&a->shown)).len == 0)
+        return add_score (a, a->o->unchecked, r);
+    return score_pieces (a, esp_buf_span (&a->shown), r);
+}
+
+/* *thinking: does the last step begin inside it? */
+static esp_err look_back (const struct arithmetic *a, const job *j, bool *thinking)
+{
+    esp_err err = ESP_OK;
+    *thinking = false;
+    if (!sees_all (a))
+        err = phases_begin (&a->setup, j->problem, thinking);
+    for (size_t i = 0; i + 1 < j->step_count && !sees_all (a); i++)
+        *thinking = step_rule_thinks (a->setup.step, *thinking, j->steps[i]);
+    return err;
+}
+
+static esp_err score_job (struct arithmetic *a, const job *j, span own, result *r)
+{
+    bool thinking;
+    esp_err err = j->task.kind == TASK_SCORE ? look_back (a, j, &thinking) : ESP_EUNSUPPORTED;
+    if (err == ESP_OK)
+        err = score_text (a, &thinking, own, r);
+    r->score_own = r->score_count;
+    return err == ESP_OK ? score_text (a, &thinking, j->task.extra, r) : err;
 }
 
 static void finish (struct arithmetic *a, const job *j)
@@ -120,12 +172,7 @@ static void finish (struct arithmetic *a, const job *j)
     const result blank = {.id = j->task.id, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
     span own = j->step_count > 0 ? j->steps[j->step_count - 1] : span_of ("");
     result r = blank;
-    esp_err err = j->task.kind == TASK_SCORE ? ESP_OK : ESP_EUNSUPPORTED;
-    if (err == ESP_OK)
-        err = score_text (a, own, &r);
-    r.score_own = r.score_count;
-    if (err == ESP_OK)
-        err = score_text (a, j->task.extra, &r);
+    esp_err err = score_job (a, j, own, &r);
     r.scores = a->scores;
     r.scored_tokens = fields_words (own) + fields_words (j->task.extra);
     if (err != ESP_OK) {

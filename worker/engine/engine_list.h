@@ -25,6 +25,7 @@ typedef struct engine_part {
     const struct server_options *server; /* kinds with `http` */
     uint32_t slots; /* jobs in flight by the run file; 0 = the engine's own number */
     double weight;  /* ensemble: > 0 */
+    int view;       /* ensemble: engine_setup.view */
 } engine_part;
 
 typedef struct engine_list {

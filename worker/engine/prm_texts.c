@@ -14,8 +14,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "worker/engine/fields.h"
-#include "worker/prompt/chat.h"
-#include "worker/prompt/step_rule.h"
+#include "worker/engine/phases.h"
 
 enum {
     TEXT_BYTES_MOST = 16000000 /* of one job: a text per step makes them grow with the square */
@@ -60,27 +59,6 @@ static esp_err question_of (span row, esp_buf *out)
     return err;
 }
 
-/* Does an answer begin inside the thinking?  Not known where the server's own template opens it. */
-static esp_err find_beginning (prm *p, const job *j)
-{
-    const struct chat *c = p->setup.chat;
-    esp_buf messages = {0}, prefill = {0}, prompt = {0};
-    esp_err err;
-    p->begins_thinking = false;
-    if (!p->setup.step || !c)
-        return ESP_OK;
-    err = chat_messages (c, j->problem, NULL, &messages, &prefill, NULL);
-    if (err == ESP_OK && chat_how (c) != TEMPLATE_SERVER)
-        err = chat_render (c, esp_buf_span (&messages), &prompt, NULL);
-    if (err == ESP_OK)
-        p->begins_thinking =
-            step_rule_begins (p->setup.step, esp_buf_span (&prompt), esp_buf_span (&prefill));
-    esp_buf_free (&messages);
-    esp_buf_free (&prefill);
-    esp_buf_free (&prompt);
-    return err == ESP_ENOMEM ? err : ESP_OK; /* a row without messages may still have a question */
-}
-
 /* Siblings come together: what they share is read once. */
 static esp_err know_problem (prm *p, const job *j)
 {
@@ -89,7 +67,7 @@ static esp_err know_problem (prm *p, const job *j)
         return ESP_OK;
     p->known = false;
     if ((err = question_of (j->problem, &p->question)) == ESP_OK)
-        err = find_beginning (p, j);
+        err = phases_begin (&p->setup, j->problem, &p->begins_thinking);
     p->known = err == ESP_OK;
     p->known_key = j->task.id.problem;
     return err;
@@ -128,7 +106,7 @@ static esp_err add_steps (prm *p, span text, bool *thinking)
         return split_step (p, text);
     while (err == ESP_OK && step_rule_next (rule, thinking, &rest, &step)) {
         size_t from = p->shown.len;
-        err = step_rule_show (rule, &begins, step, &p->shown);
+        err = step_rule_show (rule, (enum step_view)p->setup.view, &begins, step, &p->shown);
         if (err == ESP_OK)
             err = split_step (p, span_make (p->shown.data + from, p->shown.len - from));
         begins = *thinking;

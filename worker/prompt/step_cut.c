@@ -354,17 +354,18 @@ bool step_rule_began (const step_rule *r, span path)
     return r->tag[false] && span_find (path, close) < span_find (path, open);
 }
 
-esp_err step_rule_show (const step_rule *r, bool *thinking, span step, esp_buf *out)
+esp_err
+step_rule_show (const step_rule *r, enum step_view view, bool *thinking, span step, esp_buf *out)
 {
     esp_err err = ESP_OK;
-    if (r->view == VIEW_BOTH || !r->tag[false]) {
+    if (view == VIEW_BOTH || !r->tag[false]) {
         (void)step_rule_walk (r, thinking, step);
         return esp_buf_add (out, step);
     }
     while (step.len > 0 && err == ESP_OK) {
         bool phase = *thinking;
         span part = take_phase (r, thinking, &step);
-        if (phase == (r->view == VIEW_THINKING))
+        if (phase == (view == VIEW_THINKING))
             err = esp_buf_add (out, part);
     }
     return err;

@@ -22,7 +22,6 @@ struct step_rule {
     const char *tag[2];  /* [thinking] = the tag that leaves it: open, close; NULL = no phases */
     const char *force;
     uint64_t think_most; /* tokens; 0 = no limit */
-    int view;
 };
 
 #endif

@@ -62,12 +62,6 @@ const esp_option step_option_rows[] = {
     ESP_OPTION_END,
 };
 
-const esp_option step_view_rows[] = {
-    {"view", ESP_OPT_CHOICE, offsetof (step_options, view), "both", 0, 0, "both|answer|thinking",
-     "", "what the PRM sees of models that think (step.think)", ESP_OPT_FIXED, false},
-    ESP_OPTION_END,
-};
-
 /* ---- checks ---- */
 
 /* Does the cut say where its steps end?  And does it say anything at all? */
@@ -261,7 +255,6 @@ static esp_err fill (step_rule *r, const step_options *o, esp_error *error)
     }
     if (!(at = r->texts = esp_malloc (texts_bytes (o))))
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
-    r->view = o->view;
     r->think_most = (uint64_t)o->think_max_tokens;
     keep_tags (r, o, &at);
     if (r->tag[false] && (err = check_tags (r, error)) != ESP_OK)
@@ -295,6 +288,11 @@ void step_rule_destroy (step_rule *r)
     step_regex_destroy (r->phase[true].regex);
     esp_free (r->texts);
     esp_free (r);
+}
+
+bool step_rule_has_phases (const step_rule *r)
+{
+    return r->tag[false] != NULL;
 }
 
 /* ---- plans ---- */

@@ -42,17 +42,19 @@ typedef struct step_options {
     /* NULL: "<think>", "</think>", "\n" + close + "\n\n".  There are phases if any key of think is set. */
     const char *think_open, *think_close, *think_force;
     int64_t think_max_tokens; /* 0 = no limit */
-    int view;                 /* what a PRM sees: enum step_view; of the section `prm` */
 } step_options;
-enum step_view { VIEW_BOTH, VIEW_ANSWER, VIEW_THINKING };
 extern const esp_option step_option_rows[]; /* section `step` */
-extern const esp_option step_view_rows[];   /* section `prm` */
+
+enum step_view { VIEW_BOTH, VIEW_ANSWER, VIEW_THINKING }; /* what a PRM sees: prm.view */
+#define STEP_VIEW_CHOICES "both|answer|thinking"
 
 typedef struct step_rule step_rule; /* compiled; owns copies of what it needs */
 /* Errors: ESP_EINVAL with a sentence "step.regex: ..." (a bad pattern, too many separators, rules that exclude each
  * other), ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err step_rule_create (const step_options *o, step_rule **out, esp_error *error);
 void step_rule_destroy (step_rule *r); /* accepts NULL */
+
+bool step_rule_has_phases (const step_rule *r); /* is there thinking beside the answer? */
 
 /* ---- where a path stands (without phases: never inside the thinking) ---- */
 
@@ -111,8 +113,9 @@ const char *step_rule_end (const step_rule *r);
 bool step_rule_next (const step_rule *r, bool *thinking, span *rest, span *step);
 uint32_t step_rule_count (const step_rule *r, bool thinking, span text);
 
-/* Append what a PRM is to see of a step (prm.view): all of it, or the bytes of one phase without the tags - perhaps none.
- * *thinking is carried along.  Errors: ESP_ENOMEM. */
-ESP_MUST_CHECK esp_err step_rule_show (const step_rule *r, bool *thinking, span step, esp_buf *out);
+/* Append what is to be seen of a step: all of it, or the bytes of one phase without the tags - perhaps none.  *thinking is
+ * carried along.  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err step_rule_show (const step_rule *r, enum step_view view, bool *thinking,
+                                       span step, esp_buf *out);
 
 #endif

@@ -11,7 +11,8 @@
 
 #define RUN                                                                                        \
     "run: {output: out}\nproblems: {file: p.jsonl}\ngenerator: {engine: fake}\nprm: {engine: "     \
-    "fake, view: answer}\n"
+    "fake}\n"
+#define VIEW(of) "prm: [{name: a, engine: fake, view: answer}, {name: b, engine: fake" of "}]\n"
 
 static char run_path[4096];
 
@@ -44,15 +45,25 @@ static void mistakes_are_found_with_their_line (void)
                   "run.yaml:6: prompt.examples: /nowhere/x");
 }
 
+static void a_view_without_thinking_is_a_mistake (void)
+{
+    has_mistakes ("run: {output: out}\nproblems: {file: p.jsonl}\n" VIEW (
+                      ", view: thinking") "step: {separator: a}\n",
+                  "run.yaml:3: prm[0].view: there is no thinking",
+                  "run.yaml:3: prm[1].view: there is no thinking");
+}
+
 static void what_is_right_is_compiled (void)
 {
     esp_buf mistakes = {0};
     esp_error error = {0};
     run_config *c = NULL;
-    given_run_file (RUN "step: {think: {max_tokens: 4k, tokens: 512}}\nprompt: {preset: math}\n");
+    given_run_file ("run: {output: out}\nproblems: {file: p.jsonl}\n" VIEW (
+        "") "step: {think: {max_tokens: 4k, tokens: 512}}\nprompt: {preset: math}\n");
     PASS (run_config_load (run_path, NULL, 0, &c, &mistakes, &error));
     CHECK (c->prompt.step != NULL && c->prompt.chat != NULL);
-    CHECK (c->prompt.step_how.view == VIEW_ANSWER);
+    CHECK (c->lists[TASK_SCORE].parts[0].view == VIEW_ANSWER); /* each has its own */
+    CHECK (c->lists[TASK_SCORE].parts[1].view == VIEW_BOTH);
     CHECK (step_rule_thinks (c->prompt.step, false, span_of ("<think>")));
     run_config_destroy (c);
     esp_buf_free (&mistakes);
@@ -231,6 +242,7 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"mistakes are found with their line", mistakes_are_found_with_their_line},
+        {"a view without thinking is a mistake", a_view_without_thinking_is_a_mistake},
         {"what is right is compiled", what_is_right_is_compiled},
         {"the recipe for thinking models is right", the_recipe_for_thinking_models_is_right},
         {"rollouts are cut by the rule of the run", rollouts_are_cut_by_the_rule_of_the_run},

@@ -194,6 +194,7 @@ struct kit {
     server_options server;
     esp_clock clock;
     step_rule *rule;
+    int view; /* enum step_view */
     chat *prompts;
     char url[64], traced[4096];
     task tasks[JOBS];
@@ -261,6 +262,7 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
                           .clock = &k->clock,
                           .step = k->rule,
                           .chat = k->prompts,
+                          .view = k->view,
                           .done = on_done,
                           .ctx = k,
                           .trace = on_trace,

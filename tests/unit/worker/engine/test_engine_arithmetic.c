@@ -6,6 +6,7 @@
 #include "proto/base/alloc.h"
 #include "tests/unit/worker/engine_kit.h"
 #include "worker/engine/engines.h"
+#include "worker/prompt/step_rule.h"
 
 static const task score = {.id = {1, 2}, .kind = TASK_SCORE};
 
@@ -167,6 +168,37 @@ static void survives_failure_of_every_allocation (void)
     kit_close (&k);
 }
 
+/* The thinking holds a wrong equation, the answer a right one; closed in the second step. */
+static void sees (enum step_view view, const char *first, const char *second)
+{
+    const step_options how = {.think_open = "<think>"};
+    struct kit k;
+    step_rule *rule = NULL;
+    span path[] = {span_of ("<think>1 + 1 = 3\n\n"), span_of ("so</think>2 + 2 = 4\n\n")};
+    job j = {.task = score, .problem = span_of ("{}"), .steps = path, .step_count = 1};
+    const job *jobs[] = {&j};
+    PASS (step_rule_create (&how, &rule, NULL));
+    PASS (kit_open (&k, "arithmetic", ENGINE_PRM, NULL, NULL));
+    k.kind->close (k.state);
+    k.setup.step = rule;
+    k.setup.view = view;
+    PASS (k.kind->open (&k.setup, &k.state, NULL));
+    k.kind->start (k.state, jobs, 1);
+    scores_are (&k, first, "");
+    j.step_count = 2;
+    k.kind->start (k.state, jobs, 1);
+    scores_are (&k, second, "");
+    kit_close (&k);
+    step_rule_destroy (rule);
+}
+
+static void it_sees_the_phase_that_was_chosen (void)
+{
+    sees (VIEW_BOTH, "0", "1");
+    sees (VIEW_ANSWER, "0.5", "1"); /* hidden: unchecked */
+    sees (VIEW_THINKING, "0", "0.5");
+}
+
 int main (void)
 {
     static const struct suite_case cases[] = {
@@ -181,6 +213,7 @@ int main (void)
         {"a text of endless steps has a bounded number of scores",
          a_text_of_endless_steps_has_a_bounded_number_of_scores},
         {"survives failure of every allocation", survives_failure_of_every_allocation},
+        {"it sees the phase that was chosen", it_sees_the_phase_that_was_chosen},
         {NULL, NULL},
     };
     return suite_main ("engine_arithmetic", cases);

@@ -176,13 +176,14 @@ static struct kit *given_view (const char *prefill)
 {
     static struct kit room;
     static const char *const separator[] = {"\n\n"};
-    step_options o = {.view = VIEW_ANSWER, .think_open = "<think>", .think_close = "</think>"};
+    step_options o = {.think_open = "<think>", .think_close = "</think>"};
     prompt_options words = {.prefill = prefill};
     esp_error why = {0};
     struct kit *k = &room;
     memset (k, 0, sizeof (*k));
     o.answer.separator = (esp_strings){separator, 1};
     PASS (step_rule_create (&o, &k->rule, &why));
+    k->view = VIEW_ANSWER;
     if (prefill)
         PASS (chat_create (&words, &k->prompts, &why));
     PASS (given_engine (k, "vllm-pooling", HONEST, &why));

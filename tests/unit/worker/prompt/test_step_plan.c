@@ -23,7 +23,7 @@ static void bad_calls_change_nothing (void)
 {
     step_rule *r = NULL;
     FAILS (step_rule_create (NULL, &r, NULL), ESP_EINVAL);
-    FAILS (step_rule_create (&(step_options){.view = 0}, NULL, NULL), ESP_EINVAL);
+    FAILS (step_rule_create (&(step_options){.think_max_tokens = 0}, NULL, NULL), ESP_EINVAL);
     step_rule_destroy (NULL);
 }
 

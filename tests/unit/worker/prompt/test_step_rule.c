@@ -9,7 +9,7 @@
 
 static void an_empty_line_ends_a_step_unless_said_otherwise (void)
 {
-    step_rule *r = given_rule (&(step_options){.view = VIEW_BOTH});
+    step_rule *r = given_rule (&(step_options){.think_open = NULL});
     splits (r, "First.\n\nSecond.\nStill.\n\nThird.", "First.\n\n|Second.\nStill.\n\n|Third.");
     splits (r, "One step", "One step");
     step_rule_destroy (r);
@@ -17,7 +17,7 @@ static void an_empty_line_ends_a_step_unless_said_otherwise (void)
 
 static void text_without_content_is_no_step (void)
 {
-    step_rule *r = given_rule (&(step_options){.view = VIEW_BOTH});
+    step_rule *r = given_rule (&(step_options){.think_open = NULL});
     splits (r, "", "");
     splits (r, " \n\n\t\r\n\n\n", "");
     splits (r, "\n\nA\n\n", "\n\nA\n\n");
@@ -175,13 +175,13 @@ static void without_a_rule_of_its_own_thinking_has_that_of_the_answer (void)
 
 static void without_phases_tags_are_text (void)
 {
-    step_rule *r = given_rule (&(step_options){.view = VIEW_ANSWER});
+    step_rule *r = given_rule (&(step_options){.think_open = NULL});
     bool thinking = false;
     esp_buf out = {0};
     splits (r, "<think>\n\na</think>b", "<think>\n\n|a</think>b");
     CHECK (!step_rule_thinks (r, false, span_of ("<think>")));
     CHECK (!step_rule_begins (r, span_of ("<think>"), span_of ("<think>")));
-    PASS (step_rule_show (r, &thinking, span_of ("<think>a"), &out));
+    PASS (step_rule_show (r, VIEW_ANSWER, &thinking, span_of ("<think>a"), &out));
     CHECK (span_is (esp_buf_span (&out), "<think>a"));
     esp_buf_free (&out);
     step_rule_destroy (r);
@@ -212,15 +212,15 @@ static void a_tag_that_a_problem_quotes_opens_nothing (void)
     step_rule_destroy (r);
 }
 
-static void shows (int view, const char *first, const char *second)
+static void shows (enum step_view view, const char *first, const char *second)
 {
-    step_rule *r = given_rule (&(step_options){.view = view, .think_max_tokens = 10});
+    step_rule *r = given_rule (&(step_options){.think_max_tokens = 10});
     bool thinking = false;
     esp_buf out = {0};
-    PASS (step_rule_show (r, &thinking, span_of ("<think>Hm.</think>"), &out));
+    PASS (step_rule_show (r, view, &thinking, span_of ("<think>Hm.</think>"), &out));
     CHECK (span_is (esp_buf_span (&out), first));
     esp_buf_clear (&out);
-    PASS (step_rule_show (r, &thinking, span_of ("\n\n4"), &out));
+    PASS (step_rule_show (r, view, &thinking, span_of ("\n\n4"), &out));
     CHECK (span_is (esp_buf_span (&out), second));
     esp_buf_free (&out);
     step_rule_destroy (r);
