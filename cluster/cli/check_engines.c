@@ -119,6 +119,26 @@ static esp_err look_at_problems (const run_config *c, esp_buf *first_memory, pro
     return err;
 }
 
+/* Is there no room for all that may be asked for?  A warning: fewer tokens are asked for then. */
+static bool check_room (const problem *p, uint32_t prompt, uint32_t context, uint32_t step,
+                        uint32_t whole, check_report *r)
+{
+    bool no_step = prompt + (uint64_t)step > context, no_whole = prompt + (uint64_t)whole > context;
+    char keys[120] = "";
+    if (no_step)
+        snprintf (keys, sizeof (keys), "generator.max_step_tokens (%u)", step);
+    if (no_whole)
+        snprintf (keys + strlen (keys), sizeof (keys) - strlen (keys),
+                  "%sgenerator.max_tokens (%u)", no_step ? " and " : "", whole);
+    if (!keys[0])
+        return false;
+    check_warn (r,
+                "the prompt of '%.*s' has %u tokens; behind it the context of %u is too short for "
+                "%s: such branches are cut",
+                (int)p->id.len, p->id.ptr, prompt, context, keys);
+    return true;
+}
+
 /* For the cost: the worst of all generators; a context that is not known caps nothing. */
 static void note_prompt (check_prompt *told, uint32_t prompt, uint32_t context)
 {
@@ -134,8 +154,10 @@ try_longest (lab *l, engine_check *e, size_t action, const problem *p, check_rep
     const run_config *c = e->config;
     job j = short_job (c, action, p, 7);
     uint32_t context = lab_context (l, (uint16_t)action), prompt;
-    uint32_t most =
-        action < c->action_count ? c->action_means[action].max_tokens : c->search.max_tokens;
+    bool own = action < c->action_count;
+    uint32_t step =
+        own ? c->action_means[action].how.max_step_tokens : c->search.how.max_step_tokens;
+    uint32_t whole = own ? c->action_means[action].max_tokens : c->search.max_tokens;
     lab_result got;
     esp_err err;
     j.task.max_tokens = 1;
@@ -149,11 +171,8 @@ try_longest (lab *l, engine_check *e, size_t action, const problem *p, check_rep
                     "end in an error",
                     (int)p->id.len, p->id.ptr, got.r.reason.len ? ": " : "", (int)got.r.reason.len,
                     got.r.reason.ptr);
-    else if (context > 0 && prompt > 0 && prompt + (uint64_t)most > context)
-        check_warn (r,
-                    "the prompt of '%.*s' has %u tokens; with %u more (generator.max_tokens) the "
-                    "context of %u is too short: such branches are cut",
-                    (int)p->id.len, p->id.ptr, prompt, most, context);
+    else if (context > 0 && prompt > 0 && check_room (p, prompt, context, step, whole, r))
+        ;
     else if (prompt > 0)
         check_print (r, "    longest prompt: %u tokens ('%.*s')\n", prompt, (int)p->id.len,
                      p->id.ptr);

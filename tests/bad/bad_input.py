@@ -139,6 +139,14 @@ def an_unknown_strategy_or_engine():
 
 
 @case
+def a_cache_that_a_server_cannot_leave_alone():
+    bad_run((RUN % "").replace("engine: fake, slots: 4}\nprm", 'engine: vllm, url: "http://127.0.0.1:1", cache_prompt: false}\nprm'),
+            "run.yaml:4: generator.cache_prompt", "only llamacpp has this")
+    bad_run((RUN % "").replace("prm: {engine: fake, slots: 4}", 'prm: {engine: vllm-pooling, url: "http://127.0.0.1:1", cache_prompt: false}'),
+            "run.yaml:5: prm.cache_prompt", "only llamacpp-logprobs has this")
+
+
+@case
 def a_prompt_without_the_problem_or_its_files():
     bad_run((RUN % "") + "prompt: {template: Solve it}\n", "run.yaml:8", "prompt.template", "{problem}")
     bad_run((RUN % "") + "prompt: {examples: none.jsonl}\n", "run.yaml:8", "prompt.examples", "none.jsonl")

@@ -17,7 +17,7 @@ static esp_err llamacpp_write (const prm_ask *ask, esp_buf *path, esp_buf *json)
     json_out_u64 (&o, "n_predict", 1);
     json_out_i64 (&o, "temperature", -1);
     json_out_i64 (&o, "n_probs", ask->options->top_logprobs);
-    json_out_bool (&o, "cache_prompt", true);
+    json_out_bool (&o, "cache_prompt", ask->options->cache_prompt);
     json_out_bool (&o, "stream", false);
     return prm_write_end (&o);
 }
@@ -75,6 +75,7 @@ const prm_serving prm_llamacpp_logprobs = {.name = "llamacpp-logprobs",
                                            .readings = {READ_NEXT},
                                            .needs_labels = true,
                                            .caches = true,
+                                           .uncached = true,
                                            .adds_bos = true,
                                            .start_how = "a model that generates",
                                            .write = llamacpp_write,

@@ -34,6 +34,11 @@ const esp_option generator_option_rows[] = {
      ESP_OPT_FIXED, false},
     {"most_n", ESP_OPT_INT, offsetof (generator_options, most_n), "0", 0, 1024, NULL, "samples",
      "of siblings in one request; 0 = as the server allows", ESP_OPT_FREE, false},
+    {"cache_prompt", ESP_OPT_BOOL, offsetof (generator_options, cache_prompt), "true", 0, 0, NULL,
+     "",
+     "llamacpp: false = each request's prompt is read anew, so that a text does not depend on what "
+     "the server's cache held",
+     ESP_OPT_FIXED, false},
     ESP_OPTION_END,
 };
 
@@ -259,6 +264,11 @@ esp_err generator_check_options (const engine_kind *kind, const void *options,
             why, ESP_EINVAL,
             "api: chat is not for generator.engine: %s; openai takes every kind of server",
             kind->name);
+    if (!o->cache_prompt && !shape->traits.uncached)
+        return esp_error_set (why, ESP_EINVAL,
+                              "cache_prompt: no request to a server of kind %s can say that its "
+                              "cache is not to be used; only llamacpp has this",
+                              kind->name);
     return stops_fit (shape, o, step, why);
 }
 

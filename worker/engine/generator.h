@@ -21,6 +21,7 @@ typedef struct generator_options {
     esp_strings stop; /* texts that end a sample for good */
     int stream, logprobs, api;
     int64_t top_logprobs, most_n;
+    bool cache_prompt;
 } generator_options;
 extern const esp_option generator_option_rows[];
 

@@ -20,7 +20,9 @@ static double sum_logprobs (const gen_sample *got)
 
 static esp_err start_reading (struct request *r)
 {
+    gen_ask longest = r->ask;
     esp_err err;
+    longest.max_tokens = r->wanted;
     reply_destroy (r->reply);
     r->reply = NULL;
     r->stream_err = ESP_OK;
@@ -34,7 +36,7 @@ static esp_err start_reading (struct request *r)
         sse_reset (r->sse);
         return ESP_OK;
     }
-    return sse_create (gen_ask_most_bytes (&r->ask), &r->sse);
+    return sse_create (gen_ask_most_bytes (&longest), &r->sse);
 }
 
 esp_err generator_request_write (void *ctx, server *s, esp_buf *path, esp_buf *json)
@@ -43,6 +45,7 @@ esp_err generator_request_write (void *ctx, server *s, esp_buf *path, esp_buf *j
     const gen_shape *shape = r->owner->shape;
     esp_err err;
     r->ask.model = server_facts_of (s)->model[0] ? server_facts_of (s)->model : NULL;
+    generator_ask_tokens (r, s);
     if ((err = start_reading (r)) != ESP_OK ||
         (err = esp_buf_puts (path, r->ask.messages.ptr ? shape->chat_path : shape->path)) != ESP_OK)
         return err;
@@ -237,6 +240,9 @@ void generator_request_done (void *ctx, esp_err code, const char *text)
 {
     struct request *r = ctx;
     r->exchange = NULL;
+    if (code == ESP_ERANGE && generator_ask_fewer (r, text) &&
+        generator_request_start (r) == ESP_OK)
+        return;
     for (uint32_t i = 0; i < r->ask.n; i++) {
         struct sample *s = r->samples[i];
         if (s && code == ESP_OK) {

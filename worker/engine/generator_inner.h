@@ -62,6 +62,11 @@ struct request { /* one piece of n siblings */
     generator *owner;
     exchange *exchange;
     gen_ask ask;
+    uint32_t wanted;  /* tokens of each sample; ask.max_tokens: as many as the context leaves */
+    uint32_t at_most; /* of them, since more were refused */
+    uint32_t prompt_tokens;               /* as far as they are known */
+    bool to_end;                          /* not a step: all of the answer */
+    bool fills_context;                   /* ask.max_tokens is all that the context leaves */
     const char *stop[REQUEST_STOPS_MOST]; /* of ask */
     struct sample **samples;              /* owned; NULL where cancelled or handed on */
     uint32_t live;                        /* not cancelled, not handed on */
@@ -88,8 +93,8 @@ struct generator {
     struct request *requests; /* all */
     esp_buf scratch;
     uint64_t groups;   /* given out */
+    bool said_room;    /* that more was to be asked for than there is room, once */
     bool said_context; /* that it is full, once */
-    bool said_room;    /* that a prompt leaves less of it than may be wanted */
     bool said_limits;
 };
 
@@ -118,9 +123,17 @@ esp_err generator_render_write (generator *g, const server *s, int step, const r
 esp_err
 generator_render_take (generator *g, const server *s, int step, root *r, span body, esp_error *why);
 
+/* generator_ask.c */
+/* What n siblings like s ask next (r->plan is there).  Errors: ESP_ENOMEM. */
+ESP_MUST_CHECK esp_err generator_ask_fill (struct request *r, const struct sample *s, uint32_t n);
+void generator_ask_tokens (struct request *r, const server *s); /* as many as this server takes */
+/* It refused so many: ask for half.  false: it was one already. */
+bool generator_ask_fewer (struct request *r, const char *why);
+
 /* generator_piece.c */
 /* Send the next piece of these siblings (n of them, all at the same place); taken.  Errors end the samples. */
 void generator_send (generator *g, struct sample **samples, uint32_t n);
+ESP_MUST_CHECK esp_err generator_request_start (struct request *r); /* its exchange */
 void generator_request_free (struct request *r);
 uint64_t generator_home_key (const job *j, node_ref n); /* where the prefix of node n is cached */
 void generator_finish (struct sample *s, result *r);    /* done call; the sample is gone */

@@ -78,14 +78,14 @@ static enum outcome at_length (const struct request *r, struct sample *s, const 
         return DONE_STOP;
     if (s->tokens >= t->max_tokens)
         return DONE_LENGTH;
-    if (got->tokens >= r->ask.max_tokens)
+    if (got->tokens >= r->ask.max_tokens && !r->fills_context)
         return GO_ON;
     if (!s->owner->said_context) {
         s->owner->said_context = true;
         esp_log (LOG_WARN, "GENERATOR-CONTEXT",
                  "generator: the server stopped after %u of %u tokens: its context is full; such "
                  "branches end there",
-                 got->tokens, r->ask.max_tokens);
+                 got->tokens, r->wanted);
     }
     return DONE_LENGTH;
 }
@@ -268,6 +268,8 @@ void generator_end (struct sample *s, esp_err code, const char *text)
 {
     const job *j = s->job;
     s->request = NULL;
+    if (code == ESP_ERANGE) /* not even one token fits behind it */
+        code = ESP_ETOOBIG;
     if (code == ESP_ETOOBIG && j->step_count == 0 && j->task.extra.len == 0 && s->text.len == 0) {
         prompt_too_long (s, text);
         return;

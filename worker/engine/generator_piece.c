@@ -14,9 +14,6 @@
 #include "worker/engine/generator_inner.h"
 #include "worker/http/sse.h"
 
-/* Longer samples are streamed, so that they can be watched; smaller: more events to read. */
-enum { LONG_TOKENS = 1024 };
-
 /* ---- life of a request ---- */
 
 static void link_request (struct request *r)
@@ -46,52 +43,7 @@ void generator_request_free (struct request *r)
     esp_free (r);
 }
 
-/* ---- what is asked ---- */
-
-static esp_err add_path (esp_buf *out, const struct sample *s)
-{
-    const job *j = s->job;
-    esp_err err = ESP_OK;
-    if (s->root->chat) /* else it is part of the rendered text */
-        err = esp_buf_add (out, esp_buf_span (&s->root->prefill));
-    for (size_t i = 0; i < j->step_count && err == ESP_OK; i++)
-        err = esp_buf_add (out, j->steps[i]);
-    if (err == ESP_OK)
-        err = esp_buf_add (out, j->task.extra);
-    return err == ESP_OK ? esp_buf_add (out, esp_buf_span (&s->text)) : err;
-}
-
-/* Chat: the steps so far are the beginning of the assistant's message. */
-static esp_err fill_messages (struct request *r, const struct sample *s)
-{
-    span list = esp_buf_span (&s->root->messages);
-    esp_buf path = {0};
-    esp_err err = add_path (&path, s);
-    if (err == ESP_OK && path.len == 0) {
-        err = esp_buf_add (&r->messages, list);
-    } else if (err == ESP_OK &&
-               (err = esp_buf_append (&r->messages, list.ptr, list.len - 1)) == ESP_OK &&
-               (err = esp_buf_puts (&r->messages, ",{\"role\":\"assistant\",\"content\":")) ==
-                   ESP_OK &&
-               (err = esp_buf_json_string (&r->messages, esp_buf_span (&path))) == ESP_OK) {
-        err = esp_buf_puts (&r->messages, "}]");
-        r->ask.continues = true;
-    }
-    esp_buf_free (&path);
-    r->ask.messages = esp_buf_span (&r->messages);
-    return err;
-}
-
-static esp_err fill_prompt (struct request *r, const struct sample *s)
-{
-    esp_err err;
-    if (s->root->chat)
-        return fill_messages (r, s);
-    if ((err = esp_buf_add (&r->prompt, esp_buf_span (&s->root->text))) == ESP_OK)
-        err = add_path (&r->prompt, s);
-    r->ask.prompt = esp_buf_span (&r->prompt);
-    return err;
-}
+/* ---- where it stands ---- */
 
 static void walk_over (struct sample *s, span text, uint64_t tokens)
 {
@@ -115,76 +67,10 @@ static void look_back (struct sample *s)
     s->began_thinking = s->thinking;
 }
 
-static void fill_stops (struct request *r)
-{
-    const generator_options *o = r->owner->options;
-    size_t most = r->owner->shape->traits.most_stops, n = 0;
-    if (most == 0 || most > sizeof (r->stop) / sizeof (r->stop[0]))
-        most = sizeof (r->stop) / sizeof (r->stop[0]);
-    for (size_t i = 0; i < r->plan.stop_count && n < most; i++)
-        r->stop[n++] = r->plan.stop[i];
-    for (size_t i = 0; i < o->stop.count && n < most; i++)
-        r->stop[n++] = o->stop.items[i];
-    r->ask.stop = r->stop;
-    r->ask.stop_count = n;
-}
-
 uint64_t generator_home_key (const job *j, node_ref n)
 {
     uint64_t key = esp_hash_mix (esp_hash_mix (j->task.action, j->task.id.problem), n);
     return key ? key : 1;
-}
-
-static uint32_t least (uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Tokens of the context that the problem's prompt leaves, at least 1: vLLM refuses a request for more than its whole context
- * holds, and clips without a word what is more than this. */
-static uint32_t context_room (generator *g, const struct sample *s)
-{
-    const task *t = &s->job->task;
-    uint32_t context = generator_context (g), prompt = s->root->tokens, room;
-    if (context == 0)
-        return UINT32_MAX;
-    if (prompt >= context) /* the server says so, with its figures */
-        return 1;
-    room = context - prompt;
-    if (prompt > 0 && t->max_tokens > room && !g->said_room) {
-        g->said_room = true;
-        esp_log (LOG_WARN, "GENERATOR-CONTEXT",
-                 "generator: problem %u: prompt of %u tokens, context of %u: there is no room for "
-                 "the %u tokens that may follow; such branches are cut",
-                 problem_number (t->id.problem), prompt, context, t->max_tokens);
-    }
-    return room;
-}
-
-static void fill_ask (struct request *r, const struct sample *s, uint32_t n)
-{
-    generator *g = r->owner;
-    const task *t = &s->job->task;
-    bool to_end = t->mode == TASK_TO_END;
-    gen_ask *a = &r->ask;
-    a->n = n;
-    a->seed = s->piece == 0 ? t->seed : (uint32_t)(esp_hash_mix (t->seed, s->piece) & 0x7fffffff);
-    a->max_tokens = t->max_tokens - s->tokens;
-    a->max_tokens = least (a->max_tokens, r->plan.most_tokens);
-    a->max_tokens = least (a->max_tokens, context_room (g, s));
-    a->temperature = t->how.temperature;
-    a->top_p = t->how.top_p;
-    a->top_k = t->how.top_k;
-    a->logprobs = g->options->logprobs != LOGPROBS_NONE;
-    a->top_logprobs = g->options->logprobs == LOGPROBS_TOP ? (uint32_t)g->options->top_logprobs : 0;
-    a->ids = g->shape->traits.ids && a->top_logprobs > 0; /* for token_data */
-    r->watched =
-        !to_end && g->setup.step && r->plan.stop_count == 0 && r->plan.most_tokens == UINT32_MAX;
-    a->stream = g->options->stream == STREAM_ALWAYS || r->watched ||
-                (g->options->stream == STREAM_AUTO &&
-                 (!g->shape->traits.cancels_plain || a->max_tokens >= LONG_TOKENS));
-    a->slot = -1;
-    fill_stops (r);
 }
 
 /* ---- off ---- */
@@ -199,8 +85,8 @@ make_request (generator *g, struct sample **samples, uint32_t n, const step_plan
     r->owner = g;
     link_request (r);
     r->plan = *plan;
-    fill_ask (r, s, n);
-    if (!(r->samples = esp_calloc (n, sizeof (struct sample *))) || fill_prompt (r, s) != ESP_OK) {
+    if (generator_ask_fill (r, s, n) != ESP_OK ||
+        !(r->samples = esp_calloc (n, sizeof (struct sample *)))) {
         generator_request_free (r);
         return NULL;
     }
@@ -232,22 +118,35 @@ static bool plan_piece (struct sample *s, step_plan *plan)
     return true;
 }
 
-static void send_request (generator *g, struct request *r, struct sample **samples, uint32_t n)
+static const struct sample *first_sample (const struct request *r)
 {
-    const job *j = samples[0]->job;
+    uint32_t i = 0;
+    while (i + 1 < r->ask.n && !r->samples[i])
+        i++;
+    return r->samples[i];
+}
+
+esp_err generator_request_start (struct request *r)
+{
+    const job *j = first_sample (r)->job;
     exchange_ask ask = {.home = generator_home_key (j, j->task.node),
                         .spread = generator_home_key (j, NODE_ROOT),
-                        .weight = n,
+                        .weight = r->ask.n,
                         .write = generator_request_write,
                         .take = generator_request_take,
                         .done = generator_request_done,
                         .ctx = r};
     if (r->ask.stream)
         ask.chunk = generator_request_chunk;
+    return exchange_start (r->owner->servers, &ask, &r->exchange);
+}
+
+static void send_request (generator *g, struct request *r, struct sample **samples, uint32_t n)
+{
     if (g->setup.trace && samples[0]->piece == 0)
         g->setup.trace (g->setup.trace_ctx, r->ask.messages.ptr ? "messages sent" : "prompt sent",
                         r->ask.messages.ptr ? r->ask.messages : r->ask.prompt);
-    if (exchange_start (g->servers, &ask, &r->exchange) == ESP_OK)
+    if (generator_request_start (r) == ESP_OK)
         return;
     generator_request_free (r);
     for (uint32_t i = 0; i < n; i++)

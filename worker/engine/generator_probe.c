@@ -248,6 +248,7 @@ static esp_err take_refusal (generator *g, const server *s, struct generator_fac
     case REFUSAL_PATH:
         return no_such_path (g, s, f, why);
     case REFUSAL_TOO_LONG:
+    case REFUSAL_TOO_MUCH:
         return esp_error_set (why, ESP_EENGINE,
                               "%s: its context is too short even for a short prompt: %s",
                               server_url (s), says);

@@ -198,7 +198,7 @@ static void batch_done (void *ctx, esp_err code, const char *text)
     prm_batch *b = ctx;
     prm *p = b->prm;
     size_t half = b->count / 2;
-    bool refused = code == ESP_ETOOBIG || code == ESP_EENGINE;
+    bool refused = code == ESP_ETOOBIG || code == ESP_ERANGE || code == ESP_EENGINE;
     if (code == ESP_OK)
         share_tokens (b);
     if (b->malformed)

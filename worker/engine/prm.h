@@ -22,8 +22,9 @@ typedef struct prm_options { /* section `prm`; rows below, the same for every se
     int64_t top_logprobs;             /* where labels are looked for among the most likely tokens */
     int64_t samples, max_tokens;      /* of a judgement in words */
     double temperature;
-    const char *path; /* http-scores: behind the URL */
-    int route;        /* vllm-classify: enum prm_route */
+    const char *path;  /* http-scores: behind the URL */
+    int route;         /* vllm-classify: enum prm_route */
+    bool cache_prompt; /* llamacpp-logprobs */
 } prm_options;
 enum prm_route { ROUTE_CLASSIFY, ROUTE_SCORE };
 extern const esp_option prm_option_rows[];
@@ -55,15 +56,16 @@ typedef struct prm_ask { /* one request */
 } prm_ask;
 
 typedef struct prm_serving {
-    const char *name;      /* prm.engine */
-    const char *family;    /* servers_setup.family: NULL for any, "openai" for any that generates */
-    const char *layout;    /* if the run file names none */
-    unsigned readings[4];  /* enum layout_reading, best first; 0 ends them */
-    bool needs_labels;     /* write() and read() need the ids of both labels */
-    bool likes_labels;     /* ... or can do without */
-    bool caches;           /* the server reuses prefixes: a problem's texts go to one server */
-    bool adds_bos;         /* always: texts must not bring one */
-    bool single;           /* one text a request */
+    const char *name;     /* prm.engine */
+    const char *family;   /* servers_setup.family: NULL for any, "openai" for any that generates */
+    const char *layout;   /* if the run file names none */
+    unsigned readings[4]; /* enum layout_reading, best first; 0 ends them */
+    bool needs_labels;    /* write() and read() need the ids of both labels */
+    bool likes_labels;    /* ... or can do without */
+    bool caches;          /* the server reuses prefixes: a problem's texts go to one server */
+    bool adds_bos;        /* always: texts must not bring one */
+    bool uncached; /* the server can be told to leave its cache alone: prm_options.cache_prompt */
+    bool single;   /* one text a request */
     const char *start_how; /* end of a sentence: what the server must be started with */
     /* Append path and JSON.  Errors: ESP_ENOMEM. */
     esp_err (*write) (const prm_ask *ask, esp_buf *path, esp_buf *json);

@@ -254,6 +254,11 @@ static esp_err refused (const prm *p, server *s, int status, span body, esp_erro
                               "%s wants an API key (status %d: %s); set prm.api_key_env or "
                               "prm.api_key_file",
                               server_url (s), status, says);
+    case REFUSAL_TOO_MUCH:
+        return esp_error_set (why, ESP_EUNSUPPORTED,
+                              "%s: status %d: %s; lower prm.max_tokens (%lld), or give the model "
+                              "more context",
+                              server_url (s), status, says, (long long)p->options->max_tokens);
     case REFUSAL_TOO_LONG:
     case REFUSAL_MODEL:
     case REFUSAL_PATH:

@@ -82,6 +82,10 @@ const esp_option prm_option_rows[] = {
      "http-scores: behind the URL, such as /score.", ESP_OPT_FIXED, false},
     {"route", ESP_OPT_CHOICE, AT (route), "classify", 0, 0, "classify|score", "",
      "vllm-classify: which of its routes.", ESP_OPT_FIXED, false},
+    {"cache_prompt", ESP_OPT_BOOL, AT (cache_prompt), "true", 0, 0, NULL, "",
+     "llamacpp-logprobs: false = each text is read anew, so that a score does not depend on what "
+     "the server's cache held.",
+     ESP_OPT_FIXED, false},
     ESP_OPTION_END};
 
 /* ---- what rows cannot say ---- */
@@ -91,6 +95,12 @@ prm_plan (const prm_serving *serving, const prm_options *o, layout_plan *out, es
 {
     esp_err err =
         layout_open (&o->layout, serving->name, serving->layout, serving->readings, out, why);
+    if (err == ESP_OK && !o->cache_prompt && !serving->uncached)
+        err =
+            esp_error_set (why, ESP_EINVAL,
+                           "cache_prompt: no request of %s can say that the server's cache is not "
+                           "to be used; only llamacpp-logprobs has this",
+                           serving->name);
     if (err == ESP_OK && serving->single && o->samples > 1 && o->temperature <= 0)
         err = esp_error_set (why, ESP_EINVAL,
                              "samples: %lld critiques at temperature 0 are all the same",

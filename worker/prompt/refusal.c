@@ -133,8 +133,7 @@ static bool is_too_long (const refused *r)
         "input is too large to process",     /* llama.cpp, a status of 500 */
         "longer than the maximum model len", /* vLLM before 0.9 */
         "prompt is too long",
-        "`inputs` tokens + `max_new_tokens`", /* TGI */
-        "`inputs` must have less than",
+        "`inputs` must have less than", /* TGI */
     };
     if (span_is (r->type, "exceed_context_size_error") ||
         span_is (r->code, "context_length_exceeded") || span_is (r->param, "input_tokens"))
@@ -146,6 +145,23 @@ static bool is_too_long (const refused *r)
         if (has (r, sentences[i]))
             return true;
     return false;
+}
+
+/* The words of vLLM before 0.11, OpenAI (twice); SGLang; TGI; vLLM, and before 0.19 with chat. */
+static bool is_too_much (const refused *r)
+{
+    static const char *const sentences[] = {
+        "However, you requested",
+        "Requested token count exceeds",
+        "`inputs` tokens + `max_new_tokens`",
+        "cannot be greater than max_model_len",
+    };
+    if (span_is (r->param, "input_tokens"))
+        return false;
+    for (size_t i = 0; i < sizeof (sentences) / sizeof (sentences[0]); i++)
+        if (has (r, sentences[i]))
+            return true;
+    return has (r, "max_tokens") && has (r, "is too large");
 }
 
 static bool is_model (const refused *r)
@@ -163,6 +179,8 @@ static enum server_refusal of_key (const refused *r)
 
 static enum server_refusal of_request (const refused *r)
 {
+    if (is_too_much (r))
+        return REFUSAL_TOO_MUCH;
     if (is_too_long (r))
         return REFUSAL_TOO_LONG;
     return is_model (r) ? REFUSAL_MODEL : REFUSAL_REQUEST;

@@ -13,6 +13,7 @@
 enum server_refusal {
     REFUSAL_RETRY,    /* busy, starting, broken: another server, or later (429, 5xx, engine dead) */
     REFUSAL_TOO_LONG, /* the prompt does not fit the context: this branch cannot go on */
+    REFUSAL_TOO_MUCH, /* the prompt and max_tokens together do not: it may with fewer tokens */
     REFUSAL_KEY,      /* 401, 403: the API key; 402, quota used up: what it may do */
     REFUSAL_MODEL,    /* no such model here */
     REFUSAL_PATH,     /* 404, 405, 501, redirects: no such thing on this server */

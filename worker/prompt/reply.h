@@ -36,7 +36,8 @@ typedef struct gen_ask { /* one request: n samples of one prompt */
     bool add_bos;
     /* SGLang: prefill once for all n; only where seeds are ignored, else all samples are the same. */
     bool fork;
-    int slot;               /* llama.cpp: the slot that holds the prefix; -1 = any */
+    int slot;      /* llama.cpp: the slot that holds the prefix; -1 = any */
+    bool uncached; /* llama.cpp: read the whole prompt anew, whatever its cache holds of it */
     const char *request_id; /* a new one for each try; NULL or no such field: not sent */
 } gen_ask;
 

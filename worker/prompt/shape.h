@@ -30,7 +30,8 @@ typedef struct gen_traits { /* what servers of this kind can do; a probe may tak
     bool seeds;     /* same seed, same text, when alone */
     bool logprobs, ids, cached;
     bool cancels_plain; /* a request that is not streamed ends when its connection is closed */
-    bool usage; /* counts the tokens of each sample; else of all together: gen_sample.guessed */
+    bool usage;    /* counts the tokens of each sample; else of all together: gen_sample.guessed */
+    bool uncached; /* can be told to leave its cache alone: gen_ask.uncached */
 } gen_traits;
 
 typedef struct gen_shape {

@@ -45,7 +45,7 @@ static void write_samplers (const gen_ask *ask, json_out *o)
     json_out_u64 (o, "dynatemp_range", 0);
     json_out_u64 (o, "seed", ask->seed);
     json_out_texts (o, "stop", ask->stop, ask->stop_count);
-    json_out_bool (o, "cache_prompt", true);
+    json_out_bool (o, "cache_prompt", !ask->uncached);
     json_out_i64 (o, "id_slot", ask->slot);
 }
 
@@ -212,6 +212,7 @@ const gen_shape shape_llamacpp = {
             .ids = true,
             .cached = true,
             .usage = true,
+            .uncached = true,
         },
     .write = llamacpp_write,
     .read = llamacpp_read,

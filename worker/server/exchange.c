@@ -213,6 +213,10 @@ static void refused (exchange *e, server *s, const http_answer *a)
         server_worked (s);
         finish (e, ESP_ETOOBIG, text);
         return;
+    case REFUSAL_TOO_MUCH:
+        server_worked (s);
+        finish (e, ESP_ERANGE, text);
+        return;
     case REFUSAL_REQUEST:
         server_worked (s);
         finish (e, ESP_EENGINE, text);

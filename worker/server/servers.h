@@ -134,8 +134,8 @@ typedef struct exchange_ask {
     /* The answer is whole (body is empty where chunk() had it).  ESP_OK: good.  ESP_EFORMAT, ESP_EPEER: the server's
      * fault, tried again; else final. */
     esp_err (*take) (void *ctx, server *s, span body, esp_error *why);
-    /* The end, once: ESP_OK after take() said so; ESP_ETOOBIG: the prompt does not fit; ESP_EENGINE: refused for good;
-     * ESP_EPEER: tries used up; ESP_ECANCELED: no server in service for a while, hand it back.  text: a sentence. */
+    /* The end, once: ESP_OK after take() said so; ESP_ETOOBIG: the prompt does not fit; ESP_ERANGE: it does not with so many
+     * tokens behind it; ESP_EENGINE: refused for good; ESP_EPEER: tries used up; ESP_ECANCELED: no server in service for a while, hand it back.  text: a sentence. */
     void (*done) (void *ctx, esp_err code, const char *text);
     void *ctx;
 } exchange_ask;

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What our program says of a server that cannot do what is asked: before anything is spent, exit status 2, the URL in the sentence"""
+"""What our program says of a server that cannot do what is asked: before anything is spent, exit status 2, the URL in the sentence.
+
+More tokens than the context has are no such thing: fewer are asked for, and that is said."""
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from engine_kit import VLLM, try_one, vllm  # noqa: E402
+from engine_kit import VLLM, run, try_one, vllm  # noqa: E402
 from real_kit import PRM  # noqa: E402
 
 wrong = {
@@ -27,3 +29,9 @@ said = try_one(vllm(), {"prompt": {"template": "{problem} " + "word " * 6000}}, 
 last = [line for line in said.splitlines() if line.startswith("espalier: ")][-1]
 print("a prompt longer than the context:", last)
 assert "prompt of " in last and "context of 1024" in last and "---- step" not in said, said[-500:]
+
+much = run({"problems": {"limit": 1}, "search": {"n": 2}, "log": {"level": "info"}}, vllm(max_tokens=4096))  # vLLM refuses such a request
+print("more tokens than the context has:", [(row["finish_reason"], row["tokens"]) for row in much.candidates])
+assert "context of 1024 tokens has no room for generator.max_tokens (4096)" in much.said, much.said
+assert len(much.candidates) == 2 and not any(row["error"] for row in much.answers), much.answers
+assert all(0 < row["tokens"] < 1024 for row in much.candidates)

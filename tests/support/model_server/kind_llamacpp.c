@@ -215,12 +215,12 @@ static void completion (const asked *q, answer *a)
     json_t *list = json_array ();
     prompts p = {0};
     order o;
-    bool several;
+    bool several, cached = field_bool (q, "cache_prompt", true);
     if (read_prompt (q, a, &p, &several) && read_order (q, a, &o)) {
         o.list = several || o.n > 1;
         for (size_t i = 0; i < p.count * (size_t)o.n; i++) {
             const struct prompt_row *row = &p.rows[i / (size_t)o.n];
-            complete_one (q, a, &o, row, i, list, cached_tokens (row));
+            complete_one (q, a, &o, row, i, list, cached ? cached_tokens (row) : 0);
         }
         if (!o.stream)
             answer_json (a, json_incref (o.list ? list : json_array_get (list, 0)));

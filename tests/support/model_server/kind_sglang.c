@@ -146,7 +146,7 @@ static void generate_one (const asked *q, answer *a, const order *o, const struc
     sample_free (&s);
 }
 
-static bool check_length (const asked *q, answer *a, const prompts *p)
+static bool check_length (const asked *q, answer *a, const prompts *p, size_t max_tokens)
 {
     for (size_t i = 0; i < p->count; i++)
         if (p->rows[i].token_count >= q->server->max_model_len) {
@@ -154,6 +154,14 @@ static bool check_length (const asked *q, answer *a, const prompts *p)
                 q, a, 400, "BadRequestError", NULL,
                 "The input (%zu tokens) is longer than the model's context length (%zu tokens).",
                 p->rows[i].token_count, q->server->max_model_len);
+            return false;
+        } else if (p->rows[i].token_count + max_tokens >= q->server->max_model_len) {
+            answer_refuse (q, a, 400, "BadRequestError", NULL,
+                           "Requested token count exceeds the model's maximum context length of "
+                           "%zu tokens. You requested a total of %zu tokens: %zu tokens from the "
+                           "input messages and %zu tokens for the completion.",
+                           q->server->max_model_len, p->rows[i].token_count + max_tokens,
+                           p->rows[i].token_count, max_tokens);
             return false;
         }
     return true;
@@ -175,7 +183,7 @@ static void generate (const asked *q, answer *a)
     good = good && prompts_read (q, a, given, true, &p);
     for (size_t i = p.count; i > 0 && good; i--) /* the first one is used below */
         good = read_order (q, a, i - 1, &o);
-    good = good && check_length (q, a, &p);
+    good = good && check_length (q, a, &p, o.ask.max_tokens);
     if (good) {
         bool several = o.n > 1 || p.count > 1 ||
                        (json_is_array (given) && !json_is_integer (json_array_get (given, 0)));
@@ -219,7 +227,7 @@ static bool check (const asked *q, answer *a, oai_order *o)
         answer_refuse (q, a, 400, "BadRequestError", NULL, "n must be at least 1, got %lld.", o->n);
         return false;
     }
-    return check_length (q, a, &o->prompts);
+    return check_length (q, a, &o->prompts, o->ask.max_tokens);
 }
 
 static const oai_dialect dialect = {.most_stops = MOST_STOPS,

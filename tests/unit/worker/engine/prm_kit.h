@@ -277,7 +277,8 @@ given_engine (struct kit *k, const char *name, enum trick trick, esp_error *why)
     name_servers (k);
     if (k->options.batch_texts == 0)
         k->options =
-            (prm_options){.layout = {.tag_id = -1, .good_id = -1, .bad_id = -1, .column = -1},
+            (prm_options){.cache_prompt = true,
+                          .layout = {.tag_id = -1, .good_id = -1, .bad_id = -1, .column = -1},
                           .batch_texts = 32,
                           .batch_bytes = 1000000,
                           .top_logprobs = 20,

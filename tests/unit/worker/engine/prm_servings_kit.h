@@ -47,7 +47,8 @@ static inline void given_ask (struct given *g, const char *serving, const char *
         .top_logprobs = 20,
         .samples = 1,
         .max_tokens = 100,
-        .temperature = 0.5};
+        .temperature = 0.5,
+        .cache_prompt = true};
     PASS (layout_open (&g->options.layout, serving, g->serving->layout, g->serving->readings,
                        &g->plan, &g->why));
     g->labels = (prm_labels){.good = {10}, .bad = {12}, .good_count = 1, .bad_count = 1};

@@ -128,6 +128,37 @@ static void the_prompt_is_counted_once_per_request (void)
     }
 }
 
+static uint32_t cached_of_the_same_again (const char *sections)
+{
+    uint32_t cached;
+    kit_serve (&g, "llamacpp", sections, NULL);
+    kit_siblings (&g, 1);
+    kit_do (&g, 1);
+    kit_siblings (&g, 1);
+    kit_do (&g, 1);
+    CHECK (g.got[0].calls == 1 && g.got[0].r.error == ESP_OK && g.got[0].r.prompt_tokens > 16);
+    cached = g.got[0].r.cached_tokens;
+    kit_end (&g);
+    return cached;
+}
+
+static void a_cache_that_is_not_wanted_is_not_used (void)
+{
+    const generator_options off = {.cache_prompt = false}, on = {.cache_prompt = true};
+    CHECK (cached_of_the_same_again (NULL) > 0);
+    CHECK (cached_of_the_same_again ("generator: {cache_prompt: false}\n") == 0);
+    for (int k = 0; k < KIT_KINDS; k++) {
+        const engine_kind *kind = engine_find (kit_kinds[k], ENGINE_GENERATOR);
+        PASS (kind->check_options (kind, &on, NULL, &g.error));
+        if (strcmp (kit_kinds[k], "llamacpp") == 0) {
+            PASS (kind->check_options (kind, &off, NULL, &g.error));
+        } else {
+            FAILS (kind->check_options (kind, &off, NULL, &g.error), ESP_EINVAL);
+            CHECK (strstr (g.error.text, "only llamacpp"));
+        }
+    }
+}
+
 static void logprobs_are_summed_and_kept (void)
 {
     for (int k = 0; k < KIT_KINDS; k++)
@@ -460,6 +491,7 @@ int main (void)
         {"a request has no more samples than fit", a_request_has_no_more_samples_than_fit},
         {"a server without n gets single requests", a_server_without_n_gets_single_requests},
         {"the prompt is counted once per request", the_prompt_is_counted_once_per_request},
+        {"a cache that is not wanted is not used", a_cache_that_is_not_wanted_is_not_used},
         {"logprobs are summed and kept", logprobs_are_summed_and_kept},
         {"without logprobs none are given", without_logprobs_none_are_given},
         {"partial texts are shown whole", partial_texts_are_shown_whole},

@@ -236,7 +236,8 @@ static void a_problem_stays_on_its_server (void)
     esp_error why = {0};
     memset (k, 0, sizeof (*k));
     k->two = true;
-    k->options = (prm_options){.layout = {.tag_id = -1, .good_id = 10, .bad_id = 12, .column = -1},
+    k->options = (prm_options){.cache_prompt = true,
+                               .layout = {.tag_id = -1, .good_id = 10, .bad_id = 12, .column = -1},
                                .batch_texts = 32,
                                .batch_bytes = 1000000,
                                .top_logprobs = 20,
@@ -269,7 +270,8 @@ static void jobs_of_many_texts_end_once (void)
         .batch_texts = 2,
         .batch_bytes = 1000000,
         .top_logprobs = 20,
-        .samples = 1};
+        .samples = 1,
+        .cache_prompt = true};
     PASS (given_engine (k, "vllm-logprobs", HONEST, &why));
     PASS (wait_ready (k, &why));
     given_job (k, 0, NODES ("a\n\nb\n\nc\n\nd\n\nbad"), "");

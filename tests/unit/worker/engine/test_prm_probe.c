@@ -57,7 +57,8 @@ static void pairs_that_make_no_sense_are_mistakes_of_the_run_file (void)
     static struct kit k;
     esp_error why = {0};
     memset (&k, 0, sizeof (k));
-    k.options = (prm_options){.layout = {.name = "thinkprm"}, .batch_texts = 1};
+    k.options =
+        (prm_options){.layout = {.name = "thinkprm"}, .batch_texts = 1, .cache_prompt = true};
     FAILS (given_engine (&k, "vllm-pooling", HONEST, &why), ESP_EUNSUPPORTED);
     CHECK (strstr (why.text,
                    "prm.layout: thinkprm cannot be read through engine vllm-pooling, which "
@@ -65,7 +66,8 @@ static void pairs_that_make_no_sense_are_mistakes_of_the_run_file (void)
     http_server_stop (k.play.server);
     esp_buf_free (&k.play.reply);
     memset (&k, 0, sizeof (k));
-    k.options = (prm_options){.samples = 4, .batch_texts = 1, .layout = {.column = -1}};
+    k.options = (prm_options){
+        .samples = 4, .batch_texts = 1, .cache_prompt = true, .layout = {.column = -1}};
     FAILS (given_engine (&k, "openai-critique", HONEST, &why), ESP_EINVAL);
     CHECK (strstr (why.text, "prm.samples: 4 critiques at temperature 0"));
     http_server_stop (k.play.server);

@@ -39,6 +39,28 @@ static void requests_hold_many_texts (void)
         &g, "/completion",
         "{\"model\":\"m\",\"prompt\":[\"text 1\",\"text 2\"],\"n_predict\":1,\"temperature\":-1,"
         "\"n_probs\":20,\"cache_prompt\":true,\"stream\":false}");
+    g.options.cache_prompt = false;
+    writes (
+        &g, "/completion",
+        "{\"model\":\"m\",\"prompt\":[\"text 1\",\"text 2\"],\"n_predict\":1,\"temperature\":-1,"
+        "\"n_probs\":20,\"cache_prompt\":false,\"stream\":false}");
+}
+
+static void only_llamacpp_can_be_told_to_read_texts_anew (void)
+{
+    const prm_serving *serving;
+    layout_plan plan;
+    for (size_t i = 0; (serving = prm_serving_at (i)); i++) {
+        struct given g;
+        given_ask (&g, serving->name, NULL, 1, 1, 1);
+        g.options.cache_prompt = false;
+        if (serving == &prm_llamacpp_logprobs) {
+            PASS (prm_plan (serving, &g.options, &plan, &g.why));
+        } else {
+            FAILS (prm_plan (serving, &g.options, &plan, &g.why), ESP_EINVAL);
+            CHECK (strncmp (g.why.text, "cache_prompt: ", 14) == 0);
+        }
+    }
 }
 
 static void requests_name_the_labels (void)
@@ -202,6 +224,8 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"requests hold many texts", requests_hold_many_texts},
+        {"only llama.cpp can be told to read texts anew",
+         only_llamacpp_can_be_told_to_read_texts_anew},
         {"requests name the labels", requests_name_the_labels},
         {"requests of other shapes", requests_of_other_shapes},
         {"rows of tags are read", rows_of_tags_are_read},

@@ -55,12 +55,18 @@ static const struct row {
      "{\"object\":\"error\",\"message\":\"Requested token count exceeds the model's maximum "
      "context "
      "length of 512 tokens.\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}",
-     REFUSAL_TOO_LONG,
+     REFUSAL_TOO_MUCH,
      "Requested token count exceeds the model's maximum context length of 512 tokens."},
     {503, "{\"error\":{\"message\":\"shutting down\"}}", REFUSAL_RETRY, "shutting down"},
     /* vLLM; more in test_shape_recorded.c */
     {400, "{\"object\":\"error\",\"message\":\"bad\",\"type\":\"BadRequestError\",\"code\":400}",
      REFUSAL_REQUEST, "bad"},
+    {400,
+     "{\"error\":{\"message\":\"'max_tokens' or 'max_completion_tokens' is too large: 8192. This "
+     "model's maximum context length is 300 tokens and your request has 16 input tokens\"}}",
+     REFUSAL_TOO_MUCH,
+     "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context "
+     "length is 300 tokens and your request has 16 input tokens"},
     {403, "{\"error\":\"Forbidden\"}", REFUSAL_KEY, "Forbidden"},
     {404, "{\"detail\":\"Not Found\"}", REFUSAL_PATH, "Not Found"},
     {422,
@@ -73,6 +79,20 @@ static const struct row {
      "many\",\"type\":\"invalid_request_error\",\"code\":\"context_length_"
      "exceeded\"}}",
      REFUSAL_TOO_LONG, "too many"},
+    {400,
+     "{\"error\":{\"message\":\"This model's maximum context length is 300 tokens. However, you "
+     "requested 8208 tokens\",\"code\":\"context_length_exceeded\"}}",
+     REFUSAL_TOO_MUCH,
+     "This model's maximum context length is 300 tokens. However, you requested 8208 tokens"},
+    {400,
+     "{\"error\":{\"message\":\"This model's maximum context length is 300 tokens. However, your "
+     "messages resulted in 400 tokens\",\"code\":\"context_length_exceeded\"}}",
+     REFUSAL_TOO_LONG,
+     "This model's maximum context length is 300 tokens. However, your messages resulted in 400 "
+     "tokens"},
+    {400,
+     "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens'\",\"param\":\"max_tokens\"}}",
+     REFUSAL_REQUEST, "Unsupported parameter: 'max_tokens'"},
     {404,
      "{\"error\":{\"message\":\"The model gpt-9 does not exist\",\"code\":\"model_not_found\"}}",
      REFUSAL_MODEL, "The model gpt-9 does not exist"},
@@ -83,7 +103,7 @@ static const struct row {
     {422,
      "{\"error\":\"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096\","
      "\"error_type\":\"validation\"}",
-     REFUSAL_TOO_LONG,
+     REFUSAL_TOO_MUCH,
      "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"},
     {429, "{\"error\":\"Model is overloaded\",\"error_type\":\"overloaded\"}", REFUSAL_RETRY,
      "Model is overloaded"},

@@ -239,7 +239,7 @@ static const struct refused {
     {"causal_token_classify_on_classify", REFUSAL_PATH, "The model does not support Class"},
     {"gen_chat_render", REFUSAL_PATH, "Scale-out endpoints are disabled."}, /* a 403 */
     {"gen_engine_dead", REFUSAL_RETRY, "EngineCore encountered an issue."},
-    {"gen_max_tokens_too_large", REFUSAL_REQUEST, "max_tokens=5000 cannot be greater"},
+    {"gen_max_tokens_too_large", REFUSAL_TOO_MUCH, "max_tokens=5000 cannot be greater"},
     {"gen_no_such_path", REFUSAL_PATH, "Not Found"},
     {"gen_prompt_exact_limit", REFUSAL_TOO_LONG, "max_tokens must be at least 1, got 0."},
     {"gen_prompt_too_long", REFUSAL_TOO_LONG, "This model's maximum context length is 1024"},

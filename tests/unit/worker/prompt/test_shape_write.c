@@ -179,6 +179,25 @@ static void llamacpp_is_sent_every_sampler (void)
         "1}");
 }
 
+static void only_llamacpp_is_told_to_leave_its_cache_alone (void)
+{
+    esp_buf with = {0}, without = {0};
+    for (size_t i = 0; shape_at (i); i++) {
+        const gen_shape *shape = shape_at (i);
+        gen_ask ask = kit_ask ();
+        esp_buf_clear (&with);
+        esp_buf_clear (&without);
+        PASS (shape->write (&ask, &with));
+        ask.uncached = true;
+        PASS (shape->write (&ask, &without));
+        CHECK (shape->traits.uncached == (strcmp (with.data, without.data) != 0));
+        CHECK (shape->traits.uncached == (strcmp (shape->name, "llamacpp") == 0));
+        CHECK (!shape->traits.uncached || strstr (without.data, "\"cache_prompt\":false"));
+    }
+    esp_buf_free (&with);
+    esp_buf_free (&without);
+}
+
 /* ---- what is not sent ---- */
 
 static void is_refused (const char *name, const gen_ask *ask)
@@ -318,6 +337,8 @@ int main (void)
          vllm_is_asked_for_ids_to_count_the_tokens_of_several_samples},
         {"sglang is sent a seed for each sample", sglang_is_sent_a_seed_for_each_sample},
         {"llamacpp is sent every sampler", llamacpp_is_sent_every_sampler},
+        {"only llamacpp is told to leave its cache alone",
+         only_llamacpp_is_told_to_leave_its_cache_alone},
         {"what no server takes is refused", what_no_server_takes_is_refused},
         {"vllm takes four stop texts, and temperatures up to two",
          vllm_takes_four_stop_texts_and_temperatures_up_to_two},

@@ -30,6 +30,7 @@ enum fake_mode {
     FAKE_429,      /* Retry-After: 30 */
     FAKE_400,      /* this request, never */
     FAKE_TOO_LONG, /* the prompt */
+    FAKE_TOO_MUCH, /* it and the tokens behind it */
     FAKE_401,      /* its sentence quotes the key */
     FAKE_STALLS,
     FAKE_CLOSES,
@@ -77,6 +78,11 @@ static inline void fake_do (struct fake *f, int mode, const char *good, raw_repl
         fake_say (f, r, 400, "", "{\"error\":{\"message\":\"top_k must be a number\"}}");
         return;
     case FAKE_TOO_LONG:
+        fake_say (f, r, 400, "",
+                  "{\"error\":{\"message\":\"This model's maximum context length is 8 tokens. "
+                  "However, your prompt has 9 tokens\"}}");
+        return;
+    case FAKE_TOO_MUCH:
         fake_say (f, r, 400, "",
                   "{\"error\":{\"message\":\"This model's maximum context length is 8 tokens. "
                   "However, you requested 9 tokens\"}}");

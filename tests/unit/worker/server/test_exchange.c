@@ -49,6 +49,7 @@ static void what_may_go_right_later_is_tried_again (void)
 static void what_will_never_go_right_is_final (void)
 {
     ends_as (FAKE_TOO_LONG, 1, ESP_ETOOBIG, "status 400: This model's maximum context length");
+    ends_as (FAKE_TOO_MUCH, 1, ESP_ERANGE, "However, you requested 9 tokens");
     ends_as (FAKE_400, 1, ESP_EENGINE, "status 400: top_k must be a number");
 }
 
