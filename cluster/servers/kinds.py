@@ -2,17 +2,18 @@
 """kinds.py - how each kind of server is started, and the real request that proves that it answers
 
 A new kind is one row.  In a command {model}, {host}, {bind}, {port}, {name} and {gpus} (how many) are filled in.
+key: the environment variable from which such a server takes its API key; "": it has none, and a command line would show the key.
 """
 
 import collections
 
-Kind = collections.namedtuple("Kind", "command name tensor")
+Kind = collections.namedtuple("Kind", "command name tensor key")
 
 KINDS = {
-    "vllm": Kind("vllm serve {model} --host {bind} --port {port}", "--served-model-name {name}", "--tensor-parallel-size {gpus}"),
-    "sglang": Kind("python3 -m sglang.launch_server --model-path {model} --host {bind} --port {port}",
-                   "--served-model-name {name}", "--tp {gpus}"),
-    "llamacpp": Kind("llama-server -m {model} --host {bind} --port {port} --metrics", "--alias {name}", ""),
+    "vllm": Kind("vllm serve {model} --host {bind} --port {port}", "--served-model-name {name}", "--tensor-parallel-size {gpus}", "VLLM_API_KEY"),
+    "sglang": Kind("python3 -m sglang.launch_server --model-path {model} --host {bind} --port {port} --enable-metrics",
+                   "--served-model-name {name}", "--tp {gpus}", ""),
+    "llamacpp": Kind("llama-server -m {model} --host {bind} --port {port} --metrics", "--alias {name}", "", "LLAMA_API_KEY"),
 }
 
 # /health says 200 with a dead engine, and before the first request has failed: only an answer proves anything.

@@ -204,6 +204,25 @@ def a_key_goes_by_the_environment_and_must_be_private(folder):
 
 
 @case
+def each_kind_gets_the_key_where_it_looks_for_it(folder):
+    key = pathlib.Path(folder).parent / "key"
+    key.write_text("secret\n")
+    key.chmod(0o600)
+    for kind, variable in (("vllm", "VLLM_API_KEY"), ("llamacpp", "LLAMA_API_KEY")):
+        shows = f"{sys.executable} -c 'import os; print(os.environ.get(\"{variable}\"), flush=True)'"
+        serve("start", folder, "--kind", kind, "--gpus", "none", "--restarts", 0, "--prefix", kind, "--api-key-file", key, "--command", shows)
+        assert "\nsecret\n" in (pathlib.Path(folder) / f"{kind}-0.log").read_text()
+    refused = serve("start", folder, "--kind", "sglang", "--model", "m", "--gpus", "none", "--api-key-file", key)
+    assert refused.returncode == 2 and "sglang takes a key on its command line only" in refused.stderr
+
+
+@case
+def a_list_without_servers_says_so(folder):
+    assert f"no server in {folder} yet" in serve("list", folder).stderr
+    assert f"there is no folder {folder}/typo" in serve("list", f"{folder}/typo").stderr
+
+
+@case
 def a_wrong_kind_of_request_is_said(folder):
     with Group(folder, "--probe", "pooling", "--patience-s", "2", "--restarts", "0") as group:
         assert group.process.wait(LONG) == 1
