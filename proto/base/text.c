@@ -14,7 +14,11 @@
 #include <string.h>
 #include "proto/base/alloc.h"
 
-enum { NEAREST_BYTES = 64 }; /* longer words get no suggestion; bounds the work and the stack */
+enum {
+    NEAREST_BYTES = 64, /* longer words get no suggestion; bounds the work and the stack */
+    BEGINNING_BYTES =
+        5 /* of a word that may be the beginning of a key; fewer: "max" means anything */
+};
 
 /* ---- spans ---- */
 
@@ -381,7 +385,7 @@ const char *esp_nearest (const char *word, const char *const *candidates)
 {
     span wanted = span_of (word);
     size_t best = wanted.len / 3 > 1 ? wanted.len / 3 + 1 : 2; /* a hit is below it */
-    const char *nearest = NULL;
+    const char *nearest = NULL, *longer = NULL;
     if (wanted.len == 0 || wanted.len > NEAREST_BYTES || !candidates)
         return NULL;
     for (; *candidates; candidates++) {
@@ -391,6 +395,8 @@ const char *esp_nearest (const char *word, const char *const *candidates)
             best = d;
             nearest = *candidates;
         }
+        if (!longer && wanted.len >= BEGINNING_BYTES && span_starts (candidate, word))
+            longer = *candidates;
     }
-    return nearest;
+    return nearest ? nearest : longer;
 }

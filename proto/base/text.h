@@ -76,8 +76,8 @@ span esp_utf8_cut (span text, size_t max);
  * C1 controls and bytes that are not UTF-8 become '?'. */
 void esp_text_scrub (char *text);
 
-/* The candidate nearest to word (Damerau-Levenshtein distance <= 1/3 of its length, at least 1), or NULL:
- * "did you mean ...?".  candidates ends with NULL. */
+/* The candidate nearest to word (Damerau-Levenshtein distance <= 1/3 of its length, at least 1), else the first that begins with
+ * it ("api_key": api_key_env), or NULL: "did you mean ...?".  candidates ends with NULL. */
 const char *esp_nearest (const char *word, const char *const *candidates);
 
 #endif

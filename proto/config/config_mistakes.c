@@ -162,9 +162,12 @@ static esp_err known_keys (const config *c, const config_entry *entry, struct na
 
 static esp_err note_section (config *c, config_section *section, const struct names *names)
 {
+    static const char *const no_section[] = {"extends", NULL}; /* but it stands beside them */
     const char *near = names->items ? esp_nearest (section->name, names->items) : NULL;
     esp_buf text = {0};
     esp_err err = esp_buf_puts (&text, "unknown section");
+    if (!near)
+        near = esp_nearest (section->name, no_section);
     if (err == ESP_OK && near)
         err = esp_buf_printf (&text, "; did you mean %s?", near);
     for (size_t i = 0; err == ESP_OK && !near && i < names->count; i++)

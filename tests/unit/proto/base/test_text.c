@@ -282,6 +282,8 @@ static void the_nearest_word_is_found (void)
     CHECK (esp_nearest ("max-step", keys) == keys[2]); /* two mistakes in 8 letters */
     CHECK (esp_nearest ("aggrgat", keys) == keys[3]);
     CHECK (esp_nearest ("temperature", keys) == NULL);
+    CHECK (esp_nearest ("max_s", keys) == keys[2]); /* its beginning */
+    CHECK (esp_nearest ("max_", keys) == NULL);     /* too little of it */
 }
 
 static void hostile_words_get_no_suggestion (void)

@@ -280,6 +280,15 @@ static void an_unknown_section_unlike_any_lists_them (void)
     config_destroy (c);
 }
 
+static void extends_is_known_though_it_is_no_section (void)
+{
+    config *c = given ("extend: base.yaml\n");
+    (void)bind_search (c);
+    PASS (config_check_unknown (c));
+    expect_mistakes (c, 1, "run.yaml:1: extend: unknown section; did you mean extends?\n");
+    config_destroy (c);
+}
+
 static void empty_groups_are_fine_where_rows_live_inside (void)
 {
     config *c = given ("search:\n  budget:\n  nogroup: {}\nnone: []\n");
@@ -441,6 +450,7 @@ int main (void)
         {"nested and dotted keys are the same row", nested_and_dotted_keys_are_the_same_row},
         {"every mistake is collected with its line", every_mistake_is_collected_with_its_line},
         {"an unknown section unlike any lists them", an_unknown_section_unlike_any_lists_them},
+        {"extends is known though it is no section", extends_is_known_though_it_is_no_section},
         {"empty groups are fine where rows live inside",
          empty_groups_are_fine_where_rows_live_inside},
         {"a section of a wrong shape is one mistake", a_section_of_a_wrong_shape_is_one_mistake},
