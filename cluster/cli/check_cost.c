@@ -97,7 +97,7 @@ static void one_problem (const run_config *c, const strategy_most *most, cost_mo
 static uint64_t one_prompt (const run_config *c, const strategy_most *most, const check_prompt *p)
 {
     struct lengths l = lengths_of (c);
-    uint64_t context = p->context > 0 ? p->context : NO_END, above = 0;
+    uint64_t context = p->context > 0 && p->context < UINT32_MAX ? p->context : NO_END, above = 0;
     if (most->steps > 0)
         above = times ((uint64_t)c->search.options.max_steps - 1, l.step);
     else if (most->deep)

@@ -12,8 +12,9 @@
 #include "cluster/cli/check_report.h"
 #include "cluster/cli/run_config.h"
 
-typedef struct check_prompt {  /* what servers told */
-    uint32_t longest, context; /* tokens, the most of all generators; 0 = not known */
+typedef struct check_prompt { /* what servers told */
+    uint32_t longest,
+        context; /* tokens, the most of all generators; 0 = not known; UINT32_MAX: one does not say */
 } check_prompt;
 
 typedef struct cost_most { /* UINT64_MAX: nothing caps it */

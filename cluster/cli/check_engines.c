@@ -180,6 +180,49 @@ try_longest (lab *l, engine_check *e, size_t action, const problem *p, check_rep
     return ESP_OK;
 }
 
+/* ---- an example of known order ---- */
+
+static const char example_problem[] =
+    "{\"id\":\"example\",\"problem\":\"What is 12 + 30?\",\"question\":\"What is 12 + 30?\"}";
+static const char *const example_steps[] = {"12 + 30 = 42, so the answer is 42.",
+                                            "12 + 30 = 57, so the answer is 57."};
+
+/* PRMs behind HTTP show theirs themselves; those inside this program know only their own problems. */
+static bool needs_example (const run_config *c)
+{
+    const engine_kind *kind = c->engines[TASK_SCORE]->kind;
+    return c->engine_count[TASK_SCORE] == 1 && kind && kind->describe && !kind->http;
+}
+
+/* A right and a wrong step.  A program that cannot read the problem is no mistake: it may be made for others. */
+static esp_err try_example (lab *l, check_report *r)
+{
+    span steps[2] = {span_of (example_steps[0]), span_of (example_steps[1])};
+    job jobs[2];
+    lab_result got[2];
+    esp_err err;
+    for (size_t i = 0; i < 2; i++)
+        jobs[i] = (job){.task = {.kind = TASK_SCORE, .child = NODE_NONE},
+                        .problem = span_of (example_problem),
+                        .steps = &steps[i],
+                        .step_count = 1};
+    if ((err = lab_do (l, TASK_SCORE, jobs, 2, got)) != ESP_OK)
+        return err;
+    if (got[0].r.error != ESP_OK || got[1].r.error != ESP_OK)
+        check_print (r, "    example: it could not be scored (%s)\n",
+                     esp_err_text (got[0].r.error != ESP_OK ? got[0].r.error : got[1].r.error));
+    else if (got[0].r.score_count == 1 && got[1].r.score_count == 1)
+        check_print (r, "    example: right step %.4f, wrong step %.4f\n", got[0].r.scores[0],
+                     got[1].r.scores[0]);
+    if (got[0].r.error == ESP_OK && got[1].r.error == ESP_OK && got[0].r.score_count == 1 &&
+        got[1].r.score_count == 1 && got[1].r.scores[0] > got[0].r.scores[0])
+        check_warn (r, "prm: a wrong step (%s) scores %.4f, the right one %.4f", example_steps[1],
+                    got[1].r.scores[0], got[0].r.scores[0]);
+    lab_result_free (&got[0]);
+    lab_result_free (&got[1]);
+    return ESP_OK;
+}
+
 /* ---- engines ---- */
 
 /* The action that samples from this generator of the list; SIZE_MAX: none does. */
@@ -250,6 +293,8 @@ check_kind (lab *l, engine_check *e, enum task_kind kind, check_report *r, esp_e
     esp_buf_free (&text);
     if (ready != ESP_OK || err != ESP_OK)
         return ready != ESP_OK ? ready : err;
+    if (kind == TASK_SCORE && needs_example (e->config))
+        return try_example (l, r);
     if (kind == TASK_VERIFY && e->problems)
         return check_verdicts (l, e->config, r, error);
     return kind == TASK_GENERATE && e->problems && e->generates ? try_generators (l, e, r, error)

@@ -3,6 +3,7 @@
 
 #include "cluster/cli/check_problems.h"
 #include <stdio.h>
+#include <string.h>
 #include "proto/base/alloc.h"
 
 enum { PROBLEMS_TRIED = 64, AT_ONCE = 8 };
@@ -78,15 +79,18 @@ esp_err check_verdicts (lab *l, const run_config *c, check_report *r, esp_error 
     problem_source *source;
     const run_engine *verifier = c->engines[TASK_VERIFY];
     uint32_t count, done = 0;
+    uint32_t most = PROBLEMS_TRIED;
     bool quick = true;
     esp_err err = ESP_OK;
     if (!verifier->kind || !verifier->kind->describe)
         return ESP_OK; /* it judges at once and cannot fail */
+    if (strcmp (verifier->kind->name, "external") == 0)
+        most = AT_ONCE; /* nobody knows what its verdicts cost */
     err = problem_source_open (&c->problems, NULL, NULL, NULL, &source, error);
     if (err != ESP_OK)
         return err;
     count = problem_source_count (source);
-    count = count < PROBLEMS_TRIED ? count : PROBLEMS_TRIED;
+    count = count < most ? count : most;
     while (done < count && err == ESP_OK && quick) {
         uint32_t n = count - done < AT_ONCE ? count - done : AT_ONCE;
         err = try_some (l, source, done, n, found, error);

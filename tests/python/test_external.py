@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_external.py - whole runs with engines in Python and C: same answers, whatever becomes of them"""
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -89,6 +91,46 @@ class Runs(kit.FolderTest):
         for name in ("one", "two"):
             self.assertEqual(self.go(name, **words), self.right)
         self.assertIsNone(peer.poll())
+
+    def test_a_peer_may_be_found_over_tcp(self):
+        with socket.socket() as place:
+            place.bind(("127.0.0.1", 0))
+            url = f"tcp://127.0.0.1:{place.getsockname()[1]}"
+        peer = subprocess.Popen([kit.c_peer(), url])
+        self.addCleanup(peer.wait)
+        self.addCleanup(peer.kill)
+        words = engines(kit.python(kit.EXAMPLES / "models.py"))
+        words["prm"] = {"engine": "external", "url": url}
+        self.assertEqual(self.go("out", **words), self.right)
+
+    def check(self, script):
+        """What `espalier check` says of a run file with these models."""
+        (self.folder / "models.py").write_text("import espalier\n" + script + "\nespalier.serve()\n")
+        config = {**engines(kit.python(self.folder / "models.py")), "run": {"output": str(self.folder / "out")}, "problems": {"file": str(PROBLEMS)}}
+        (self.folder / "run.yaml").write_text(json.dumps(config))
+        got = subprocess.run([kit.espalier(), "check", self.folder / "run.yaml", "log.level=warn"], capture_output=True, text=True, timeout=120)
+        self.assertEqual(got.returncode, 0, got.stderr)
+        return got.stderr
+
+    def test_check_tries_each_of_them(self):
+        functions = '''
+@espalier.engine(role="generator", n=4)
+def say(task):
+    return [f"{task.rng(i).random()}\\n\\n" for i in range(task.n)]
+@espalier.engine(role="prm")
+def judge(task):
+    return [%s for step in task.steps]
+@espalier.engine(role="verifier")
+def verify(task):
+    return None
+'''
+        said = self.check(functions % "0.9 if '42' in step else 0.1")
+        for words in ("'say', credits 8, batch 8, n 4", "one seed, one text: 3 of 3 times alone, 3 of 3 among 9 at once", "'judge', credits 2",
+                      "example: right step 0.9000, wrong step 0.1000", "'verify', credits 2", "0 mistakes, 0 warnings"):
+            self.assertIn(words, said)
+        self.assertIn("WARNING: prm: a wrong step (12 + 30 = 57, so the answer is 57.) scores 0.9000, the right one 0.1000",
+                      self.check(functions % "0.1 if '42' in step else 0.9"))
+        self.assertIn("example: it could not be scored", self.check(functions % "task.problem['sum']"))
 
     def test_models_killed_by_the_test_change_no_answer(self):
         notes = self.folder / "notes"

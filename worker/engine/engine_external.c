@@ -328,6 +328,17 @@ static uint32_t external_slots (const void *state)
     return external_peer_hello (e->peer)->credits; /* 0, not known yet: the loop's own number */
 }
 
+static esp_err external_describe (void *state, esp_buf *out)
+{
+    const external *e = state;
+    const external_hello *h = external_peer_hello (e->peer);
+    if (!external_peer_is_ready (e->peer))
+        return esp_buf_printf (out, "  %s: WARNING: has not said hello yet\n",
+                               external_peer_name (e->peer));
+    return esp_buf_printf (out, "  %s: '%s', credits %u, batch %u, n %u\n",
+                           external_peer_name (e->peer), h->name, h->credits, h->batch, h->n);
+}
+
 const engine_kind engine_external = {.name = "external",
                                      .roles = ENGINE_GENERATOR | ENGINE_PRM | ENGINE_VERIFIER,
                                      .options = options,
@@ -338,4 +349,5 @@ const engine_kind engine_external = {.name = "external",
                                      .cancel = external_cancel,
                                      .fds = external_fds,
                                      .close = external_close,
-                                     .slots = external_slots};
+                                     .slots = external_slots,
+                                     .describe = external_describe};
