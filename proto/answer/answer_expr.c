@@ -331,11 +331,12 @@ static bool joins (const struct expr *e)
 
 static esp_err read_factors (struct expr *e, answer_poly **product)
 {
+    bool whole = is_whole (look (e, 0)), quotient = false;
     esp_err err = read_factor (e, product);
-    bool quotient = false;
     while (err == ESP_OK) {
         answer_poly *factor = NULL;
         bool divide = skip_mark (e, '/'), multiply = !divide && skip_mark (e, '*');
+        bool mixed = whole && !divide && !multiply && next_command (e, "frac");
         if (!divide && !multiply && !joins (e))
             return ESP_OK;
         if (quotient && !divide && !multiply)
@@ -343,32 +344,48 @@ static esp_err read_factors (struct expr *e, answer_poly **product)
         if (is_kind (look (e, 0), ANSWER_WORD) && divide)
             return ESP_EUNSUPPORTED; /* 1/xy */
         quotient = divide;
-        if ((err = read_factor (e, &factor)) == ESP_OK)
-            err = times (product, factor, divide);
+        whole = false;
+        if ((err = read_factor (e, &factor)) != ESP_OK)
+            break;
+        mixed = mixed && answer_poly_is_rational (factor);
+        err = times (product, factor, divide);
+        if (err == ESP_OK && mixed)
+            err = ESP_EUNSUPPORTED; /* 1\frac{{1}}{2}: one and a half, or a half? */
     }
     return err;
 }
 
-/* The fraction of 4\frac{2}{3} or 4 2/3 stands at e->at: proper, of whole numbers, and nothing multiplies it. */
+/* Tokens of "{12}" or of "2", further on; 0: neither. */
+static size_t whole_tokens (const struct expr *e, size_t ahead)
+{
+    const answer_token *open = look (e, ahead), *close = look (e, ahead + 2);
+    if (is_whole (open))
+        return open->text.len == 1 ? 1 : 0;
+    return open && close && answer_token_mark (open, '{') && is_whole (look (e, ahead + 1)) &&
+                   answer_token_mark (close, '}')
+               ? 3
+               : 0;
+}
+
+/* 4\frac{2}{3}, 4\frac23, 4\frac{2}3 or 4 2/3 stands at e->at: whole numbers. */
 static bool is_mixed (const struct expr *e, size_t *tokens)
 {
-    const answer_token *t = look (e, 1), *next[6];
-    for (size_t i = 0; i < 6; i++)
-        next[i] = look (e, i + 2);
+    const answer_token *t = look (e, 1), *above = look (e, 2);
+    size_t first, second;
     if (!is_whole (look (e, 0)) || !t)
         return false;
     *tokens = 4; /* "4 2/3" */
     if (is_whole (t))
-        return t->space && next[0] && answer_token_mark (next[0], '/') && is_whole (next[1]);
+        return t->space && above && answer_token_mark (above, '/') && is_whole (look (e, 3));
     if (!answer_token_is (t, ANSWER_COMMAND, "frac"))
         return false;
     *tokens = 3; /* 4\frac23 */
-    if (is_whole (next[0]))
-        return next[0]->text.len == 2;
-    *tokens = 8; /* 4\frac{2}{3} */
-    return next[5] && answer_token_mark (next[0], '{') && is_whole (next[1]) &&
-           answer_token_mark (next[2], '}') && answer_token_mark (next[3], '{') &&
-           is_whole (next[4]) && answer_token_mark (next[5], '}');
+    if (is_whole (above) && above->text.len == 2)
+        return true;
+    first = whole_tokens (e, 2);
+    second = first ? whole_tokens (e, 2 + first) : 0;
+    *tokens = 2 + first + second;
+    return second > 0;
 }
 
 static esp_err read_mixed (struct expr *e, size_t tokens, answer_poly **sum)

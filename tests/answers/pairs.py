@@ -72,6 +72,9 @@ def fractions_changed(gold):
         above, below = part.groups()
         yield gold[:part.start()] + f"\\frac{{{below}}}{{{above}}}" + gold[part.end():]
         yield gold[:part.start()] + above + gold[part.end():]
+        if part.start() == 0 and (above + below).isdigit():  # a mixed number, however it is written
+            for fraction in (f"{{{above}}}{{{below}}}", f"{{{above}}}{below[0]}", f"{above[0]}{{{below}}}", f"{{{{{above}}}}}{{{below}}}"):
+                yield rf"1\frac{fraction}" + gold[part.end():]
 
 
 def lists_changed(gold):
@@ -209,6 +212,9 @@ def fractions_spelled(gold):
     if above > below and below > 1:
         yield rf"{sign}{above // below}\frac{{{above % below}}}{{{below}}}"
         yield f"{sign}{above // below} {above % below}/{below}"
+        if max(above % below, below) < 10:
+            yield rf"{sign}{above // below}\frac{{{above % below}}}{below}"
+            yield rf"{sign}{above // below}\frac{above % below}{{{below}}}"
 
 
 def lists_spelled(gold):

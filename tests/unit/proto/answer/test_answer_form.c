@@ -110,6 +110,13 @@ static void mixed_numbers_are_sums (void)
         {"-1\\frac{1}{2}", "-1.5", SAME},
         {"1 1/2", "11/2", OTHER},
         {"3\\frac{5}{2}", "5.5", UNKNOWN},
+        {"1\\frac{1}2", "3/2", SAME},
+        {"1\\frac1{2}", "3/2", SAME},
+        {"2\\dfrac{1}2", "1", OTHER},
+        {"1\\frac{270}7", "270/7", UNKNOWN}, /* nobody writes this product */
+        {"1\\frac{{1}}{2}", "1/2", UNKNOWN},
+        {"1\\frac{1}22", "1/2", UNKNOWN},
+        {"3\\frac{\\sqrt{3}}{2}", "\\frac{3\\sqrt{3}}{2}", SAME},
         {"2\\frac{x}{3}", "\\frac{2x}{3}", SAME},
         {"1\\frac{1}{2}x", "1.5x", UNKNOWN},
         {"2\\frac{\\sqrt{3}}{2}", "\\sqrt3", SAME},
