@@ -18,6 +18,7 @@ Rows = List[Dict[str, Any]]
 
 
 _PACKED = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+_UNVERIFIED = "-unverified"
 _BLOCK_BYTES = 1 << 30  # more than a file of rows: its memory is that of the file
 
 
@@ -135,12 +136,18 @@ class Run:
         files = (self.path / "samples").glob("*")  # the raw rows of a run that goes on lie deeper
         return sorted(p for p in files if p.name.endswith(_PACKED) and not p.name.startswith("refused-"))
 
+    def _samples_of(self, name: Optional[str]) -> List[Path]:
+        """Verified ones, unless the name says "-unverified"."""
+        wanted = name is not None and name.endswith(_UNVERIFIED)
+        files = [p for p in self.sample_files() if (f"{_UNVERIFIED}-" in p.name) == wanted]
+        return [p for p in files if name is None or p.name.startswith(name)]
+
     def samples(self, name: Optional[str] = None, frame: Optional[bool] = None) -> Any:
-        """Training samples: of all files, or of those whose name begins with `name` ("stepwise", "stepwise-unverified").
+        """Verified training samples: of all files, or of those whose name begins with `name` ("stepwise"); "stepwise-unverified" are those
+        that no verifier decided.
 
         Shards are .jsonl.zst unless the run says samples: {compress: false}; they need the package zstandard, or the program zstd."""
-        files = [p for p in self.sample_files() if name is None or p.name.startswith(name)]
-        return _framed([row for path in files for row in _rows(path)], frame)
+        return _framed([row for path in self._samples_of(name) for row in _rows(path)], frame)
 
     def dataset(self, name: str = "answers") -> Any:
         """A Hugging Face dataset of answers, candidates or costs, or of the samples whose files begin with `name`.
@@ -149,7 +156,7 @@ class Run:
         import datasets
 
         rows = self.path / f"{name}.jsonl"
-        files = [rows] if rows.exists() else [p for p in self.sample_files() if p.name.startswith(name)]
+        files = [rows] if rows.exists() else self._samples_of(name)
         if not files:
             raise FileNotFoundError(f"{self.path}: holds no {name}.jsonl and no samples/{name}*")
         return datasets.load_dataset("json", data_files=[str(p) for p in files], split="train", chunksize=_BLOCK_BYTES)

@@ -19,7 +19,7 @@ for path in sys.argv[1:]:
 LARGE = """
 import datasets, espalier, sys
 run = espalier.load(sys.argv[1])
-print(run.dataset("answers")["error"][-1], len(run.dataset("candidates")), run.dataset("passrate")["problem_id"][0])
+print(run.dataset("answers")["error"][-1], len(run.dataset("candidates")), run.dataset("passrate-unverified")["problem_id"][0])
 try:
     datasets.load_dataset("json", data_files=sys.argv[1] + "/answers.jsonl", split="train")
 except datasets.exceptions.DatasetGenerationError:

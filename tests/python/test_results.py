@@ -64,6 +64,15 @@ class Load(kit.FolderTest):
                              samples=[{"format": "passrate", "compress": False}, {"format": "rollouts"}], **RUN)
         self.assertEqual(run.samples(frame=False), plain.samples(frame=False))
 
+    def test_samples_that_no_verifier_decided_come_by_their_name_only(self):
+        run = self.written()
+        (self.folder / "samples").mkdir()
+        for name in ("sft-00000", "sft-unverified-00000", "refused-00000"):
+            (self.folder / "samples" / f"{name}.jsonl").write_text(json.dumps({"file": name}) + "\n")
+        self.assertEqual([r["file"] for r in run.samples(frame=False)], ["sft-00000"])
+        self.assertEqual([r["file"] for r in run.samples("sft", frame=False)], ["sft-00000"])
+        self.assertEqual([r["file"] for r in run.samples("sft-unverified", frame=False)], ["sft-unverified-00000"])
+
     def test_a_packed_file_that_is_none_is_an_error(self):
         run = self.written()
         (self.folder / "samples").mkdir()
