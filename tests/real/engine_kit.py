@@ -112,6 +112,11 @@ def try_one(*changes, more=(), want=(0,)):
     return Run(*changes, verb="try", more=more).wait(want).said
 
 
+def check(*changes, want=(0,)):
+    """What `espalier check` prints."""
+    return Run(*changes, verb="check").wait(want).said
+
+
 def cost(said):
     """(prompt tokens, cached) of the last line of try."""
     found = re.search(r"(\d+) prompt tokens(?: \((\d+) cached\))?", said)
