@@ -110,6 +110,8 @@ esp_err run_prompt_check_problem (const run_prompt *p, span json, esp_error *err
     esp_err err = ESP_OK;
     if (p->chat)
         err = chat_messages (p->chat, json, NULL, &messages, &prefill, error);
+    if (err == ESP_OK && p->chat && p->chat_how.improve) /* it may name fields of the row */
+        err = chat_improve (p->chat, json, span_of (""), span_of ("x"), &messages, error);
     esp_buf_free (&messages);
     esp_buf_free (&prefill);
     return err;

@@ -229,6 +229,8 @@ static esp_err plan_generation (search *s, join *j, size_t index)
     t.seed = seed_of (from, 0, t.ordinal);
     t.max_tokens = a->max_tokens;
     t.max_steps = a->want.mode == ASK_STEP ? 1 : a->max_steps;
+    if (t.mode == TASK_DRAFT && from->extra && from->extra->observation)
+        t.extra = span_make (from->extra->observation, from->extra->observation_len);
     if (s->setup->count_prompts && !a->want.greedy) {
         if ((err = count_prompt (s, j->lane, a->want.from, a->want.action, &t.k)) != ESP_OK)
             return err;

@@ -22,7 +22,7 @@ enum { NODE_ROOT = 0 };
 enum task_kind { TASK_GENERATE, TASK_SCORE, TASK_VERIFY, TASK_KINDS };
 extern const char *const task_kind_names[TASK_KINDS]; /* "generate", "score", "verify" */
 
-/* One step up to the step boundary, to the end of the sequence, or a draft that replaces what stands above it. */
+/* One step up to the step boundary, to the end of the sequence, or a draft: a whole text that replaces what stands above it. */
 enum task_mode { TASK_STEP, TASK_TO_END, TASK_DRAFT };
 
 enum node_source { SOURCE_MODEL, SOURCE_GIVEN, SOURCE_ENVIRONMENT, SOURCE_HUMAN };
@@ -72,8 +72,9 @@ typedef struct task {
     uint32_t max_tokens; /* hard, for this sample */
     uint32_t max_steps;  /* TASK_TO_END: hard; 1 for a step */
     sampling how;
-    span
-        extra; /* lookahead text that follows the node's own text (dropped later); borrowed from the search */
+    /* Lookahead text that follows the node's own text (dropped later).  TASK_DRAFT: what the verifier said of the node (its
+     * observation), for the prompt.  Borrowed from the search. */
+    span extra;
     double priority; /* larger leaves sooner; order only */
     uint32_t chain;  /* longest expected chain of tasks behind this one; order only */
 } task;

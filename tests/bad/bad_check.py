@@ -229,6 +229,8 @@ def a_model_that_is_second_of_a_list_needs_its_prompt_too():
                       "generator:\n- {name: solution, engine: mutate}\n- {name: model, engine: openai, url: 'http://127.0.0.1:1', model: m}\n")
     only(check("--no-servers", code=2), "p.jsonl:1", "there is no field 'level', which the template names")
     check("--no-servers", "prompt.template='{problem}'")
+    only(check("--no-servers", "prompt.template='{problem}'", "prompt.improve='{level} {observation}'", code=2), "p.jsonl:1", "there is no field 'level'")
+    check("--no-servers", "prompt.template='{problem}'", "prompt.improve='{observation} {answer}'")
 
 
 # ---- try ----

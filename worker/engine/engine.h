@@ -40,6 +40,13 @@ typedef struct job {
     void *owner;                 /* the loop's; engines leave it alone */
 } job;
 
+/* The lookahead text behind the steps; task.extra of a draft is something else. */
+static inline span job_lookahead (const job *j)
+{
+    bool draft = j->task.kind == TASK_GENERATE && j->task.mode == TASK_DRAFT;
+    return draft ? span_make (NULL, 0) : j->task.extra;
+}
+
 /* A variant of prompt or model, which task.action names (run file: the list `actions`).  Its temperature is in task.how. */
 typedef struct engine_action {
     uint16_t generator; /* index in the list of generators */

@@ -260,7 +260,7 @@ static esp_err do_job (struct embedded *e, const job *j, puzzle *p, result *r)
     }
     r->score_own = r->score_count;
     if (err == ESP_OK)
-        err = follow (e, p, j->task.extra, &right, score, r);
+        err = follow (e, p, job_lookahead (j), &right, score, r);
     r->scores = e->scores;
     r->scored_tokens += score ? fields_words (j->task.extra) : 0;
     if (err != ESP_OK || score)

@@ -314,7 +314,7 @@ static esp_err do_job (struct fake *f, const job *j, result *r)
     if (err == ESP_OK)
         err = fields_join (j, j->step_count, &f->prompt);
     if (err == ESP_OK)
-        err = esp_buf_add (&f->prompt, j->task.extra);
+        err = esp_buf_add (&f->prompt, job_lookahead (j));
     if (err != ESP_OK)
         return err;
     if (j->task.kind == TASK_GENERATE) {

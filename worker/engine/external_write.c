@@ -148,8 +148,8 @@ static void plain_steps (struct writer *w, const job *j)
     raw (w, ",\"steps\":[");
     for (size_t i = 0; i < j->step_count; i++)
         words (w, i ? "," : "", j->steps[i]);
-    if (j->task.extra.len > 0)
-        words (w, j->step_count ? "," : "", j->task.extra);
+    if (job_lookahead (j).len > 0)
+        words (w, j->step_count ? "," : "", job_lookahead (j));
     raw (w, "]");
 }
 
@@ -158,6 +158,8 @@ static void sampling_of (struct writer *w, const job *const *jobs, uint32_t n)
     static const char *const modes[] = {"step", "to_end", "draft"};
     const task *t = &jobs[0]->task;
     words (w, ",\"mode\":", span_of (modes[t->mode <= TASK_DRAFT ? t->mode : 0]));
+    if (t->mode == TASK_DRAFT && t->extra.len > 0)
+        words (w, ",\"observation\":", t->extra);
     number (w, ",\"n\":", n);
     number (w, ",\"seed\":", t->seed);
     for (uint32_t i = 0; i < n; i++)

@@ -116,11 +116,11 @@ static bool siblings (const job *a, const job *b, uint32_t distance)
 {
     const task *x = &a->task, *y = &b->task;
     const sampling *v = &x->how, *w = &y->how;
+    bool plain = x->mode == TASK_DRAFT || (x->extra.len == 0 && y->extra.len == 0);
     bool same = v->temperature == w->temperature && v->top_p == w->top_p && v->top_k == w->top_k;
     return x->id.problem == y->id.problem && x->node == y->node && x->mode == y->mode &&
            x->action == y->action && x->max_tokens == y->max_tokens &&
-           x->seed + distance == y->seed && x->extra.len == 0 && y->extra.len == 0 && same &&
-           v->temperature > 0;
+           x->seed + distance == y->seed && plain && same && v->temperature > 0;
 }
 
 static uint32_t most_n (generator *g)

@@ -18,13 +18,14 @@ enum { LONG_TOKENS = 1024 };
 static esp_err add_path (esp_buf *out, const struct sample *s)
 {
     const job *j = s->job;
+    size_t count = j->task.mode == TASK_DRAFT ? 0 : j->step_count; /* else they are in the root */
     esp_err err = ESP_OK;
     if (s->root->chat) /* else it is part of the rendered text */
         err = esp_buf_add (out, esp_buf_span (&s->root->prefill));
-    for (size_t i = 0; i < j->step_count && err == ESP_OK; i++)
+    for (size_t i = 0; i < count && err == ESP_OK; i++)
         err = esp_buf_add (out, j->steps[i]);
     if (err == ESP_OK)
-        err = esp_buf_add (out, j->task.extra);
+        err = esp_buf_add (out, job_lookahead (j));
     return err == ESP_OK ? esp_buf_add (out, esp_buf_span (&s->text)) : err;
 }
 
@@ -86,8 +87,8 @@ static uint32_t prompt_tokens (const struct sample *s)
 {
     const job *j = s->job;
     uint64_t tokens = (uint64_t)s->root->tokens + s->tokens;
-    for (size_t i = 0; j->step_tokens && i < j->step_count; i++)
-        tokens += j->step_tokens[i];
+    for (size_t i = 0; j->task.mode != TASK_DRAFT && j->step_tokens && i < j->step_count; i++)
+        tokens += j->step_tokens[i]; /* of a draft they are in the root */
     return tokens < UINT32_MAX / 2 ? (uint32_t)tokens : UINT32_MAX / 2;
 }
 
@@ -96,7 +97,7 @@ static void fill_rest (struct request *r, const struct sample *s, uint32_t n)
     const generator *g = r->owner;
     const task *t = &s->job->task;
     gen_ask *a = &r->ask;
-    r->to_end = t->mode == TASK_TO_END;
+    r->to_end = t->mode != TASK_STEP;
     a->n = n;
     a->seed = s->piece == 0 ? t->seed : (uint32_t)(esp_hash_mix (t->seed, s->piece) & 0x7fffffff);
     r->wanted = r->at_most = a->max_tokens = least (t->max_tokens - s->tokens, r->plan.most_tokens);

@@ -33,8 +33,8 @@ static bool begins_with_final (const struct request *r, struct sample *s)
 {
     const esp_strings *stop = &r->owner->options->stop;
     const job *j = s->job;
-    span before = j->task.extra, text = esp_buf_span (&s->text);
-    if (before.len == 0 && j->step_count > 0)
+    span before = job_lookahead (j), text = esp_buf_span (&s->text);
+    if (j->task.mode != TASK_DRAFT && before.len == 0 && j->step_count > 0)
         before = j->steps[j->step_count - 1];
     for (size_t i = 0; i < stop->count; i++) {
         span final = span_of (stop->items[i]);
@@ -68,7 +68,7 @@ static bool step_is_complete (struct sample *s, enum piece_end how)
 static enum outcome at_length (const struct request *r, struct sample *s, const gen_sample *got)
 {
     const task *t = &s->job->task;
-    bool step = t->mode != TASK_TO_END;
+    bool step = t->mode == TASK_STEP;
     if (got->tokens >= r->plan.most_tokens) {
         if (step && r->plan.length_ends && step_is_complete (s, PIECE_AT_MOST))
             return DONE_STOP;
@@ -94,7 +94,7 @@ static enum outcome at_length (const struct request *r, struct sample *s, const 
 static enum outcome guess_stop (const struct request *r, struct sample *s, const gen_sample *got)
 {
     span answer;
-    if (s->job->task.mode == TASK_TO_END || got->text.len == 0 ||
+    if (s->job->task.mode != TASK_STEP || got->text.len == 0 ||
         fields_boxed (esp_buf_span (&s->text), &answer))
         return DONE_EOS;
     if (r->ask.stop_count > 0 && !span_ends (esp_buf_span (&s->text), r->ask.stop[0]) &&
@@ -115,7 +115,7 @@ static enum outcome judge (const struct request *r, struct sample *s, const gen_
     case GEN_STOP:
         if (got->text.len == 0 || ends_with_final (r, s))
             return DONE_EOS;
-        if (t->mode != TASK_TO_END && step_is_complete (s, PIECE_STOPPED))
+        if (t->mode == TASK_STEP && step_is_complete (s, PIECE_STOPPED))
             return DONE_STOP;
         return s->tokens >= t->max_tokens ? DONE_LENGTH : GO_ON;
     case GEN_STOPPED:
@@ -182,7 +182,7 @@ static uint32_t count_steps (struct sample *s, enum outcome *how)
     bool thinking = s->began_thinking;
     span rest = esp_buf_span (&s->text), step;
     uint32_t n = 0;
-    if (t->mode != TASK_TO_END || !rule)
+    if (t->mode == TASK_STEP || !rule)
         return 1;
     while (n < t->max_steps && step_rule_next (rule, &thinking, &rest, &step))
         n++;
@@ -224,7 +224,7 @@ bool generator_force_close (struct sample *s)
         return false;
     }
     s->thinking = false;
-    if (s->job->task.mode == TASK_TO_END || !step_is_complete (s, PIECE_FORCED))
+    if (s->job->task.mode != TASK_STEP || !step_is_complete (s, PIECE_FORCED))
         return true;
     deliver (s, DONE_STOP);
     return false;

@@ -56,11 +56,12 @@ static void walk_over (struct sample *s, span text, uint64_t tokens)
 static void look_back (struct sample *s)
 {
     const job *j = s->job;
-    span extra = j->task.extra;
+    span extra = job_lookahead (j);
+    size_t count = j->task.mode == TASK_DRAFT ? 0 : j->step_count;
     s->thinking = s->root->thinking;
     if (!s->owner->setup.step)
         return;
-    for (size_t i = 0; i < j->step_count; i++)
+    for (size_t i = 0; i < count; i++)
         walk_over (s, j->steps[i],
                    j->step_tokens ? j->step_tokens[i] : j->steps[i].len / STEP_TOKEN_BYTES);
     walk_over (s, extra, extra.len / STEP_TOKEN_BYTES);
@@ -101,7 +102,7 @@ make_request (generator *g, struct sample **samples, uint32_t n, const step_plan
 /* What may come next; false: the sample is at an end (it was delivered). */
 static bool plan_piece (struct sample *s, step_plan *plan)
 {
-    step_place at = {.to_end = s->job->task.mode == TASK_TO_END};
+    step_place at = {.to_end = s->job->task.mode != TASK_STEP};
     *plan = (step_plan){.most_tokens = UINT32_MAX};
     if (!s->owner->setup.step)
         return true;

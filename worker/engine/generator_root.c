@@ -244,6 +244,44 @@ static bool by_chat (generator *g)
     return false;
 }
 
+/* A draft that improves another one: its prompt goes on with that one and what was said of it. */
+static bool improves (const job *j)
+{
+    return j->task.mode == TASK_DRAFT && j->step_count > 0;
+}
+
+/* What the model answered before, without its thinking if anything else is there. */
+static esp_err answer_of (const generator *g, const root *r, const job *j, esp_buf *out)
+{
+    const step_rule *rule = g->setup.step;
+    esp_buf whole = {0};
+    bool thinking;
+    esp_err err = esp_buf_add (&whole, esp_buf_span (&r->prefill));
+    for (size_t i = 0; i < j->step_count && err == ESP_OK; i++)
+        err = esp_buf_add (&whole, j->steps[i]);
+    if (err == ESP_OK && rule) {
+        thinking = step_rule_began (rule, esp_buf_span (&whole));
+        err = step_rule_show (rule, VIEW_ANSWER, &thinking, esp_buf_span (&whole), out);
+    }
+    if (err == ESP_OK && span_trim (esp_buf_span (out)).len == 0) {
+        esp_buf_clear (out);
+        err = esp_buf_add (out, esp_buf_span (&whole));
+    }
+    esp_buf_free (&whole);
+    return err;
+}
+
+static esp_err add_draft (const generator *g, root *r, const job *j, esp_error *why)
+{
+    esp_buf before = {0};
+    esp_err err = answer_of (g, r, j, &before);
+    if (err == ESP_OK)
+        err = chat_improve (g->setup.chat, j->problem, esp_buf_span (&before), j->task.extra,
+                            &r->messages, why);
+    esp_buf_free (&before);
+    return err;
+}
+
 static esp_err fill_root (generator *g, root *r, const job *j, esp_error *why)
 {
     const chat *c = g->setup.chat;
@@ -251,6 +289,8 @@ static esp_err fill_root (generator *g, root *r, const job *j, esp_error *why)
         j->task.action < g->setup.action_count ? &g->setup.actions[j->task.action] : NULL;
     esp_err err =
         chat_messages (c, j->problem, a ? a->system : NULL, &r->messages, &r->prefill, why);
+    if (err == ESP_OK && improves (j))
+        err = add_draft (g, r, j, why);
     if (err != ESP_OK)
         return err;
     if (by_chat (g)) {
@@ -272,7 +312,11 @@ static esp_err fill_root (generator *g, root *r, const job *j, esp_error *why)
 root *generator_root (generator *g, const job *j, esp_err *err, esp_error *why)
 {
     uint64_t key = esp_hash_mix (esp_hash_mix (0x726f6f74, j->task.id.problem), j->task.action);
-    root **chain = &g->roots[key & (TABLE - 1)], *r = *chain;
+    root **chain, *r;
+    if (improves (j))
+        key = esp_hash_mix (key, j->task.node);
+    chain = &g->roots[key & (TABLE - 1)];
+    r = *chain;
     while (r && r->key != key)
         r = r->next;
     if (!r) {

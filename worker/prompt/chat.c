@@ -53,6 +53,10 @@ const esp_option prompt_option_rows[] = {
      ESP_OPT_FIXED, false},
     {"chat_file", ESP_OPT_STRING, offsetof (prompt_options, chat_file), NULL, 0, 0, NULL, "",
      "template file of chat: file", ESP_OPT_FIXED, false},
+    {"improve", ESP_OPT_STRING, offsetof (prompt_options, improve), NULL, 0, 0, NULL, "",
+     "search.mode: draft: user message behind an answer that is to be improved, with {observation} "
+     "(what the verifier said of it) and fields of the row; unset: see docs/prompts.md",
+     ESP_OPT_FIXED, false},
     {"prefill", ESP_OPT_STRING, offsetof (prompt_options, prefill), NULL, 0, 0, NULL, "",
      "first words of every answer", ESP_OPT_FIXED, false},
     ESP_OPTION_END,
@@ -72,6 +76,17 @@ static esp_err make_template (const char *text, chat *c, esp_error *error)
         error, ESP_EINVAL,
         "prompt.template: does not contain the problem; write {problem} where its "
         "text belongs");
+}
+
+static const char improve_plain[] =
+    "Look for mistakes in this answer, improve it, and write the whole answer again.";
+static const char improve_told[] = "Your answer was tried.  What came of it:\n\n{observation}\n\n"
+                                   "Improve it, and write the whole answer again.";
+
+static esp_err make_improve (const char *own, chat *c)
+{
+    esp_err err = chat_template_create (own ? own : improve_plain, &c->improve);
+    return err == ESP_OK ? chat_template_create (own ? own : improve_told, &c->improve_told) : err;
 }
 
 /* ---- examples ---- */
@@ -253,7 +268,8 @@ static esp_err fill (chat *c, const prompt_options *o, esp_error *error)
         return esp_error_set (error, ESP_EINVAL, "prompt.chat: file needs prompt.chat_file");
     if ((err = keep (o->system ? o->system : presets[o->preset].system, &c->system)) != ESP_OK ||
         (err = keep (o->prefill, &c->prefill)) != ESP_OK ||
-        (err = make_template (text, c, error)) != ESP_OK)
+        (err = make_template (text, c, error)) != ESP_OK ||
+        (err = make_improve (o->improve, c)) != ESP_OK)
         return err;
     if (o->examples && (err = read_examples (o->examples, c, error)) != ESP_OK)
         return err;
@@ -289,6 +305,8 @@ void chat_destroy (chat *c)
     esp_free (c->prefill);
     esp_buf_free (&c->examples);
     chat_template_destroy (c->user);
+    chat_template_destroy (c->improve);
+    chat_template_destroy (c->improve_told);
     esp_free (c);
 }
 

@@ -36,6 +36,7 @@ typedef struct prompt_options {
     int chat;             /* enum chat_template */
     const char *chat_file;
     const char *prefill; /* first words of the assistant's answer; NULL = none */
+    const char *improve; /* user message behind a draft that is to be improved; NULL: ours */
 } prompt_options;
 extern const esp_option prompt_option_rows[]; /* section `prompt` */
 
@@ -52,6 +53,11 @@ enum chat_template chat_how (const chat *c);
  * of any other, or NULL.  Errors: ESP_EFORMAT (the row is no problem: sentence), ESP_ENOMEM; nothing is appended then. */
 ESP_MUST_CHECK esp_err chat_messages (const chat *c, span problem, const char *system,
                                       esp_buf *json, esp_buf *prefill, esp_error *error);
+
+/* Such an array goes on: the answer that the assistant gave, and a user message that asks for a better one, by prompt.improve.
+ * observation: what a verifier said of that answer; empty: nothing.  Errors: as chat_messages; the array is as before then. */
+ESP_MUST_CHECK esp_err chat_improve (const chat *c, span problem, span answer, span observation,
+                                     esp_buf *json, esp_error *error);
 
 /* Render such an array here: text up to where the assistant begins (the prefill comes behind it).
  * Errors: ESP_EINVAL (the server renders), ESP_EFORMAT (no such array), ESP_ENOMEM; nothing is appended then. */

@@ -19,6 +19,7 @@ struct chat {
     char *system;  /* owned; NULL = none */
     char *prefill; /* owned; NULL = none */
     chat_template_text *user;
+    chat_template_text *improve, *improve_told; /* ... where a verifier said something */
     esp_buf examples; /* JSON of the few-shot messages, each with a comma behind it */
     char *begin;      /* owned; TEMPLATE_FILE, once in front of all */
     chat_part parts[ROLES];

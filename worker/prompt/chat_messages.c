@@ -198,3 +198,49 @@ esp_err chat_messages (const chat *c, span problem, const char *system, esp_buf 
         cut_back (json, before);
     return err == ESP_ENOMEM ? esp_error_set (error, err, "out of memory") : err;
 }
+
+/* ---- drafts ---- */
+
+static esp_err
+fill_improve (const chat *c, json_t *row, span observation, esp_buf *out, esp_error *error)
+{
+    json_t *said = json_stringn_nocheck (observation.len ? observation.ptr : "", observation.len);
+    if (!said || json_object_set_new (row, "observation", said) != 0)
+        return ESP_ENOMEM;
+    return chat_template_fill (observation.len ? c->improve_told : c->improve, row, out, error);
+}
+
+/* `json` ends with the ']' of the list. */
+static esp_err add_turns (span answer, span asked, esp_buf *json)
+{
+    esp_err err;
+    json->len--;
+    err = esp_buf_puts (json, ",");
+    if (err == ESP_OK)
+        err = chat_add_message (ROLE_ASSISTANT, answer, json);
+    if (err == ESP_OK)
+        err = esp_buf_puts (json, ",");
+    if (err == ESP_OK)
+        err = chat_add_message (ROLE_USER, asked, json);
+    return err == ESP_OK ? esp_buf_puts (json, "]") : err;
+}
+
+esp_err chat_improve (const chat *c, span problem, span answer, span observation, esp_buf *json,
+                      esp_error *error)
+{
+    json_t *row = json_loadb (problem.ptr ? problem.ptr : "", problem.len, 0, NULL);
+    size_t before = json->len;
+    esp_buf asked = {0};
+    esp_err err = ESP_OK;
+    if (!json_is_object (row) || before == 0)
+        err = esp_error_set (error, ESP_EFORMAT, "the problem is no JSON object");
+    if (err == ESP_OK)
+        err = fill_improve (c, row, observation, &asked, error);
+    if (err == ESP_OK && (err = add_turns (answer, esp_buf_span (&asked), json)) != ESP_OK) {
+        json->data[before - 1] = ']';
+        cut_back (json, before);
+    }
+    json_decref (row);
+    esp_buf_free (&asked);
+    return err == ESP_ENOMEM ? esp_error_set (error, err, "out of memory") : err;
+}

@@ -148,6 +148,31 @@ static void drafts_are_steered_by_visible_tests_and_graded_by_all (void)
     player_close (&p);
 }
 
+static void a_draft_is_told_what_the_verifier_said_of_its_parent (void)
+{
+    player p;
+    size_t deeper = 0;
+    PASS (player_read (&p, "strategy: ab_mcts, samples: 40, max_steps: 6, mode: draft, reward: "
+                           "verifier"));
+    world_open (&p.w);
+    while (!search_finished (p.w.s) && p.w.queued > 0) {
+        const task t = p.w.queue[0];
+        if (t.kind == TASK_GENERATE) {
+            CHECK (span_is (t.extra, t.node == NODE_ROOT ? "" : "1 of 3 tests failed"));
+            deeper += t.node != NODE_ROOT;
+        }
+        if (t.kind == TASK_VERIFY)
+            world_send (&p.w, &(result){.id = t.id,
+                                        .verdict = VERDICT_FAIL,
+                                        .share = 2.0 / 3,
+                                        .observation = span_of ("1 of 3 tests failed")});
+        else
+            world_answer (&p.w, 0);
+    }
+    CHECK (deeper > 3);
+    player_close (&p);
+}
+
 static void ucb_tries_every_action_that_is_not_out_yet (void)
 {
     player p;
@@ -235,6 +260,8 @@ int main (void)
         {"drafts improve drafts", drafts_improve_drafts},
         {"drafts are steered by visible tests and graded by all",
          drafts_are_steered_by_visible_tests_and_graded_by_all},
+        {"a draft is told what the verifier said of its parent",
+         a_draft_is_told_what_the_verifier_said_of_its_parent},
         {"ucb tries every action that is not out yet", ucb_tries_every_action_that_is_not_out_yet},
         {"a child that failed is not heard of", a_child_that_failed_is_not_heard_of},
         {"equal draws make a new child", equal_draws_make_a_new_child},

@@ -104,7 +104,7 @@ static void a_generator_gets_the_lookahead_as_the_last_step (void)
     external_asked asked = {0};
     json_t *t;
     js[0] = (job){.task = {.kind = TASK_GENERATE,
-                           .mode = TASK_DRAFT,
+                           .mode = TASK_STEP,
                            .seed = 3,
                            .extra = span_of ("b"),
                            .how = {.temperature = 0.25, .top_p = 1}},
@@ -117,9 +117,31 @@ static void a_generator_gets_the_lookahead_as_the_last_step (void)
     CHECK (json_array_size (json_object_get (t, "steps")) == 2);
     CHECK (json_array_size (json_object_get (t, "seeds")) == 2);
     CHECK (json_integer_value (json_array_get (json_object_get (t, "seeds"), 1)) == 4);
-    CHECK (strcmp (json_string_value (json_object_get (t, "mode")), "draft") == 0);
+    CHECK (strcmp (json_string_value (json_object_get (t, "mode")), "step") == 0);
+    CHECK (!json_object_get (t, "observation"));
     CHECK (json_real_value (json_object_get (t, "temperature")) > 0.24);
     CHECK (json_integer_value (json_object_get (t, "n")) == 2);
+    json_decref (t);
+}
+
+static void a_draft_brings_what_was_said_of_the_one_before (void)
+{
+    const span one[] = {span_of ("a")};
+    job j = {
+        .task = {.kind = TASK_GENERATE, .mode = TASK_DRAFT, .extra = span_of ("1 of 3 failed")},
+        .problem = span_of ("{\"id\":\"p\"}"),
+        .steps = one,
+        .step_count = 1};
+    const job *jobs[] = {&j};
+    external_asked asked = {0};
+    json_t *t = written (jobs, 1, "\n\n", &asked);
+    CHECK (json_array_size (json_object_get (t, "steps")) == 1);
+    CHECK (strcmp (json_string_value (json_object_get (t, "mode")), "draft") == 0);
+    CHECK (strcmp (json_string_value (json_object_get (t, "observation")), "1 of 3 failed") == 0);
+    json_decref (t);
+    j.task.extra = span_of ("");
+    t = written (jobs, 1, "\n\n", &asked);
+    CHECK (!json_object_get (t, "observation"));
     json_decref (t);
 }
 
@@ -224,6 +246,8 @@ int main (void)
          a_text_of_separators_alone_costs_linear_time},
         {"a generator gets the lookahead as the last step",
          a_generator_gets_the_lookahead_as_the_last_step},
+        {"a draft brings what was said of the one before",
+         a_draft_brings_what_was_said_of_the_one_before},
         {"texts that are no UTF-8 are sent as such", texts_that_are_no_utf8_are_sent_as_such},
         {"what is no message is refused with a sentence",
          what_is_no_message_is_refused_with_a_sentence},

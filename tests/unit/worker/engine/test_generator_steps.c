@@ -293,6 +293,50 @@ static void a_prompt_longer_than_the_context_is_an_error (void)
     }
 }
 
+/* ---- drafts ---- */
+
+static void draft_of (const span *steps, size_t n, const char *said)
+{
+    static node_ref parent;
+    job *j = kit_job (&g, 0, SUM, steps, n);
+    j->task.node = n > 0 ? ++parent : NODE_ROOT;
+    j->task.mode = TASK_DRAFT;
+    j->task.max_steps = 60;
+    j->task.extra = span_of (said);
+    kit_do (&g, 1);
+    CHECK (g.got[0].r.error == ESP_OK && g.got[0].r.finish == FINISH_EOS);
+    CHECK (has (g.got[0].text, "Step 1") && has (g.got[0].text, "\\boxed{"));
+}
+
+static void a_draft_is_a_whole_text_that_improves_the_one_before (void)
+{
+    char first[KIT_TEXT];
+    for (int i = 0; i < KIT_KINDS; i++) {
+        kit_serve (&g, kit_kinds[i], "prompt: {improve: \"Better: {observation}\"}\n", NULL);
+        rollout (first);
+        draft_of (NULL, 0, "");
+        kit_same (g.got[0].text, first); /* as a rollout from the root */
+        CHECK (!has (g.trace, "Better"));
+        draft_of (&(span){"Step 1: no\n\nNo.", 15}, 1, "1 of 3 failed");
+        CHECK (has (g.trace, "What is 12 + 7 + 30?") && has (g.trace, "No.") &&
+               has (g.trace, "Better: 1 of 3 failed"));
+        CHECK (!has (g.got[0].text, "No."));
+        kit_end (&g);
+    }
+}
+
+static void thinking_of_the_draft_before_is_not_shown (void)
+{
+    span before = span_of ("<think>Secret</think>The answer.");
+    kit_serve (&g, "vllm", "step: {think: {open: \"<think>\"}}\n", NULL);
+    draft_of (&before, 1, "");
+    CHECK (has (g.trace, "assistant\nThe answer.<|im_end|>") && !has (g.trace, "Secret"));
+    before = span_of ("<think>All of it");
+    draft_of (&before, 1, "");
+    CHECK (has (g.trace, "assistant\n<think>All of it<|im_end|>"));
+    kit_end (&g);
+}
+
 /* ---- texts that end an answer ---- */
 
 static void a_final_stop_text_ends_the_sample_and_is_left_out (void)
@@ -356,6 +400,9 @@ int main (void)
          more_tokens_than_the_context_has_are_no_error},
         {"a prompt longer than the context is an error",
          a_prompt_longer_than_the_context_is_an_error},
+        {"a draft is a whole text that improves the one before",
+         a_draft_is_a_whole_text_that_improves_the_one_before},
+        {"thinking of the draft before is not shown", thinking_of_the_draft_before_is_not_shown},
         {"a final stop text ends the sample and is left out",
          a_final_stop_text_ends_the_sample_and_is_left_out},
         {"a final stop text is seen across two steps", a_final_stop_text_is_seen_across_two_steps},

@@ -228,6 +228,56 @@ static void a_problem_may_bring_several_turns (void)
     chat_destroy (c);
 }
 
+/* The messages behind those of {"problem": "Q", "level": 3}. */
+static void improves (const chat *c, const char *observation, const char *wanted)
+{
+    const span row = span_of ("{\"problem\":\"Q\",\"level\":3}");
+    esp_buf json = {0}, prefill = {0};
+    esp_error error = {0};
+    PASS (chat_messages (c, row, NULL, &json, &prefill, &error));
+    PASS (chat_improve (c, row, span_of ("A \"1\""), span_of (observation), &json, &error));
+    CU_ASSERT_STRING_EQUAL (esp_buf_text (&json), wanted);
+    esp_buf_free (&json);
+    esp_buf_free (&prefill);
+}
+
+#define TURNS(asked)                                                                               \
+    "[{\"role\":\"user\",\"content\":\"Q\"},{\"role\":\"assistant\",\"content\":\"A \\\"1\\\"\"}," \
+    "{\"role\":\"user\",\"content\":\"" asked "\"}]"
+
+static void a_draft_is_improved_by_one_more_turn (void)
+{
+    chat *c = given_chat (&(prompt_options){.preset = PLAIN});
+    improves (c, "",
+              TURNS ("Look for mistakes in this answer, improve it, and write the whole answer "
+                     "again."));
+    improves (c, "1 of 3\nfailed",
+              TURNS ("Your answer was tried.  What came of it:\\n\\n1 of 3\\nfailed\\n\\n"
+                     "Improve it, and write the whole answer again."));
+    chat_destroy (c);
+    c = given_chat (&(prompt_options){.preset = PLAIN, .improve = "L{level}: {observation}!"});
+    improves (c, "bad", TURNS ("L3: bad!"));
+    improves (c, "", TURNS ("L3: !"));
+    chat_destroy (c);
+}
+
+static void a_turn_that_cannot_be_filled_changes_nothing (void)
+{
+    chat *c = given_chat (&(prompt_options){.preset = PLAIN, .improve = "{nothing}"});
+    esp_buf json = {0};
+    esp_error error = {0};
+    PASS (esp_buf_puts (&json, "[{}]"));
+    FAILS (chat_improve (c, span_of ("{\"problem\":\"Q\"}"), span_of ("A"), span_of (""), &json,
+                         &error),
+           ESP_EFORMAT);
+    CHECK (strstr (error.text, "there is no field 'nothing'") &&
+           span_is (esp_buf_span (&json), "[{}]"));
+    FAILS (chat_improve (c, span_of ("7"), span_of ("A"), span_of (""), &json, &error),
+           ESP_EFORMAT);
+    esp_buf_free (&json);
+    chat_destroy (c);
+}
+
 static void a_problem_text_counts_more_than_its_messages (void)
 {
     chat *c = given_chat (
@@ -444,6 +494,9 @@ int main (void)
         {"braces that are no field are text", braces_that_are_no_field_are_text},
         {"examples come before the problem", examples_come_before_the_problem},
         {"bad examples are refused with their line", bad_examples_are_refused_with_their_line},
+        {"a draft is improved by one more turn", a_draft_is_improved_by_one_more_turn},
+        {"a turn that cannot be filled changes nothing",
+         a_turn_that_cannot_be_filled_changes_nothing},
         {"a problem may bring several turns", a_problem_may_bring_several_turns},
         {"a problem text counts more than its messages",
          a_problem_text_counts_more_than_its_messages},
