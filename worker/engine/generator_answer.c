@@ -46,6 +46,7 @@ esp_err generator_request_write (void *ctx, server *s, esp_buf *path, esp_buf *j
     esp_err err;
     r->ask.model = server_facts_of (s)->model[0] ? server_facts_of (s)->model : NULL;
     generator_ask_tokens (r, s);
+    generator_slot_take (r, s);
     if ((err = start_reading (r)) != ESP_OK ||
         (err = esp_buf_puts (path, r->ask.messages.ptr ? shape->chat_path : shape->path)) != ESP_OK)
         return err;
@@ -108,12 +109,13 @@ static bool other_model (const struct request *r, const server *s)
 static void note_server (struct request *r, const server *s, uint32_t i)
 {
     const job *j = r->samples[i] ? r->samples[i]->job : NULL;
+    int slot = r->reply->samples[0].slot; /* of siblings the first one's keeps the cache */
     if (!j)
         return;
     r->samples[i]->by = s;
-    servers_set_home (r->owner->servers, generator_home_key (j, j->task.node), s);
+    servers_set_home (r->owner->servers, generator_home_key (j, j->task.node), s, slot);
     if (j->task.child != NODE_NONE)
-        servers_set_home (r->owner->servers, generator_home_key (j, j->task.child), s);
+        servers_set_home (r->owner->servers, generator_home_key (j, j->task.child), s, slot);
 }
 
 static void note_servers (struct request *r, const server *s)

@@ -61,7 +61,9 @@ enum { REQUEST_STOPS_MOST = 16 };
 struct request { /* one piece of n siblings */
     generator *owner;
     exchange *exchange;
+    uint64_t home; /* of the prefix (servers_set_home) */
     gen_ask ask;
+    server *slot_at;  /* who has ask.slot for it; NULL: no slot is named */
     uint32_t wanted;  /* tokens of each sample; ask.max_tokens: as many as the context leaves */
     uint32_t at_most; /* of them, since more were refused */
     uint32_t prompt_tokens;               /* as far as they are known */
@@ -109,7 +111,12 @@ struct generator_facts {
     char bos[32];     /* llama.cpp puts this before every prompt, and the template does so too */
     char sample[100]; /* what it generated */
     char model[256];  /* who it said it was in that answer */
+    uint64_t taken;   /* a bit for each slot that a request of ours names */
 };
+
+/* generator_slot.c: before each try of a request; at its end. */
+void generator_slot_take (struct request *r, server *s);
+void generator_slot_give (struct request *r);
 
 /* generator_root.c */
 root *generator_root (generator *g, const job *j, esp_err *err,

@@ -35,6 +35,7 @@ void generator_request_free (struct request *r)
     for (uint32_t i = 0; r->samples && i < r->ask.n; i++)
         if (r->samples[i])
             r->samples[i]->request = NULL;
+    generator_slot_give (r);
     esp_free (r->samples);
     esp_buf_free (&r->prompt);
     esp_buf_free (&r->messages);
@@ -86,6 +87,9 @@ make_request (generator *g, struct sample **samples, uint32_t n, const step_plan
     r->owner = g;
     link_request (r);
     r->plan = *plan;
+    r->home = generator_home_key (s->job, s->piece > 0 && s->job->task.child != NODE_NONE
+                                              ? s->job->task.child
+                                              : s->job->task.node);
     if (generator_ask_fill (r, s, n) != ESP_OK ||
         !(r->samples = esp_calloc (n, sizeof (struct sample *)))) {
         generator_request_free (r);
@@ -130,7 +134,7 @@ static const struct sample *first_sample (const struct request *r)
 esp_err generator_request_start (struct request *r)
 {
     const job *j = first_sample (r)->job;
-    exchange_ask ask = {.home = generator_home_key (j, j->task.node),
+    exchange_ask ask = {.home = r->home,
                         .spread = generator_home_key (j, NODE_ROOT),
                         .weight = r->ask.n,
                         .write = generator_request_write,

@@ -146,7 +146,7 @@ static esp_err batch_take (void *ctx, server *s, span body, esp_error *why)
         for (size_t i = 0; i < b->count; i++)
             b->readings[i]->item->by = s;
         if (home_of (b))
-            servers_set_home (p->servers, home_of (b), s);
+            servers_set_home (p->servers, home_of (b), s, -1);
     }
     if (err != ESP_EFORMAT || ++b->wrong < WRONG_MOST)
         return err;

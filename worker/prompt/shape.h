@@ -24,6 +24,7 @@ typedef struct gen_traits { /* what servers of this kind can do; a probe may tak
     bool chat;
     uint32_t most_n; /* samples of one request; 1 = none: send them side by side */
     bool n_is_slots; /* and no more than the server has slots: it refuses */
+    bool slots;      /* its prefix cache is in slots, and a request may name one: gen_ask.slot */
     bool greedy_n;   /* n > 1 also at temperature 0; else write() refuses: ask for one */
     uint32_t most_stops;
     bool says_stop; /* tells a stop text from the end of the sequence (llama.cpp: not in chat) */

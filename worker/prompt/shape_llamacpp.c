@@ -204,6 +204,7 @@ const gen_shape shape_llamacpp = {
             .chat = true,
             .most_n = REPLY_MOST_N,
             .n_is_slots = true,
+            .slots = true,
             .greedy_n = true,
             .most_stops = 64,
             .says_stop = true,

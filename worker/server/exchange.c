@@ -301,8 +301,9 @@ static server *least_busy (const servers *all, const exchange *e, uint64_t now, 
     return best;
 }
 
-void servers_set_home (servers *s, uint64_t home, const server *where)
+void servers_set_home (servers *s, uint64_t home, const server *where, int slot)
 {
+    s->homes[home % HOMES].slot = slot;
     s->homes[home % HOMES].key = home;
     s->homes[home % HOMES].server = where->index + 1;
 }
@@ -322,6 +323,11 @@ static server *home_of (const servers *all, const exchange *e, uint64_t now)
                    now >= all->items[at - 1]->next_ns
                ? all->items[at - 1]
                : NULL;
+}
+
+int servers_home_slot (const servers *s, uint64_t home, const server *where)
+{
+    return look_up (s, home) == where->index + 1 ? s->homes[home % HOMES].slot : -1;
 }
 
 /* A problem without a home: the least busy server, so that each gets as many problems; of equals the first in the order of

@@ -150,7 +150,9 @@ void exchange_lighter (exchange *e);
 /* From chunk(): what came is the server's fault; it is tried again. */
 void exchange_spoiled (exchange *e, const char *why);
 
-/* This server now holds the prefix `home`. */
-void servers_set_home (servers *s, uint64_t home, const server *where);
+/* This server now holds the prefix `home`, in this slot of its cache; -1: it has none, or did not say. */
+void servers_set_home (servers *s, uint64_t home, const server *where, int slot);
+int servers_home_slot (const servers *s, uint64_t home,
+                       const server *where); /* -1: not known there */
 
 #endif

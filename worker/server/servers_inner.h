@@ -90,6 +90,7 @@ struct servers {
     struct {
         uint64_t key;
         uint32_t server; /* index + 1 */
+        int32_t slot;    /* of its cache, -1 = not known */
     } * homes;
 };
 

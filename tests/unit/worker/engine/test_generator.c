@@ -95,6 +95,66 @@ static void a_request_has_no_more_samples_than_fit (void)
     kit_end (&g);
 }
 
+static uint32_t flying (void)
+{
+    return servers_at (g.state->servers, 0)->in_flight;
+}
+
+/* Requests on their way that name slot 0, where a model server says that the first of siblings is. */
+static uint32_t in_slot_0 (void)
+{
+    uint32_t count = 0;
+    for (const struct request *r = g.state->requests; r; r = r->next)
+        count += r->ask.slot == 0;
+    return count;
+}
+
+/* One step behind each of `n` nodes from `first`; their children are 10 above. */
+static void branches (uint32_t n, node_ref first)
+{
+    static span steps[1];
+    steps[0] = span_of ("Step 1: We start with 12.\n\n");
+    for (uint32_t i = 0; i < n; i++) {
+        kit_job (&g, i, SUM, steps, 1)->task.node = first + i;
+        g.jobs[i].task.child = first + i + 10;
+    }
+}
+
+static void a_branch_goes_on_in_the_slot_that_holds_it (void)
+{
+    static const char *const slow[] = {"--slots", "4", "--token-ms", "20", NULL};
+    for (int vllm = 0; vllm < 2; vllm++) {
+        kit_serve (&g, vllm ? "vllm" : "llamacpp", NULL, slow);
+        kit_siblings (&g, 2);
+        (void)requests_for (2);
+        branches (2, 10); /* one slot holds both: the second does not wait for it */
+        kit_start (&g, 2);
+        UNTIL (&g, flying () == 2);
+        CHECK (in_slot_0 () == (vllm ? 0 : 1));
+        UNTIL (&g, g.done == 2);
+        branches (1, 20); /* the slot is nobody's again */
+        kit_start (&g, 1);
+        UNTIL (&g, flying () == 1);
+        CHECK (in_slot_0 () == (vllm ? 0 : 1));
+        UNTIL (&g, g.done == 1);
+        branches (1, 20);
+        kit_start (&g, 1);
+        UNTIL (&g, flying () == 1);
+        g.kind->cancel (g.state, &g.jobs[0]); /* and after a cancel, too */
+        branches (1, 20);
+        kit_start (&g, 1);
+        UNTIL (&g, flying () == 1);
+        CHECK (in_slot_0 () == (vllm ? 0 : 1));
+        UNTIL (&g, g.done == 1);
+        branches (1, 40); /* a place that nobody has been at */
+        kit_start (&g, 1);
+        UNTIL (&g, flying () == 1);
+        CHECK (in_slot_0 () == 0);
+        UNTIL (&g, g.done == 1);
+        kit_end (&g);
+    }
+}
+
 static void a_server_without_n_gets_single_requests (void)
 {
     /* the probe's first request, of two samples, is answered with one of them too few: again, and again at n = 1 */
@@ -489,6 +549,7 @@ int main (void)
          siblings_are_one_request_and_each_has_its_own_seed},
         {"what is no sibling is asked alone", what_is_no_sibling_is_asked_alone},
         {"a request has no more samples than fit", a_request_has_no_more_samples_than_fit},
+        {"a branch goes on in the slot that holds it", a_branch_goes_on_in_the_slot_that_holds_it},
         {"a server without n gets single requests", a_server_without_n_gets_single_requests},
         {"the prompt is counted once per request", the_prompt_is_counted_once_per_request},
         {"a cache that is not wanted is not used", a_cache_that_is_not_wanted_is_not_used},

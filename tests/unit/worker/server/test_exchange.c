@@ -76,8 +76,8 @@ static void a_failed_server_rests_even_when_the_other_is_full (void)
     k.o.tries = 3;
     atomic_store (&f[0].work, FAKE_500);
     atomic_store (&f[1].work, FAKE_STALLS);
-    servers_set_home (k.s, 11, servers_at (k.s, 1));
-    servers_set_home (k.s, 10, servers_at (k.s, 0));
+    servers_set_home (k.s, 11, servers_at (k.s, 1), -1);
+    servers_set_home (k.s, 10, servers_at (k.s, 0), -1);
     full.ask.home = 11;
     talk_start (&k, &full);
     UNTIL (&k, full.writes == 1);
@@ -119,7 +119,7 @@ static void a_dead_servers_requests_go_elsewhere (void)
     struct set k;
     given (&k, 2);
     atomic_store (&f[0].work, FAKE_STALLS);
-    servers_set_home (k.s, 1, servers_at (k.s, 0));
+    servers_set_home (k.s, 1, servers_at (k.s, 0), -1);
     for (int i = 0; i < 6; i++) {
         t[i].ask.home = 1;
         talk_start (&k, &t[i]);
@@ -143,7 +143,7 @@ static void silence_ends_when_nobody_listens_any_more (void)
     struct set k;
     given (&k, 2);
     atomic_store (&f[0].work, FAKE_STALLS);
-    servers_set_home (k.s, 1, servers_at (k.s, 0));
+    servers_set_home (k.s, 1, servers_at (k.s, 0), -1);
     t.ask.home = 1;
     talk_start (&k, &t);
     UNTIL (&k, atomic_load (&f[0].works) == 1);

@@ -20,8 +20,13 @@ static void a_prefix_stays_at_home_until_another_server_idles (void)
     k.o.in_flight = 4;
     for (int i = 0; i < 2; i++)
         atomic_store (&f[i].work, FAKE_STALLS);
-    servers_set_home (k.s, 1, servers_at (k.s, 0));
-    servers_set_home (k.s, 2, servers_at (k.s, 1));
+    servers_set_home (k.s, 1, servers_at (k.s, 0), -1);
+    servers_set_home (k.s, 2, servers_at (k.s, 1), -1);
+    servers_set_home (k.s, 3, servers_at (k.s, 1), 5);
+    CHECK (servers_home_slot (k.s, 3, servers_at (k.s, 1)) == 5);
+    CHECK (servers_home_slot (k.s, 3, servers_at (k.s, 0)) == -1);
+    CHECK (servers_home_slot (k.s, 2, servers_at (k.s, 1)) == -1);
+    CHECK (servers_home_slot (k.s, 4, servers_at (k.s, 0)) == -1);
     fill (&k, t, 4, 1, 0);
     for (int i = 0; i < 4; i++)
         CHECK (t[i].writes == 1 && t[i].at[0] == 0);
