@@ -301,6 +301,27 @@ check_kind (lab *l, engine_check *e, enum task_kind kind, check_report *r, esp_e
                                                                 : ESP_OK;
 }
 
+/* Kept as text: names are borrowed from servers that may say others later. */
+static esp_err note_models (lab *l, engine_check *e)
+{
+    engine_model found[ENGINE_LIST_MOST];
+    esp_err err = esp_buf_puts (&e->models, "[");
+    for (int k = 0; k < TASK_KINDS; k++) {
+        size_t n = lab_models (l, (enum task_kind)k, found, ENGINE_LIST_MOST);
+        for (size_t i = 0; i < n && err == ESP_OK; i++) {
+            const char *parts[] = {found[i].name ? found[i].name : "", found[i].model,
+                                   found[i].server};
+            err = esp_buf_printf (&e->models, "%s[%d", e->models.len > 1 ? "," : "", k);
+            for (size_t p = 0; p < 3 && err == ESP_OK; p++)
+                if ((err = esp_buf_puts (&e->models, ",")) == ESP_OK)
+                    err = esp_buf_json_string (&e->models, span_of (parts[p]));
+            if (err == ESP_OK)
+                err = esp_buf_puts (&e->models, "]");
+        }
+    }
+    return err == ESP_OK ? esp_buf_puts (&e->models, "]") : err;
+}
+
 void check_engines (engine_check *e, check_report *r)
 {
     esp_error error = {0};
@@ -321,6 +342,8 @@ void check_engines (engine_check *e, check_report *r)
             e->slots[k] = lab_slots (l, (enum task_kind)k);
         fine = fine && err == ESP_OK;
     }
+    if (e->at && note_models (l, e) != ESP_OK)
+        check_mistake (r, esp_err_text (ESP_ENOMEM));
     if (fine && !e->at)
         check_print (r, "each worker: %u generations, %u scores, %u verdicts at once\n",
                      e->slots[TASK_GENERATE], e->slots[TASK_SCORE], e->slots[TASK_VERIFY]);

@@ -20,6 +20,8 @@ typedef struct engine_check {
     check_prompt told;   /* out; zero before */
     bool serves[TASK_KINDS];    /* out */
     uint32_t slots[TASK_KINDS]; /* out: at once */
+    esp_buf
+        models; /* out, owned by the caller: [[kind, "entry", "model", "URL"], ...], where the run file says auto */
 } engine_check;
 
 /* Open the engines, wait for them and all their servers, try them, and say what was found.  What is wrong goes to the report. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cluster/cli/run_workers.h"
+#include "coordinator/dispatch/models.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 
@@ -44,14 +45,15 @@ static bool has_problems (const run_config *c, check_report *r)
 static json_t *message_of (const link_end *end, const engine_check *e, const check_report *r)
 {
     char host[NAME_BYTES] = "?";
-    json_t *slots = json_array ();
+    json_t *slots = json_array (), *chosen = json_loads (esp_buf_text (&e->models), 0, NULL);
     (void)gethostname (host, sizeof (host) - 1);
     for (int k = 0; k < TASK_KINDS; k++)
         json_array_append_new (slots, e->serves[k] ? json_integer (e->slots[k]) : json_null ());
-    return json_pack ("{ss si ss ss ss so sI sI}", "host", host, "local", end->local_rank, "table",
-                      esp_buf_text (&r->table), "warnings", esp_buf_text (&r->warnings), "mistakes",
-                      esp_buf_text (&r->mistakes), "slots", slots, "longest",
-                      (json_int_t)e->told.longest, "context", (json_int_t)e->told.context);
+    return json_pack ("{ss si ss ss ss so so* sI sI}", "host", host, "local", end->local_rank,
+                      "table", esp_buf_text (&r->table), "warnings", esp_buf_text (&r->warnings),
+                      "mistakes", esp_buf_text (&r->mistakes), "slots", slots, "models", chosen,
+                      "longest", (json_int_t)e->told.longest, "context",
+                      (json_int_t)e->told.context);
 }
 
 static void send_report (link_end *end, const engine_check *e, const check_report *r)
@@ -80,6 +82,7 @@ void check_ranks_work (ranks *all, const run_config *c, check_report *r)
         check_engines (&e, r);
     }
     send_report (all->end, &e, r);
+    esp_buf_free (&e.models);
     check_report_free (r);
 }
 
@@ -208,12 +211,39 @@ static void take_lines (json_t *const *heard, int rank, const char *key, check_r
     }
 }
 
+/* Ranks whose servers have different models, as a run would refuse them. */
+static void compare_models (json_t *const *heard, int size, check_report *r)
+{
+    models *known;
+    char why[MODELS_WHY];
+    if (models_create (&known) != ESP_OK)
+        return;
+    for (int rank = 1; rank < size; rank++) {
+        const json_t *list = json_object_get (heard[rank], "models"), *one;
+        size_t i;
+        json_array_foreach (list, i, one)
+        {
+            const char *text[3];
+            json_int_t kind = json_integer_value (json_array_get (one, 0));
+            for (size_t k = 0; k < 3; k++)
+                text[k] = json_string_value (json_array_get (one, k + 1));
+            wire_model model = {(uint8_t)kind, span_of (text[0]), span_of (text[1]),
+                                span_of (text[2])};
+            if (kind >= 0 && kind < TASK_KINDS && text[0] && text[1] && text[2] &&
+                models_take (known, rank, &model, why) == ESP_EINVAL)
+                check_mistake (r, why);
+        }
+    }
+    models_destroy (known);
+}
+
 static void tell (json_t *const *heard, int size, check_prompt *told, check_report *r)
 {
     check_print (r, "  rank  host                      local  at once\n");
     for (int rank = 1; rank < size; rank++)
         say_row (rank, heard[rank], r);
     say_tables (heard, size, r);
+    compare_models (heard, size, r);
     for (int rank = 1; rank < size; rank++) {
         json_int_t longest = json_integer_value (json_object_get (heard[rank], "longest"));
         take_lines (heard, rank, "warnings", r);

@@ -178,6 +178,12 @@ esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out)
     return k && k->describe ? k->describe (l->engines.of[kind].state, out) : ESP_OK;
 }
 
+size_t lab_models (const lab *l, enum task_kind kind, engine_model *out, size_t max)
+{
+    const engine_kind *k = l->engines.of[kind].kind;
+    return k && k->models ? k->models (l->engines.of[kind].state, out, max) : 0;
+}
+
 uint32_t lab_slots (const lab *l, enum task_kind kind)
 {
     const engine_kind *k = l->engines.of[kind].kind;

@@ -38,6 +38,9 @@ void lab_settle (lab *l, enum task_kind kind);
 /* What its describe() says; nothing for engines without. */
 ESP_MUST_CHECK esp_err lab_describe (lab *l, enum task_kind kind, esp_buf *out);
 
+/* Which models its servers chose; as engine_kind.models. */
+size_t lab_models (const lab *l, enum task_kind kind, engine_model *out, size_t max);
+
 uint32_t
 lab_slots (const lab *l, enum task_kind kind); /* at once; 0 = no such engine, or out of service */
 /* Of the generator that jobs with this action go to, in tokens; 0 = not known. */

@@ -133,10 +133,10 @@ def calm(test, program, kind):
     test.check(status == 0 and journal_bytes(test.out("calm-" + kind)) > 0, f"{kind}: an undisturbed run (status {status}{tail(status, err)})")
 
 
-def each_rank_its_own(test, program, name, models, *keys):
+def each_rank_its_own(test, program, name, models, *keys, verb="run"):
     """Rank i in front of a server of its own, with models[i - 1]; (status, stderr)."""
     folder = tempfile.mkdtemp(dir="/tmp")  # the name of a socket must be short
-    words = ["run", test.run_file, f"run.output={test.out(name)}", "generator.engine=vllm", f"generator.url=unix:{folder}/s{{rank}}", *keys]
+    words = [verb, test.run_file, f"run.output={test.out(name)}", "generator.engine=vllm", f"generator.url=unix:{folder}/s{{rank}}", *keys]
     servers = [Server(program, "--kind", "vllm", "--model", model, "--unix", f"{folder}/s{rank}") for rank, model in enumerate(models, 1)]
     try:
         status, err = test.run(3, words)
@@ -157,6 +157,10 @@ def one_model_per_run(test, program):
     parts = ["'llama' at unix:", "'qwen' at unix:", "rank 1 has", "rank 2 has", "generator.model", "`workers:`", "nothing was generated"]
     test.check(all(part in err for part in parts), f"ranks whose servers have different models are refused (status {status}: {err[-600:]!r})")
     test.check(not os.path.exists(os.path.join(test.out("mixed"), "answers.jsonl")) or not generated(test, "mixed"), "and nothing was answered")
+    status, err = each_rank_its_own(test, program, "mixed", ("llama", "qwen"), verb="check")
+    test.check(all(part in err for part in parts[:-1]) and "check: 1 mistake, 0 warnings" in err and "s1: vLLM" in err and "s2: vLLM" in err,
+               f"check says so too, and shows the server of each rank (status {status}: {err[-900:]!r})")
+    test.check(err.count("one seed, one text: 3 of 3 times alone") == 1, f"seeds are tried by one rank ({err!r})")
     status, err = each_rank_its_own(test, program, "equal", ("llama", "llama"))
     test.check(finished(test, "equal"), f"with equal models they run (status {status}: {err[-400:]!r})")
     status, err = each_rank_its_own(test, program, "split", ("llama", "qwen"), "workers.generate=1")
