@@ -74,9 +74,31 @@ def _yaml(config: Mapping[str, Any]) -> str:
     return re.sub("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]", lambda m: f"\\u{ord(m.group()):04x}", text)
 
 
+def _is_missing(cell: Any) -> bool:
+    """What a data frame puts where a row has no value: None, NaN, NaT, pandas.NA."""
+    try:
+        return cell is None or bool(cell != cell)
+    except (TypeError, ValueError):  # NA is neither; of an array each item is one
+        return type(cell).__name__ == "NAType"
+
+
+def _frame_rows(frame: Any) -> List[Dict[str, Any]]:
+    rows = frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records")  # polars, pandas
+    return [{str(key): cell for key, cell in row.items() if not _is_missing(cell)} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    """For json: numbers and arrays of numpy, tensors."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
 def _problem_rows(problems: Any) -> List[Dict[str, Any]]:
-    if hasattr(problems, "to_dict") and hasattr(problems, "columns"):  # a data frame
-        problems = problems.to_dict("records")
+    if isinstance(problems, Mapping):
+        raise TypeError("problems is a dict: a list of them is needed, also for one")
+    if hasattr(problems, "columns") and (hasattr(problems, "to_dict") or hasattr(problems, "to_dicts")):
+        problems = _frame_rows(problems)
     rows: List[Dict[str, Any]] = []
     for number, problem in enumerate(problems):
         if isinstance(problem, str):
@@ -88,9 +110,13 @@ def _problem_rows(problems: Any) -> List[Dict[str, Any]]:
 
 
 def _write_problems(problems: Any, path: Path) -> None:
-    with open(path, "w", encoding="utf-8") as out:
-        for row in _problem_rows(problems):
-            out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+    lines = []
+    for number, row in enumerate(_problem_rows(problems)):
+        try:
+            lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain) + "\n")
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"problem {number}: {error}") from None
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def _nested(config: Mapping[str, Any]) -> Dict[str, Any]:

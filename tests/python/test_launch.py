@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_launch.py - what run promises"""
+import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import espalier
 import kit
 from espalier import _launch
 
+HAS_PANDAS = importlib.util.find_spec("pandas") is not None
 FAKE = {"generator": {"engine": "fake"}, "prm": {"engine": "fake"}, "verifier": {"kind": "fake"},
         "search": {"strategy": "beam", "keep": 2, "expand": 2, "max_steps": 6}}
 PROBLEMS = [{"id": f"p{i}", "question": f"Question {i} \u00e9 \U0001f600 \x7f", "answer": str(i % 5)} for i in range(6)]
@@ -54,6 +56,40 @@ class Run(kit.FolderTest):
         self.assertEqual(kit.rows(run.path), kit.rows(again.path))
         with self.assertRaisesRegex(TypeError, "problem 1 is a int"):
             espalier.run(["one", 2], self.folder / "c", progress=False, **FAKE)
+        with self.assertRaisesRegex(TypeError, "problems is a dict"):
+            espalier.run({"id": "a", "problem": "one"}, self.folder / "c", progress=False, **FAKE)
+        with self.assertRaisesRegex(ValueError, "problem 1: Out of range"):
+            espalier.run(["one", {"problem": "two", "level": float("nan")}], self.folder / "c", progress=False, **FAKE)
+
+    def test_a_frame_is_a_list_of_problems_without_its_empty_cells(self):
+        class Array(list):
+            def tolist(self):
+                return list(self)
+
+        class NAType:
+            def __ne__(self, other):
+                return self
+
+            def __bool__(self):
+                raise TypeError("boolean value of NA is ambiguous")
+
+        class Frame:
+            columns = ("id", "problem", "answer", "level", "completions")
+
+            def to_dict(self, shape):
+                return [{"id": "a", "problem": "x", "answer": "1", "level": 2.0, "completions": Array(["y"])},
+                        {"id": "b", "problem": "x", "answer": None, "level": float("nan"), "completions": NAType()}]
+
+        self.assertEqual(_launch._problem_rows(Frame()), [{"id": "a", "problem": "x", "answer": "1", "level": 2.0, "completions": ["y"]}, {"id": "b", "problem": "x"}])
+        _launch._write_problems([{"problem": "x", "numbers": type("A", (), {"tolist": lambda self: [1, 2]})()}], self.folder / "p.jsonl")
+        self.assertEqual(json.loads((self.folder / "p.jsonl").read_text()), {"problem": "x", "numbers": [1, 2]})
+        if not HAS_PANDAS:
+            self.skipTest("the rest needs pandas")
+        import pandas
+        frame = pandas.DataFrame([{"id": "a", "problem": "x", "answer": "1"}, {"id": "b", "problem": "y"}])
+        run = espalier.run(frame, self.folder / "out", progress=False, **FAKE)
+        self.assertEqual([json.loads(line) for line in (run.path / "problems.jsonl").read_text().splitlines()],
+                         [{"id": "a", "problem": "x", "answer": "1"}, {"id": "b", "problem": "y"}])
 
     def test_a_mistake_is_raised_in_the_programs_own_words(self):
         with self.assertRaisesRegex(espalier.EspalierError, "kepe: unknown key; did you mean") as caught:
