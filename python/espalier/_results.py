@@ -119,17 +119,22 @@ class Run:
         """Has the run finished?  (False: it goes on, or was stopped.)"""
         return (self.path / "done").exists()
 
+    def _file(self, name: str) -> Path:
+        """NAME.jsonl, or what its owner made of it: .gz, .zst."""
+        files = [self.path / f"{name}{ending}" for ending in _PACKED]
+        return next((path for path in files if path.exists()), files[0])
+
     def answers(self, frame: Optional[bool] = None) -> Any:
         """One row a problem and repeat that has ended (docs/outputs.md)."""
-        return _framed(_rows(self.path / "answers.jsonl"), frame)
+        return _framed(_rows(self._file("answers")), frame)
 
     def candidates(self, frame: Optional[bool] = None) -> Any:
         """One row a finished branch."""
-        return _framed(_rows(self.path / "candidates.jsonl"), frame)
+        return _framed(_rows(self._file("candidates")), frame)
 
     def costs(self, frame: Optional[bool] = None) -> Any:
         """What servers did for each row of answers: tokens read, cached, generated."""
-        return _framed(_rows(self.path / "costs.jsonl"), frame)
+        return _framed(_rows(self._file("costs")), frame)
 
     def sample_files(self) -> List[Path]:
         """The files of training samples (not refused-00000.jsonl, which lists what is none)."""
@@ -155,7 +160,7 @@ class Run:
         A file is read as one block: `datasets` fixes the type of a column by the first block, where it may be null everywhere."""
         import datasets
 
-        rows = self.path / f"{name}.jsonl"
+        rows = self._file(name)
         files = [rows] if rows.exists() else self._samples_of(name)
         if not files:
             raise FileNotFoundError(f"{self.path}: holds no {name}.jsonl and no samples/{name}*")

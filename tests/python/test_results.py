@@ -41,6 +41,13 @@ class Load(kit.FolderTest):
             out.write('er": "1"}\n')
         self.assertEqual(run.answers(frame=False)[1], {"id": "b", "answer": "1"})
 
+    def test_rows_that_were_packed_are_read_too(self):
+        run = self.written(answers='{"id": "a"}\n')
+        with gzip.open(self.folder / "answers.jsonl.gz", "wt") as out:
+            out.write((self.folder / "answers.jsonl").read_text())
+        (self.folder / "answers.jsonl").unlink()
+        self.assertEqual(run.answers(frame=False), [{"id": "a"}])
+
     def test_a_line_separator_inside_a_text_ends_no_row(self):
         run = self.written(answers='{"id": "a", "text": "x\u2028y\x85z"}\n')
         self.assertEqual(run.answers(frame=False)[0]["text"], "x\u2028y\x85z")
