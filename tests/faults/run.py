@@ -53,6 +53,8 @@ FAULTS = [
      "if (a->unit.percent != b->unit.percent) {", "if (false) {", [unit("proto/answer/answer_form")]),
     ("brackets of an interval do not count", "proto/answer/answer_match.c",
      "a->open == b->open && a->close == b->close", "a->open != 0", [unit("proto/answer/answer_lists")]),
+    ("one and a half is half of one", "proto/answer/answer_expr.c",
+     "mixed = mixed && answer_poly_is_rational (factor);", "mixed = false;", [unit("proto/answer/answer_form")]),
     ("equal values are two answers", "coordinator/merge/answer_key.c",
      "if (equality == ANSWER_BY_VALUE)", "if (equality > ANSWER_BY_TEXT)", [unit("coordinator/merge/answer_key")]),
     ("every death counts as a death alone", "coordinator/dispatch/dispatch_faults.c",
