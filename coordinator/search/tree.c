@@ -260,10 +260,17 @@ void tree_check (const tree *t)
     }
 }
 
+/* The node above it on its path; NODE_NONE: its path begins here. */
+static node_ref path_above (const tree *t, node_ref ref)
+{
+    const node *n = tree_node (t, ref);
+    return n->draft ? NODE_NONE : n->parent;
+}
+
 uint64_t tree_path_tokens (const tree *t, node_ref ref)
 {
     uint64_t total = 0;
-    for (; ref != NODE_NONE; ref = tree_node (t, ref)->parent)
+    for (; ref != NODE_NONE; ref = path_above (t, ref))
         total += tree_node (t, ref)->tokens;
     return total;
 }
@@ -271,7 +278,7 @@ uint64_t tree_path_tokens (const tree *t, node_ref ref)
 uint32_t tree_path_steps (const tree *t, node_ref ref)
 {
     uint32_t total = 0;
-    for (; ref != NODE_NONE; ref = tree_node (t, ref)->parent)
+    for (; ref != NODE_NONE; ref = path_above (t, ref))
         total += tree_node (t, ref)->steps;
     return total;
 }

@@ -141,7 +141,7 @@ size_t tree_path_scores (const tree *t, node_ref ref, double *out, size_t max);
 /* Assert the invariants of every node: O(nodes). */
 void tree_check (const tree *t);
 
-/* Tokens and steps of the path. */
+/* Tokens and steps of the path: of a draft those of its own text. */
 uint64_t tree_path_tokens (const tree *t, node_ref ref);
 uint32_t tree_path_steps (const tree *t, node_ref ref);
 

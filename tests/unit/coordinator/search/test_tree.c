@@ -140,6 +140,8 @@ static void a_draft_replaces_what_stands_above_it (void)
     CHECK (tree_path (t, c, path, 3) == 2 && path[0] == d && path[1] == c);
     double scores[3];
     CHECK (tree_path_scores (t, c, scores, 3) == 1 && scores[0] == 0.5);
+    CHECK (tree_path_tokens (t, c) == 4 && tree_path_steps (t, c) == 2);
+    CHECK (tree_path_tokens (t, a) == 2 && tree_path_steps (t, d) == 1);
     CHECK (name_is (t, c, "0.0.0")); /* names are of the tree, not of the text */
     tree_destroy (t);
 }
