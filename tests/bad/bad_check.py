@@ -382,6 +382,33 @@ def every_generator_of_a_list_is_tried():
     only(said[:-1], "WARNING: ", "with 1900 more (generator.max_tokens) the context of 1800 is too short")
 
 
+# ---- thinking ----
+
+@case
+def a_template_that_opens_the_thinking_is_said_and_can_be_told():
+    folder()
+    with open("run.yaml") as f:
+        write("run.yaml", f.read().replace("engine: arithmetic", "engine: arithmetic, view: answer") + "step: {think: {open: <think>}}\n")
+    doubt = "its chat template ends with the tag that opens the thinking: say step.think.opened: true"
+    for kind in ("vllm", "sglang", "llamacpp"):
+        with Server(PROGRAM, "--kind", kind, "--template-thinks", "--wrong", "0") as server:
+            change = [f"generator.engine={kind}", f"generator.url={server.url}"]
+            only([line for line in check(*change) if line.startswith("WARNING")], server.url, doubt)
+            want(call("run", "run.yaml", *change, f"run.output={kind}-without"), 0, "GENERATOR-THINKING", doubt)
+            if "WARNING" in "".join(check(*change, "step.think.opened=true")):
+                raise Wrong("it was told")
+            want(call("run", "run.yaml", *change, "step.think.opened=true", f"run.output={kind}"), 0)
+            with Server(PROGRAM, "--serves", "prm") as prm:
+                for told in ("true", "false"):
+                    shown = call("try", "run.yaml", *change, f"step.think.opened={told}", "step.think.max_tokens=24", "prm.engine=vllm-pooling", f"prm.url={prm.url}")[1]
+                    parts = [part for part in shown.split("\n---- ") if part.startswith("PRM input")]
+                    if not parts or any("Let me see" in part for part in parts) != (told == "false"):
+                        raise Wrong(f"{kind}, opened {told}: {parts}")
+        with Server(PROGRAM, "--kind", kind) as server:
+            said = check(*change[:1], f"generator.url={server.url}", "step.think.opened=true")
+            only([line for line in said if line.startswith("WARNING")], "does not open the thinking")
+
+
 # ---- problems that get no verdict ----
 
 @case

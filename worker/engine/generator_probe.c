@@ -118,7 +118,23 @@ esp_err generator_probe_write (void *ctx, server *s, uint32_t step, esp_buf *pat
 
 /* ---- answers ---- */
 
-static esp_err take_text (const server *s, struct generator_facts *f, const root *r, esp_error *why)
+/* Where the server's template and step.think.opened differ, PRMs and readers of paths take thinking for the answer. */
+static const char *thinking_doubt (const generator *g, const struct generator_facts *f)
+{
+    const step_rule *rule = g->setup.step;
+    bool opens;
+    if (!rule || !step_rule_has_phases (rule) || !f->text[0])
+        return NULL;
+    opens = step_rule_begins (rule, span_of (f->text), span_of (""));
+    if (opens == step_rule_opened (rule))
+        return NULL;
+    return opens ? "its chat template ends with the tag that opens the thinking: say "
+                   "step.think.opened: true, else PRMs take thinking for the answer"
+                 : "its chat template does not open the thinking, and step.think.opened says so";
+}
+
+static esp_err take_text (const generator *g, const server *s, struct generator_facts *f,
+                          const root *r, esp_error *why)
 {
     if (span_find (esp_buf_span (&r->text), span_of (example)) == r->text.len)
         return esp_error_set (why, ESP_EENGINE,
@@ -131,6 +147,9 @@ static esp_err take_text (const server *s, struct generator_facts *f, const root
                               "%s: its chat template makes %zu bytes of a short prompt",
                               server_url (s), r->text.len);
     memcpy (f->text, r->text.data, r->text.len + 1);
+    if (thinking_doubt (g, f))
+        esp_log (LOG_WARN, "GENERATOR-THINKING", "generator: %s: %s", server_url (s),
+                 thinking_doubt (g, f));
     f->stage = server_facts_of (s)->family == FAMILY_LLAMACPP ? COUNT_BOS : GENERATE;
     return ESP_OK;
 }
@@ -144,7 +163,7 @@ take_render (generator *g, const server *s, struct generator_facts *f, span body
     if (err != ESP_OK) {
         esp_error_set (why, err, "%s: %s", server_url (s), what.text);
     } else if (r.text.len > 0) {
-        err = take_text (s, f, &r, why);
+        err = take_text (g, s, f, &r, why);
     } else {
         f->stage = RENDER_TEXT;
         snprintf (f->ids, sizeof (f->ids), "%s", esp_buf_text (&r.ids));
@@ -312,6 +331,8 @@ static esp_err describe_one (generator *g, server *s, esp_buf *out)
                                                           : "prompts rendered here",
             f->no_n || g->shape->traits.most_n <= 1 ? "as single requests" : "in one request",
             g->shape->traits.says_stop ? "tells" : "does not tell", f->sample);
+    if (err == ESP_OK && thinking_doubt (g, f))
+        err = esp_buf_printf (out, "    WARNING: %s: %s\n", server_url (s), thinking_doubt (g, f));
     return err;
 }
 

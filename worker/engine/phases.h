@@ -10,8 +10,8 @@
 #include "worker/engine/engine.h"
 #include "worker/prompt/step_rule.h"
 
-/* Does an answer to this row begin inside the thinking, by the run's prompt?  Not known where the server's own template
- * opens it: false.  Errors: ESP_ENOMEM. */
+/* Does an answer to this row begin inside the thinking, by the run's prompt?  Where the server renders it,
+ * step.think.opened tells.  Errors: ESP_ENOMEM. */
 ESP_MUST_CHECK esp_err phases_begin (const engine_setup *setup, span row, bool *thinking);
 
 #endif

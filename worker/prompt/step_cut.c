@@ -345,13 +345,16 @@ bool step_rule_thinks (const step_rule *r, bool before, span text)
 bool step_rule_begins (const step_rule *r, span prompt, span prefill)
 {
     const char *open = r->tag[false];
-    return open && step_rule_thinks (r, span_ends (span_trim (prompt), open), prefill);
+    bool opened = prompt.len > 0 ? open && span_ends (span_trim (prompt), open) : r->opened;
+    return open && step_rule_thinks (r, opened, prefill);
 }
 
 bool step_rule_began (const step_rule *r, span path)
 {
     span open = span_of (r->tag[false]), close = span_of (r->tag[true]);
-    return r->tag[false] && span_find (path, close) < span_find (path, open);
+    size_t closes = r->tag[false] ? span_find (path, close) : path.len,
+           opens = r->tag[false] ? span_find (path, open) : path.len;
+    return closes == opens ? r->opened : closes < opens; /* equal: neither is there */
 }
 
 esp_err

@@ -22,6 +22,7 @@ struct step_rule {
     const char *tag[2];  /* [thinking] = the tag that leaves it: open, close; NULL = no phases */
     const char *force;
     uint64_t think_most; /* tokens; 0 = no limit */
+    bool opened;         /* by the server's template */
 };
 
 #endif

@@ -42,6 +42,10 @@ const esp_option step_option_rows[] = {
      ESP_OPT_FIXED, false},
     {"think.close", ESP_OPT_STRING, offsetof (step_options, think_close), NULL, 0, 0, NULL, "",
      "tag that ends it; unset: `</think>`", ESP_OPT_FIXED, false},
+    {"think.opened", ESP_OPT_BOOL, offsetof (step_options, think_opened), "false", 0, 0, NULL, "",
+     "the server's chat template ends with think.open (DeepSeek-R1, QwQ): answers begin inside the "
+     "thinking",
+     ESP_OPT_FIXED, false},
     {"think.max_tokens", ESP_OPT_INT, offsetof (step_options, think_max_tokens), "0", 0, 10000000,
      NULL, "tokens", "thinking is closed after so many; 0 = never", ESP_OPT_FIXED, false},
     {"think.force", ESP_OPT_STRING, offsetof (step_options, think_force), NULL, 0, 0, NULL, "",
@@ -77,8 +81,8 @@ static bool says_something (const step_cut *c)
 
 static bool has_phases (const step_options *o)
 {
-    return o->think_open || o->think_close || o->think_force || o->think_max_tokens > 0 ||
-           says_something (&o->think);
+    return o->think_open || o->think_close || o->think_force || o->think_opened ||
+           o->think_max_tokens > 0 || says_something (&o->think);
 }
 
 static esp_err check_cut (const step_cut *c, const char *key, size_t most, esp_error *error)
@@ -256,6 +260,7 @@ static esp_err fill (step_rule *r, const step_options *o, esp_error *error)
     if (!(at = r->texts = esp_malloc (texts_bytes (o))))
         return esp_error_set (error, ESP_ENOMEM, "out of memory");
     r->think_most = (uint64_t)o->think_max_tokens;
+    r->opened = o->think_opened;
     keep_tags (r, o, &at);
     if (r->tag[false] && (err = check_tags (r, error)) != ESP_OK)
         return err;
@@ -293,6 +298,11 @@ void step_rule_destroy (step_rule *r)
 bool step_rule_has_phases (const step_rule *r)
 {
     return r->tag[false] != NULL;
+}
+
+bool step_rule_opened (const step_rule *r)
+{
+    return r->opened;
 }
 
 /* ---- plans ---- */

@@ -41,6 +41,7 @@ typedef struct step_options {
     step_cut answer, think; /* nothing set in think: as in the answer */
     /* NULL: "<think>", "</think>", "\n" + close + "\n\n".  There are phases if any key of think is set. */
     const char *think_open, *think_close, *think_force;
+    bool think_opened;        /* the server's chat template ends with think_open */
     int64_t think_max_tokens; /* 0 = no limit */
 } step_options;
 extern const esp_option step_option_rows[]; /* section `step` */
@@ -55,13 +56,14 @@ ESP_MUST_CHECK esp_err step_rule_create (const step_options *o, step_rule **out,
 void step_rule_destroy (step_rule *r); /* accepts NULL */
 
 bool step_rule_has_phases (const step_rule *r); /* is there thinking beside the answer? */
+bool step_rule_opened (const step_rule *r);     /* step.think.opened */
 
 /* ---- where a path stands (without phases: never inside the thinking) ---- */
 
-/* Does an answer begin inside the thinking?  Only if the rendered prompt ends with the opening tag, or the prefill has
- * one: a tag that a problem quotes opens nothing. */
+/* Does an answer begin inside the thinking?  Only if the rendered prompt ends with the opening tag (where only the server
+ * has it, prompt is empty: step.think.opened), or the prefill has one: a tag that a problem quotes opens nothing. */
 bool step_rule_begins (const step_rule *r, span prompt, span prefill);
-/* The same of a path of which only the text is known: its first tag tells. */
+/* The same of a path of which only the text is known: its first tag tells; without one step.think.opened. */
 bool step_rule_began (const step_rule *r, span path);
 /* Walk over a text (the steps so far, whole: a tag may lie across two): *thinking is carried along.  Returns how many of its bytes
  * stand inside the thinking, tags excluded (STEP_TOKEN_BYTES make a token where nobody counted). */

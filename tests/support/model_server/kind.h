@@ -28,8 +28,9 @@ typedef struct setup {
     const char *model, *api_key, *tag; /* api_key: NULL for none; tag of PRM rows */
     size_t max_model_len;              /* tokens of a prompt and its answer */
     unsigned slots, delay_ms, token_ms;
-    bool bos;            /* the tokenizer puts <s> before a text */
-    bool prompt_details; /* vLLM's --enable-prompt-tokens-details */
+    bool bos;             /* the tokenizer puts <s> before a text */
+    bool template_thinks; /* prompts end with <think> */
+    bool prompt_details;  /* vLLM's --enable-prompt-tokens-details */
     words_style style;
 } setup;
 

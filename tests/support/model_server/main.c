@@ -27,6 +27,7 @@ enum {
     KEY_DETAILS,
     KEY_WRONG,
     KEY_THINK,
+    KEY_THINKS,
     KEY_ALIVE,
     KEY_PARENT
 };
@@ -55,6 +56,8 @@ static const struct argp_option options[] = {
     {"enable-prompt-tokens-details", KEY_DETAILS, NULL, 0, "vLLM: cached tokens in usage", 0},
     {"wrong", KEY_WRONG, "SHARE", 0, "of the steps with a wrong result (0.25)", 0},
     {"think", KEY_THINK, NULL, 0, "answers begin with <think>", 0},
+    {"template-thinks", KEY_THINKS, NULL, 0,
+     "prompts that it renders end with <think>, as DeepSeek-R1's do; then --think", 0},
     {"keep-alive-s", KEY_ALIVE, "S", 0, "idle connections are closed after it (never)", 0},
     {"die-with-parent", KEY_PARENT, NULL, 0, "SIGTERM when the parent ends", 0},
     {0},
@@ -165,6 +168,8 @@ static bool parse_model (setup *m, int key, char *value)
     case KEY_WRONG:
         m->style.wrong = strtod (value, NULL);
         return true;
+    case KEY_THINKS:
+        return (m->template_thinks = m->style.think = true);
     default:
         return (m->style.think = true);
     }

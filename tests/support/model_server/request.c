@@ -218,7 +218,8 @@ bool chat_prompt (const asked *q, answer *a, json_t *messages, bool generation, 
     for (size_t i = 0; err == ESP_OK && i < count; i++)
         err = add_message (out, json_array_get (messages, i), continue_final && i + 1 == count);
     if (err == ESP_OK && generation)
-        err = esp_buf_puts (out, "<|im_start|>assistant\n");
+        err = esp_buf_puts (out, q->server->template_thinks ? "<|im_start|>assistant\n<think>\n"
+                                                            : "<|im_start|>assistant\n");
     if (err != ESP_OK)
         out_of_memory ();
     return true;

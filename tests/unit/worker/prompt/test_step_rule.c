@@ -212,6 +212,24 @@ static void a_tag_that_a_problem_quotes_opens_nothing (void)
     step_rule_destroy (r);
 }
 
+static void a_template_of_the_server_may_open_the_thinking (void)
+{
+    step_rule *r = given_rule (&(step_options){.think_opened = true});
+    CHECK (step_rule_has_phases (r) && step_rule_opened (r));
+    CHECK (step_rule_begins (r, span_of (""), span_of ("")));
+    CHECK (!step_rule_begins (r, span_of (""), span_of ("</think>")));
+    CHECK (!step_rule_begins (r, span_of ("..assistant\n"),
+                              span_of (""))); /* what it ends with counts */
+    CHECK (step_rule_begins (r, span_of ("..assistant\n<think>\n"), span_of ("")));
+    CHECK (step_rule_began (r, span_of ("Hm")) && step_rule_began (r, span_of ("Hm</think>4")));
+    CHECK (!step_rule_began (r, span_of ("<think>Hm</think>4")));
+    step_rule_destroy (r);
+    r = given_rule (&(step_options){.think_max_tokens = 10});
+    CHECK (!step_rule_opened (r) && !step_rule_begins (r, span_of (""), span_of ("")));
+    CHECK (!step_rule_began (r, span_of ("Hm")) && step_rule_began (r, span_of ("Hm</think>4")));
+    step_rule_destroy (r);
+}
+
 static void shows (enum step_view view, const char *first, const char *second)
 {
     step_rule *r = given_rule (&(step_options){.think_max_tokens = 10});
@@ -282,6 +300,8 @@ int main (void)
         {"without phases tags are text", without_phases_tags_are_text},
         {"the last tag says where a path stands", the_last_tag_says_where_a_path_stands},
         {"a tag that a problem quotes opens nothing", a_tag_that_a_problem_quotes_opens_nothing},
+        {"a template of the server may open the thinking",
+         a_template_of_the_server_may_open_the_thinking},
         {"a PRM sees the phase that was chosen", a_prm_sees_the_phase_that_was_chosen},
         {"large texts are cut in linear time", large_texts_are_cut_in_linear_time},
         {NULL, NULL},
