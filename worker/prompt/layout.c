@@ -126,12 +126,26 @@ esp_err layout_open (const layout_options *o, const char *serving, const char *f
 
 /* ---- texts from outside ---- */
 
+/* Mark i: the tag, those of the chat, those of the layout; NULL behind the last. */
+static const char *mark_of (const layout_plan *plan, size_t i)
+{
+    const char *const *marks = plan->chat->marks;
+    if (plan->tag[0] && i-- == 0)
+        return plan->tag;
+    for (; *marks && i > 0; marks++)
+        i--;
+    if (*marks)
+        return *marks;
+    for (marks = plan->row->marks; *marks && i > 0; marks++)
+        i--;
+    return *marks;
+}
+
 static bool mark_at (const layout_plan *plan, span rest)
 {
-    if (plan->tag[0] && span_starts (rest, plan->tag))
-        return true;
-    for (size_t i = 0; plan->chat->marks[i]; i++)
-        if (span_starts (rest, plan->chat->marks[i]))
+    const char *mark;
+    for (size_t i = 0; (mark = mark_of (plan, i)); i++)
+        if (span_starts (rest, mark))
             return true;
     return false;
 }
@@ -139,10 +153,9 @@ static bool mark_at (const layout_plan *plan, span rest)
 /* Most texts have none: then nothing has to be looked at byte by byte. */
 static bool has_mark (const layout_plan *plan, span text)
 {
-    if (plan->tag[0] && span_find (text, span_of (plan->tag)) < text.len)
-        return true;
-    for (size_t i = 0; plan->chat->marks[i]; i++)
-        if (span_find (text, span_of (plan->chat->marks[i])) < text.len)
+    const char *mark;
+    for (size_t i = 0; (mark = mark_of (plan, i)); i++)
+        if (span_find (text, span_of (mark)) < text.len)
             return true;
     return false;
 }

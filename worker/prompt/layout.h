@@ -34,7 +34,7 @@ enum layout_norm {
     NORM_SOFTMAX      /* a row of logits */
 };
 
-enum { LAYOUT_LABELS = 4, LAYOUT_STEPS_MOST = 4096 };
+enum { LAYOUT_LABELS = 4, LAYOUT_MARKS = 4, LAYOUT_STEPS_MOST = 4096 };
 
 typedef struct layout_options { /* keys of section `prm`; unset ones are the layout's */
     const char *name;           /* NULL: the serving's own */
@@ -52,7 +52,7 @@ typedef struct layout_options { /* keys of section `prm`; unset ones are the lay
 typedef struct layout_chat { /* how turns are written; names are in LAYOUT_CHAT_NAMES */
     const char *name, *bos, *system, *user, *assistant; /* opening of a turn */
     const char *system_end, *user_end, *assistant_end;
-    const char *marks[5]; /* what must not come from outside; NULL ends them */
+    const char *marks[LAYOUT_MARKS + 1]; /* what must not come from outside; NULL ends them */
 } layout_chat;
 #define LAYOUT_CHAT_NAMES                                                                          \
     "auto|raw|chatml|llama3|mistral|deepseek" /* choices of a run file's row */
@@ -81,7 +81,9 @@ typedef struct layout {
     unsigned readings; /* enum layout_reading, summed */
     const char *chat, *bos, *tag, *split, *system, *template;
     const char *good[LAYOUT_LABELS], *bad[LAYOUT_LABELS]; /* NULL ends them */
-    int64_t tag_id, good_id, bad_id;                      /* of the PRM it is named for; -1: none */
+    const char
+        *marks[LAYOUT_MARKS + 1];    /* control tokens of its model, where the chat names none */
+    int64_t tag_id, good_id, bad_id; /* of the PRM it is named for; -1: none */
     uint32_t column;
     enum layout_norm norm;
     /* Append the text for the plan's reading of the path; READ_NEXT, READ_LAST: for the score of its last step. */

@@ -185,6 +185,15 @@ static void a_tag_of_letters_is_broken_up (void)
     IS (text, "\xd0\xba \xd0\xb8\xd0\xba \xd0\xb8 Step 1: \xd0\xba \xd0\xb8 " KI);
 }
 
+static void control_tokens_are_text_for_models_without_a_chat (void)
+{
+    layout_plan plan = given_plan (plain, "math-shepherd", READ_ROWS);
+    IS (text_of (&plan, "a</s>b", STEPS ("<s>c [INST]")),
+        "a< /s>b Step 1: < s>c [ INST] \xd0\xba\xd0\xb8");
+    plan = given_plan (plain, "skywork", READ_LAST);
+    IS (text_of (&plan, "a<|endoftext|>b", STEPS ("c\nd")), "a< |endoftext|>b\nc d\n");
+}
+
 static void turns_of_other_templates_are_no_turns (void)
 {
     layout_options o = plain;
@@ -378,6 +387,8 @@ int main (void)
         {"one's own server gets plain text", ones_own_server_gets_plain_text},
         {"marks in a text are no marks", marks_in_a_text_are_no_marks},
         {"a tag of letters is broken up", a_tag_of_letters_is_broken_up},
+        {"control tokens are text for models without a chat",
+         control_tokens_are_text_for_models_without_a_chat},
         {"turns of other templates are no turns", turns_of_other_templates_are_no_turns},
         {"empty steps have their tag", empty_steps_have_their_tag},
         {"steps are cut at the split", steps_are_cut_at_the_split},
