@@ -352,8 +352,21 @@ void check_engines (engine_check *e, check_report *r)
 
 /* ---- disk ---- */
 
+static void check_vote (const run_config *c, check_report *r)
+{
+    bool scores = c->search.has_prm || c->search.options.score == SCORE_LOGPROB;
+    bool by_score = c->vote.rule != VOTE_MAJORITY && c->vote.rule != VOTE_FIRST;
+    const char *n = config_peek (c->yaml, "search.n");
+    bool one = strcmp (c->search.strategy->name, "greedy") == 0 || (n && strcmp (n, "1") == 0);
+    if (!scores && by_score && c->samples.count == 0 && !one)
+        check_warn (r,
+                    "vote.rule chooses answers by scores, and nothing scores here: add a section "
+                    "prm, search.score: logprob, or say vote.rule: majority");
+}
+
 void check_budgets (const run_config *c, check_report *r)
 {
+    check_vote (c, r);
     int64_t thinking = c->prompt.step_how.think_max_tokens;
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
         const engine_options *g = &c->engines[TASK_GENERATE][i].common;

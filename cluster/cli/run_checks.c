@@ -2,7 +2,7 @@
 /* run_checks.c - see run_checks.h */
 
 #include "cluster/cli/run_checks.h"
-#include <stdio.h>
+#include <string.h>
 #include "cluster/cli/run_tables.h"
 
 static esp_err check_view (run_config *c, int k, size_t i)
@@ -56,9 +56,32 @@ static esp_err check_engine (run_config *c, int k, size_t i)
     return config_mistake_of (c->yaml, key, &whole);
 }
 
-esp_err run_checks_engines (run_config *c)
+/* search.score: logprob: every generator must give them, and no PRM may say otherwise. */
+static esp_err check_score (run_config *c)
 {
     esp_err err = ESP_OK;
+    char key[64];
+    if (c->search.options.score != SCORE_LOGPROB)
+        return ESP_OK;
+    if (c->engines[TASK_SCORE]->kind)
+        err = config_mistake (c->yaml, "search.score",
+                              "logprob, and there is a section prm: leave one of the two out");
+    for (size_t i = 0; i < c->engine_count[TASK_GENERATE] && err == ESP_OK; i++) {
+        const run_engine *e = &c->engines[TASK_GENERATE][i];
+        const char *given;
+        run_engine_key (c, TASK_GENERATE, i, "logprobs", key, sizeof (key));
+        given =
+            e->kind && e->kind->http ? config_peek_at (c->yaml, "generator", i, "logprobs") : "";
+        if (!given || strcmp (given, "none") == 0)
+            err =
+                config_mistake (c->yaml, key, "search.score: logprob needs them: say sum (or top)");
+    }
+    return err;
+}
+
+esp_err run_checks_engines (run_config *c)
+{
+    esp_err err = check_score (c);
     for (int k = 0; k < TASK_KINDS; k++)
         for (size_t i = 0; i < c->engine_count[k] && err == ESP_OK; i++)
             err = check_engine (c, k, i);

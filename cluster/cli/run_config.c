@@ -94,8 +94,10 @@ static esp_err unknown_engine (run_config *c, int k, size_t at, const char *name
 static esp_err no_engine (run_config *c, int k, size_t i)
 {
     char key[64];
+    if (config_accept_section (c->yaml, run_sections[k]) != ESP_OK)
+        return ESP_ENOMEM;
     if (config_section_count (c->yaml, run_sections[k]) == 0)
-        return config_accept_section (c->yaml, run_sections[k]);
+        return ESP_OK;
     run_engine_key (c, k, i, NULL, key, sizeof (key));
     return config_mistake (c->yaml, key, "says no %s.%s", run_sections[k], run_name_keys[k]);
 }
@@ -151,7 +153,7 @@ static esp_err check_means (run_config *c)
 {
     const search_options *o = &c->search.options;
     const strategy *how = c->search.strategy;
-    strategy_means has = {.prm = c->engines[TASK_SCORE]->kind != NULL,
+    strategy_means has = {.prm = c->engines[TASK_SCORE]->kind || o->score == SCORE_LOGPROB,
                           .verifier = c->engines[TASK_VERIFY]->kind != NULL};
     esp_error error = {0};
     for (size_t i = 0; i < 2; i++)

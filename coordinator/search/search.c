@@ -51,6 +51,10 @@ const esp_option search_option_rows[] = {
      "none|candidates", "",
      "let the verifier judge every candidate at the end (never steers the search)", ESP_OPT_FIXED,
      false},
+    {"score", ESP_OPT_CHOICE, offsetof (search_options, score), "prm", 0, 0, "prm|logprob", "",
+     "what a step is worth: what the PRM says, or without a PRM exp of the mean log-probability of "
+     "its tokens (generator.logprobs: sum)",
+     ESP_OPT_FIXED, false},
     {"draws", ESP_OPT_STRING, offsetof (search_options, draws), NULL, 0, 0, NULL, "",
      "rule|key: draws of the golden traces instead of run.seed (tests)", ESP_OPT_FIXED, false},
     ESP_OPTION_END,

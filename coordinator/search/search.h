@@ -27,9 +27,13 @@ typedef struct search_options { /* section `search`, core rows */
         budget_scored_tokens; /* 0 = no cap */
     double budget_seconds;    /* 0 = none; the loop sends INPUT_DEADLINE */
     int grade;                /* none | candidates: verify every candidate at the end */
+    int score;                /* enum score_source */
     const char *draws; /* NULL, or "rule|key": draw i = unit (rule, key, i) of the golden traces */
 } search_options;
 extern const esp_option search_option_rows[];
+
+/* What a node is worth: by the PRM, or exp of the mean log-probability of its tokens, as the generator gives it: in (0, 1]. */
+enum score_source { SCORE_PRM, SCORE_LOGPROB };
 
 typedef struct action_means { /* how one action samples */
     sampling how;

@@ -181,7 +181,7 @@ size_t search_open_joins (const search *s, uint32_t lane_index)
 
 bool search_has_prm (const search *s)
 {
-    return s->setup->has_prm;
+    return s->setup->has_prm || s->setup->options.score == SCORE_LOGPROB;
 }
 
 uint32_t search_in_flight (const search *s)

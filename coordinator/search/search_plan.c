@@ -16,6 +16,7 @@
 #include <string.h>
 #include "coordinator/search/search_private.h"
 #include "proto/base/alloc.h"
+#include "proto/base/fmath.h"
 #include "proto/base/hash.h"
 
 enum { FIRST_SLOTS = 16, SEED_BITS = 0x7fffffff };
@@ -289,14 +290,30 @@ static esp_err inherit_score (search *s, ask_state *a)
     return ESP_OK;
 }
 
+/* search.score: logprob.  A node that no model generated, or without tokens, is worth what its branch was. */
+static esp_err score_by_logprob (search *s, ask_state *a)
+{
+    double logprob = tree_node (s->tree, a->got.node)->mean_logprob, score;
+    esp_err err;
+    if (isnan (logprob))
+        return inherit_score (s, a);
+    score = esp_exp (fmin (0.0, logprob));
+    err = store_scores (s, a->got.node, &score, 1, 1);
+    return err == ESP_OK ? tell_score (s, a) : err;
+}
+
 static esp_err plan_judgement (search *s, join *j, size_t index)
 {
     ask_state *a = &j->asks[index];
     bool readable = tree_node (s->tree, a->got.node)->text_len + a->look.len > 0;
-    esp_err err;
-    a->readings_left = s->setup->has_prm && readable ? a->want.scores : 0;
-    if (s->setup->has_prm && a->want.scores > 0 && !readable &&
-        (err = inherit_score (s, a)) != ESP_OK)
+    bool asked = s->setup->has_prm && a->want.scores > 0;
+    esp_err err = ESP_OK;
+    a->readings_left = asked && readable ? a->want.scores : 0;
+    if (asked && !readable)
+        err = inherit_score (s, a);
+    else if (!s->setup->has_prm && a->want.scores > 0 && s->setup->options.score == SCORE_LOGPROB)
+        err = score_by_logprob (s, a);
+    if (err != ESP_OK)
         return err;
     a->verdict_out = a->want.verifier > 0 && s->setup->has_verifier;
     if (a->readings_left > 1 && !(a->readings = search_alloc (s, a->want.scores * sizeof (double))))

@@ -134,6 +134,8 @@ void cancel_ask (search *s, join *j, size_t index, bool forget);
 budget charge_of_ask (const search *s, const ask_state *a);
 ESP_MUST_CHECK esp_err store_scores (search *s, node_ref ref, const double *scores, size_t count,
                                      size_t own);
+/* The node of the ask has its scores: to the item, and to observers. */
+ESP_MUST_CHECK esp_err tell_score (search *s, ask_state *a);
 
 /* search_join.c */
 ESP_MUST_CHECK esp_err deliver_joins (search *s); /* until nothing moves; then more() */

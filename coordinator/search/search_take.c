@@ -178,18 +178,9 @@ static esp_err take_score (search *s, ask_state *a, const result *r, const task_
     return err;
 }
 
-/* The last reading came.  Several are summed in their own order, not in that of arrival. */
-static esp_err finish_scores (search *s, ask_state *a)
+esp_err tell_score (search *s, ask_state *a)
 {
-    node *n = tree_edit (s->tree, a->got.node);
-    double sum = 0.0;
-    esp_err err;
-    if (a->got.failed)
-        return ESP_OK;
-    for (uint16_t r = 0; a->readings && r < a->want.scores; r++)
-        sum += a->readings[r];
-    if (a->readings && (err = store_scores (s, a->got.node, &sum, 1, 1)) != ESP_OK)
-        return err;
+    const node *n = tree_node (s->tree, a->got.node);
     a->got.scored = true;
     a->got.score = n->score;
     a->got.last = node_last_score (n);
@@ -198,6 +189,20 @@ static esp_err finish_scores (search *s, ask_state *a)
                                   .parent = n->parent,
                                   .ordinal = n->ordinal,
                                   .value = n->score});
+}
+
+/* The last reading came.  Several are summed in their own order, not in that of arrival. */
+static esp_err finish_scores (search *s, ask_state *a)
+{
+    double sum = 0.0;
+    esp_err err;
+    if (a->got.failed)
+        return ESP_OK;
+    for (uint16_t r = 0; a->readings && r < a->want.scores; r++)
+        sum += a->readings[r];
+    if (a->readings && (err = store_scores (s, a->got.node, &sum, 1, 1)) != ESP_OK)
+        return err;
+    return tell_score (s, a);
 }
 
 /* Millions of nodes, a handful of reasons. */

@@ -200,7 +200,7 @@ uint32_t search_lane_count (const search *s);
 uint32_t
 search_join_lane (const search *s, join_id id); /* also of the join that joined() is called for */
 size_t search_open_joins (const search *s, uint32_t lane);
-bool search_has_prm (const search *s);
+bool search_has_prm (const search *s); /* or another source of scores (search.score) */
 /* search.in_flight, at least 1 */
 uint32_t search_in_flight (const search *s);
 /* Aggregate of n step scores as search.aggregate says (aggregate.h). */

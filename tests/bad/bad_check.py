@@ -124,6 +124,10 @@ def a_name_that_is_none_is_found_without_a_server():
         want(call("run", "run.yaml"), 2, said[-2])
         if os.path.exists("out"):
             raise Wrong("something was begun")
+    write("run.yaml", base.replace("prm: {engine: arithmetic}", "prm: {layout: qwen-extra0, url: 'http://127.0.0.1:1'}"))
+    said = check("--no-servers", code=2)
+    if said[-2:] != ["run.yaml:5: prm: says no prm.engine", "espalier: check: 1 mistake, 0 warnings; exit status 2"]:
+        raise Wrong(str(said[-3:]))
     write("run.yaml", base.replace("prm: {engine: arithmetic}\n", "prm:\n- {name: a, engine: arithmetic}\n- name: b\n  engine: vllm-pooling\n  layout: qwen\n"))
     if not check("--no-servers", code=2)[-2].startswith("run.yaml:9: prm[1].layout: there is no layout qwen;"):
         raise Wrong("an item of a list")
@@ -177,6 +181,37 @@ def tokens_of_steps_and_thinking_that_do_not_fit():
     write("run.yaml", base.replace("engine: arithmetic", "engine: arithmetic, view: answer"))
     want(call("run", "run.yaml"), 2, "run.yaml:5: prm.view: there is no thinking to choose or to leave out")
     check("--no-servers", "step.think.open=<think>")
+
+
+@case
+def without_a_prm_log_probabilities_can_be_the_score():
+    folder()
+    with open("run.yaml") as f:
+        base = f.read().replace("prm: {engine: arithmetic}\n", "")
+    write("run.yaml", base)
+    want(call("run", "run.yaml"), 2, "run.yaml:3: search.strategy: this one decides by scores and needs a PRM")
+    write("run.yaml", base.replace("beam,", "beam, score: logprob,"))
+    want(call("run", "run.yaml"), 2, "run.yaml:4: generator.logprobs: search.score: logprob needs them: say sum (or top)")
+    check("--no-servers", code=2)
+    write("run.yaml", base.replace("beam,", "beam, score: logprob,").replace("engine: vllm", "engine: vllm, logprobs: sum"))
+    if check("--no-servers")[-1] != "espalier: check: 0 mistakes, 0 warnings; exit status 0":
+        raise Wrong("it has what it needs")
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind) as server:
+            want(call("run", "run.yaml", f"generator.engine={kind}", f"generator.url={server.url}", f"run.output={kind}"), 0)
+            want(call("replay", kind), 0)
+        with open(f"{kind}/candidates.jsonl") as f:
+            scores = [score for row in map(json.loads, f) for score in row["step_scores"]]
+        if not scores or not all(0 < score < 1 for score in scores) or len(set(scores)) < 3:
+            raise Wrong(f"{kind}: {scores}")
+    write("run.yaml", base.replace("beam, keep: 2, expand: 2, max_steps: 8", "best_of_n, n: 4, score: logprob").replace("engine: vllm", "engine: vllm, logprobs: sum")
+          + "prm: {engine: arithmetic}\n")
+    want(call("run", "run.yaml"), 2, "run.yaml:3: search.score: logprob, and there is a section prm: leave one of the two out")
+    write("run.yaml", base.replace("beam, keep: 2, expand: 2, max_steps: 8", "best_of_n, n: 4"))
+    only(check("--no-servers")[:-1], "WARNING: vote.rule chooses answers by scores, and nothing scores here")
+    for more in ("vote.rule=majority", "search.n=1"):
+        if "WARNING" in "".join(check("--no-servers", more)):
+            raise Wrong(more)
 
 
 # ---- extends ----

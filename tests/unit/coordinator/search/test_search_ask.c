@@ -2,7 +2,9 @@
 /* test_search_ask.c - what becomes of one ask: generation, lookahead, scores, verdict, identity (search_plan.c, search_take.c) */
 
 #include "coordinator/search/search.h"
+#include "coordinator/search/aggregate.h"
 #include "coordinator/search/strategies.h"
+#include "proto/base/fmath.h"
 #include "tests/unit/coordinator/search/probe.h"
 
 /* ---- the stages of an ask ---- */
@@ -284,6 +286,43 @@ static void the_same_inputs_give_the_same_digest (void)
     CHECK (digests[0] == digests[1]);
 }
 
+/* search.score: logprob; mean: of the first step's tokens. */
+static void is_scored_by (double mean, double score)
+{
+    probe p = {.joins = 1, .asks = 1, .rounds = 1, .like = {.mode = ASK_STEP, .scores = 1}};
+    world w = given_probe (&p);
+    w.setup.has_prm = false;
+    w.setup.options.score = SCORE_LOGPROB;
+    w.setup.options.aggregate = AGGREGATE_PROD;
+    world_open (&w);
+    world_send (&w, &(result){.id = w.queue[0].id,
+                              .text = span_of ("one\n\n"),
+                              .tokens = 3,
+                              .steps = 1,
+                              .mean_logprob = mean});
+    CHECK (w.queued == 1 && w.queue[0].kind == TASK_GENERATE); /* nobody is asked for a score */
+    CHECK (p.seen[0].items[0].scored == !isnan (score) && !p.seen[0].items[0].failed);
+    CHECK (isnan (score) ||
+           (p.seen[0].items[0].score == score && p.seen[0].items[0].last == score));
+    world_send (&w, &(result){.id = w.queue[0].id,
+                              .text = span_of ("two"),
+                              .tokens = 3,
+                              .steps = 1,
+                              .finish = FINISH_EOS,
+                              .mean_logprob = -0.25});
+    CHECK (isnan (score) || p.seen[1].items[0].score == score * esp_exp (-0.25));
+    CHECK (search_used (w.s).scored_tokens == 0);
+    world_close (&w);
+}
+
+static void log_probabilities_can_be_the_scores (void)
+{
+    is_scored_by (-0.5, esp_exp (-0.5));
+    is_scored_by (-2000, esp_exp (-2000));
+    is_scored_by (0.1, 1.0); /* no probability is above 1 */
+    is_scored_by (NAN, NAN); /* the generator gave none */
+}
+
 int main (void)
 {
     static const struct suite_case cases[] = {
@@ -292,6 +331,7 @@ int main (void)
          lookahead_ends_with_the_sequence_or_a_failure},
         {"readings are summed in their own order", readings_are_summed_in_their_own_order},
         {"an empty text is worth what its branch was", an_empty_text_is_worth_what_its_branch_was},
+        {"log-probabilities can be the scores", log_probabilities_can_be_the_scores},
         {"a verdict is asked with the score, and kept", a_verdict_is_asked_with_the_score_and_kept},
         {"a reason is kept once", a_reason_is_kept_once},
         {"a verifier that fails leaves unknown", a_verifier_that_fails_leaves_unknown},
