@@ -364,9 +364,27 @@ static void check_vote (const run_config *c, check_report *r)
                     "prm, search.score: logprob, or say vote.rule: majority");
 }
 
+/* mcts by puct: P comes of the log-probabilities. */
+static void check_priors (const run_config *c, check_report *r)
+{
+    const char *selection = config_peek (c->yaml, "search.selection");
+    bool silent = false;
+    for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
+        const engine_kind *kind = c->engines[TASK_GENERATE][i].kind;
+        const char *given = config_peek_at (c->yaml, "generator", i, "logprobs");
+        silent = silent || (kind && kind->http && (!given || strcmp (given, "none") == 0));
+    }
+    if (silent && strcmp (c->search.strategy->name, "mcts") == 0 &&
+        (!selection || strcmp (selection, "puct") == 0))
+        check_warn (
+            r, "search.selection: puct has priors of log-probabilities, and generator.logprobs "
+               "is none: all siblings have the same one; say sum, or selection: uct_prior");
+}
+
 void check_budgets (const run_config *c, check_report *r)
 {
     check_vote (c, r);
+    check_priors (c, r);
     int64_t thinking = c->prompt.step_how.think_max_tokens;
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
         const engine_options *g = &c->engines[TASK_GENERATE][i].common;

@@ -184,7 +184,7 @@ def tokens_of_steps_and_thinking_that_do_not_fit():
 
 
 @case
-def without_a_prm_log_probabilities_can_be_the_score():
+def log_probabilities_can_be_the_score_and_are_missed_where_they_are_needed():
     folder()
     with open("run.yaml") as f:
         base = f.read().replace("prm: {engine: arithmetic}\n", "")
@@ -210,6 +210,11 @@ def without_a_prm_log_probabilities_can_be_the_score():
     write("run.yaml", base.replace("beam, keep: 2, expand: 2, max_steps: 8", "best_of_n, n: 4"))
     only(check("--no-servers")[:-1], "WARNING: vote.rule chooses answers by scores, and nothing scores here")
     for more in ("vote.rule=majority", "search.n=1"):
+        if "WARNING" in "".join(check("--no-servers", more)):
+            raise Wrong(more)
+    write("run.yaml", base.replace("beam, keep: 2, expand: 2, max_steps: 8", "mcts") + "prm: {engine: arithmetic}\n")
+    only(check("--no-servers")[:-1], "WARNING: search.selection: puct has priors of log-probabilities, and generator.logprobs is none")
+    for more in ("generator.logprobs=sum", "search.selection=uct_prior"):
         if "WARNING" in "".join(check("--no-servers", more)):
             raise Wrong(more)
 
