@@ -108,7 +108,7 @@ struct generator_facts {
     bool no_n;        /* n samples cannot be asked at once */
     char ids[2048];   /* of the rendered example */
     char text[2048];  /* the rendered example */
-    char bos[32];     /* llama.cpp puts this before every prompt, and the template does so too */
+    char bos[32];     /* the server puts this before every prompt, and the template does so too */
     char sample[100]; /* what it generated */
     char model[256];  /* who it said it was in that answer */
     uint64_t taken;   /* a bit for each slot that a request of ours names */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* generator_probe.c - what a generating server is tried with before it gets work, and what `check` says of it
  *
- * The server renders an example (does its template keep an empty line?), llama.cpp also counts its tokens (a doubled BOS?), and
- * a few tokens are generated with everything that the run will ask for: n, stop, logprobs.
+ * The server renders an example (does its template keep an empty line?), llama.cpp and SGLang also count its tokens (a doubled
+ * BOS?), and a few tokens are generated with everything that the run will ask for: n, stop, logprobs.
  */
 
 #include <jansson.h>
@@ -12,7 +12,7 @@
 #include "proto/base/log.h"
 #include "worker/engine/generator_inner.h"
 
-enum probe_stage { RENDER, RENDER_TEXT, COUNT_BOS, GENERATE, GENERATE_ONE, PROBED };
+enum probe_stage { RENDER, RENDER_TEXT, COUNT_BOS, BOS_TEXT, GENERATE, GENERATE_ONE, PROBED };
 enum { PROBE_TOKENS = 8 };
 
 static const char example[] = "Espalier asks: what is 2 + 2?\n\nAnswer in one word.";
@@ -58,6 +58,21 @@ static esp_err write_render (generator *g, const server *s, const struct generat
     return err;
 }
 
+/* The rendered example as tokens, as the server would read it in a request; vLLM is told to add nothing there. */
+static esp_err
+write_count (const server *s, const struct generator_facts *f, esp_buf *path, esp_buf *json)
+{
+    bool llamacpp = server_facts_of (s)->family == FAMILY_LLAMACPP;
+    esp_err err = esp_buf_puts (path, "/tokenize");
+    if (err == ESP_OK)
+        err = esp_buf_puts (json, llamacpp ? "{\"add_special\":true,\"parse_special\":true,"
+                                             "\"with_pieces\":true,\"content\":"
+                                           : "{\"add_special_tokens\":true,\"prompt\":");
+    if (err == ESP_OK)
+        err = esp_buf_json_string (json, span_of (f->text));
+    return err == ESP_OK ? esp_buf_puts (json, "}") : err;
+}
+
 static const char *const probe_stop[] = {"\n\n"};
 
 static gen_ask probe_ask (const generator *g, const server *s, const struct generator_facts *f)
@@ -98,12 +113,11 @@ esp_err generator_probe_write (void *ctx, server *s, uint32_t step, esp_buf *pat
     case RENDER_TEXT:
         return write_render (g, s, f, path, json);
     case COUNT_BOS:
-        if ((err = esp_buf_puts (path, "/tokenize")) == ESP_OK &&
-            (err = esp_buf_puts (json, "{\"add_special\":true,\"parse_special\":true,\"with_"
-                                       "pieces\":true,\"content\":")) == ESP_OK &&
-            (err = esp_buf_json_string (json, span_of (f->text))) == ESP_OK)
-            err = esp_buf_puts (json, "}");
-        return err;
+        return write_count (s, f, path, json);
+    case BOS_TEXT:
+        if ((err = esp_buf_puts (path, "/detokenize")) != ESP_OK)
+            return err;
+        return esp_buf_printf (json, "{\"skip_special_tokens\":false,\"tokens\":%s}", f->ids);
     case GENERATE:
     case GENERATE_ONE:
         ask = probe_ask (g, s, f);
@@ -150,7 +164,7 @@ static esp_err take_text (const generator *g, const server *s, struct generator_
     if (thinking_doubt (g, f))
         esp_log (LOG_WARN, "GENERATOR-THINKING", "generator: %s: %s", server_url (s),
                  thinking_doubt (g, f));
-    f->stage = server_facts_of (s)->family == FAMILY_LLAMACPP ? COUNT_BOS : GENERATE;
+    f->stage = server_facts_of (s)->family == FAMILY_VLLM ? GENERATE : COUNT_BOS;
     return ESP_OK;
 }
 
@@ -177,16 +191,35 @@ take_render (generator *g, const server *s, struct generator_facts *f, span body
     return err;
 }
 
-static void take_bos (struct generator_facts *f, span body)
+static void keep_bos (struct generator_facts *f, const json_t *piece)
+{
+    if (json_is_string (piece))
+        snprintf (f->bos, sizeof (f->bos), "%s", json_string_value (piece));
+}
+
+/* Twice the same token in front: the template's, and the server's own.  llama.cpp tells its text too. */
+static void take_count (struct generator_facts *f, span body)
 {
     json_t *root_json = json_loadb (body.ptr ? body.ptr : "", body.len, 0, NULL);
     const json_t *tokens = json_object_get (root_json, "tokens"),
                  *first = json_array_get (tokens, 0), *second = json_array_get (tokens, 1),
-                 *piece = json_object_get (first, "piece");
-    if (json_is_integer (json_object_get (first, "id")) &&
-        json_equal (json_object_get (first, "id"), json_object_get (second, "id")) &&
-        json_is_string (piece))
-        snprintf (f->bos, sizeof (f->bos), "%s", json_string_value (piece));
+                 *id = json_is_integer (first) ? first : json_object_get (first, "id"),
+                 *next = json_is_integer (second) ? second : json_object_get (second, "id");
+    bool doubled = json_is_integer (id) && json_equal (id, next);
+    f->stage = GENERATE;
+    if (doubled && id == first) {
+        snprintf (f->ids, sizeof (f->ids), "[%lld]", (long long)json_integer_value (id));
+        f->stage = BOS_TEXT;
+    } else if (doubled) {
+        keep_bos (f, json_object_get (first, "piece"));
+    }
+    json_decref (root_json);
+}
+
+static void take_bos_text (struct generator_facts *f, span body)
+{
+    json_t *root_json = json_loadb (body.ptr ? body.ptr : "", body.len, 0, NULL);
+    keep_bos (f, json_object_get (root_json, "text"));
     json_decref (root_json);
     f->stage = GENERATE;
 }
@@ -296,7 +329,10 @@ generator_probe_take (void *ctx, server *s, uint32_t step, int status, span body
     case RENDER_TEXT:
         return take_render (g, s, f, body, why);
     case COUNT_BOS:
-        take_bos (f, body);
+        take_count (f, body);
+        return ESP_OK;
+    case BOS_TEXT:
+        take_bos_text (f, body);
         return ESP_OK;
     default:
         return take_sample (g, s, f, body, why);

@@ -40,7 +40,8 @@ esp_err generator_render_write (generator *g, const server *s, int step, const r
         return err;
     return step == 0 ? esp_buf_printf (json, ",\"add_generation_prompt\":true,\"messages\":%s}",
                                        esp_buf_text (&r->messages))
-                     : esp_buf_printf (json, ",\"tokens\":%s}", esp_buf_text (&r->ids));
+                     : esp_buf_printf (json, ",\"skip_special_tokens\":false,\"tokens\":%s}",
+                                       esp_buf_text (&r->ids)); /* SGLang's default is true */
 }
 
 static esp_err keep_ids (root *r, const json_t *tokens, esp_error *why)

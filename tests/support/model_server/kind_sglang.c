@@ -311,12 +311,26 @@ static void tokenize (const asked *q, answer *a)
     prompts_free (&p);
 }
 
+/* skip_special_tokens, true unless said otherwise: without control tokens. */
 static void detokenize (const asked *q, answer *a)
 {
+    bool skip = field_bool (q, "skip_special_tokens", true);
     prompts p = {0};
-    if (prompts_read (q, a, json_object_get (q->body, "tokens"), false, &p))
-        answer_json (
-            a, json_pack ("{s:o}", "text", json_text (span_make (p.rows[0].text, p.rows[0].len))));
+    tokens all = {0}, kept = {0};
+    esp_buf text = {0};
+    esp_err err = ESP_OK;
+    if (prompts_read (q, a, json_object_get (q->body, "tokens"), false, &p)) {
+        err = tokens_of (&all, span_make (p.rows[0].text, p.rows[0].len));
+        for (size_t i = 0; i < all.count && err == ESP_OK; i++)
+            if (!skip || !token_is_control (all.ids[i]))
+                err = tokens_add (&kept, all.ids[i]);
+        if (err != ESP_OK || tokens_text (&kept, &text) != ESP_OK)
+            out_of_memory ();
+        answer_json (a, json_pack ("{s:o}", "text", json_text (esp_buf_span (&text))));
+    }
+    tokens_free (&all);
+    tokens_free (&kept);
+    esp_buf_free (&text);
     prompts_free (&p);
 }
 

@@ -215,6 +215,8 @@ bool chat_prompt (const asked *q, answer *a, json_t *messages, bool generation, 
                        "will prompt it to start a new assistant message instead.");
         return false;
     }
+    if (q->server->bos) /* as templates of such models do */
+        err = esp_buf_puts (out, "<s>");
     for (size_t i = 0; err == ESP_OK && i < count; i++)
         err = add_message (out, json_array_get (messages, i), continue_final && i + 1 == count);
     if (err == ESP_OK && generation)
