@@ -40,7 +40,8 @@ class Task:
     id, kind     number; "generate", "score" or "verify"
 
     generate:  mode ("step": to the end of one step; "to_end"; "draft": a whole new text that replaces `text`), n, seed, seeds
-               (one a sample), max_tokens, max_steps, max_step_tokens, temperature, top_p (1: off), top_k (0: off), action
+               (one a sample), max_tokens, max_steps, max_step_tokens, temperature, top_p (1: off), top_k (0: off), action,
+               observation (what the verifier said of the text that a draft replaces; "": nothing)
     score:     start (number of the first step whose score is new), reading
     """
 
@@ -61,6 +62,7 @@ class Task:
         self.top_p: float = fields.get("top_p", 1.0)
         self.top_k: int = fields.get("top_k", 0)
         self.action: int = fields.get("action", 0)
+        self.observation: str = fields.get("observation", "")
         self.start: int = fields.get("from", 0)
         self.reading: int = fields.get("reading", 0)
 

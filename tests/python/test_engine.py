@@ -33,6 +33,9 @@ class Values(unittest.TestCase):
         asked = espalier.Task(task("generate", seeds=[7, 8], seed=7, n=2, temperature=0.5, later={"new": 1}))
         self.assertEqual((asked.text, asked.question, asked.n), ("2 + 2 = 4\n\nso 4", "2 + 2?", 2))
         self.assertEqual(asked.rng(1).random(), random.Random(8).random())
+        self.assertEqual(asked.observation, "")
+        draft = espalier.Task(task("generate", mode="draft", observation="1 of 3 failed"))
+        self.assertEqual((draft.mode, draft.observation), ("draft", "1 of 3 failed"))
 
     def test_a_generator_returns_texts_or_dicts(self):
         self.assertEqual(self.result("a", "generate")["samples"], [{"text": "a"}])
