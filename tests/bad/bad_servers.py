@@ -83,7 +83,7 @@ FAULTS = {  # name: (fault, requests, what the log says, more)
     "stall body": ("stall-body", "3", "silent for 1000 ms"),
     "half body": ("half-body", "3-4", "its answer broke off after"),
     "broken json": ("broken-json", "3-4", BROKEN),
-    "huge": ("huge=20", "3", ("bytes, ", "an event of the stream has more than")),
+    "huge": ("huge=50", "3", ("bytes, ", "an event of the stream has more than")),
     "too few": ("too-few", "3-4", (one_choice(-1), "part of the answer is missing")),
     "too many": ("too-many", "3-4", (one_choice(+1), sample_behind_the_last, "came twice")),
     "twice": ("twice", "3-4", "sample 0 came twice"),

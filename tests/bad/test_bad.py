@@ -21,6 +21,7 @@ import bad_files  # noqa: F401
 import bad_runs  # noqa: F401
 import bad_costs  # noqa: F401
 import bad_servers  # noqa: F401
+import bad_prms  # noqa: F401
 import bad_check  # noqa: F401
 import bad_offline  # noqa: F401
 import bad_samples  # noqa: F401
