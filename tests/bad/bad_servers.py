@@ -95,6 +95,8 @@ FAULTS = {  # name: (fault, requests, what the log says, more)
     "close reused": ("close-reused", "3-6", ""),  # asked again on a new connection, without a word
     "slow headers": ("slow-headers=5", "3", ""),
     "order": ("order", "3-4", ""),
+    "abort": ("abort", "3-4", "the server gave the request up"),
+    "error inside": ("error-inside", "3-4", "EngineCore encountered an issue"),
 }
 MORE = {"no logprobs": (LOGPROBS,), "nan": (LOGPROBS,), "out of range": (LOGPROBS,), "too few": (PLAIN,), "too many": (PLAIN,),
         "twice": (PLAIN,), "order": (PLAIN,)}
@@ -231,14 +233,30 @@ def a_port_that_serves_html():
             not_begun(server.url, "answers, but not as a model server does (no /v1/models): another port?", kind=kind)
 
 
-@case
-def http_where_https_is_needed_and_the_other_way_round():
-    folder()
+def certificate():
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj",
                            "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True)
     if made.returncode != 0:
         raise Skip("no openssl")
-    with Server(PROGRAM, "--tls", "cert.pem,key.pem") as server:
+    return "--tls", "cert.pem,key.pem"
+
+
+@case
+def a_tls_error_in_the_run_changes_no_row():
+    folder()
+    tls = certificate()
+    with Server(PROGRAM, *tls) as server:
+        want(run_at(server, "vllm", "calm", "generator.ca_file=cert.pem"), 0)
+    with Server(PROGRAM, *tls, "--fault", "tls-plain n=2-3") as server:  # the first connection is the probe's
+        want(run_at(server, "vllm", "out", "generator.ca_file=cert.pem"), 0, "no secure connection", "SERVER-OUT", "in service")
+    if answers("calm") != answers("out"):
+        raise Wrong("rows differ")
+
+
+@case
+def http_where_https_is_needed_and_the_other_way_round():
+    folder()
+    with Server(PROGRAM, *certificate()) as server:
         plain = server.url.replace("https://", "http://")
         not_begun(plain, plain)
         not_begun(server.url, "no secure connection", "certificate", "name the right CA file")

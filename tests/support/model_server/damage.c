@@ -86,9 +86,24 @@ static json_t *half_text (json_t *value, enum fault_what what)
                          what == FAULT_CUT_UTF8 ? MARK_HALF : "\xef\xbf\xbd");
 }
 
+/* How a sample ends that the server gave up: vLLM and OpenAI; SGLang; llama.cpp. */
+static json_t *aborted (const char *name, const json_t *value)
+{
+    if (strcmp (name, "finish_reason") == 0 && json_is_object (value))
+        return json_pack ("{s:s, s:s, s:n, s:n}", "type", "abort", "message", "gone", "status_code",
+                          "err_type");
+    if (strcmp (name, "finish_reason") == 0 && json_is_string (value))
+        return json_string ("abort");
+    return strcmp (name, "stop_type") == 0 && strcmp (json_string_value (value), "none") != 0
+               ? json_string ("none")
+               : NULL;
+}
+
 /* The new value of a member, or NULL: it stays. */
 static json_t *changed (const char *name, json_t *value, enum fault_what what)
 {
+    if (what == FAULT_ABORT)
+        return aborted (name, value);
     bool numbers = json_is_real (value) ||
                    (json_is_array (value) && !json_is_object (json_array_get (value, 0)));
     if ((what == FAULT_NAN || what == FAULT_OUT_OF_RANGE) && among (scores, name) && numbers)
@@ -120,11 +135,31 @@ static void change_members (json_t *value, enum fault_what what)
     }
 }
 
+/* Instead of the answer; of a list, of its first member. */
+static void become_error (json_t *answer)
+{
+    json_t *error = json_pack ("{s:{s:s, s:s, s:n, s:i}}", "error", "message",
+                               "EngineCore encountered an issue. See stack trace (above) for the "
+                               "root cause.",
+                               "type", "InternalServerError", "param", "code", 500);
+    if (json_is_array (answer)) {
+        (void)json_array_set_new (answer, 0, error);
+        return;
+    }
+    (void)json_object_clear (answer);
+    (void)json_object_update (answer, error);
+    json_decref (error);
+}
+
 void damage_json (json_t *answer, const fault *f)
 {
     json_t *list = find_list (answer);
     if (f->stage != FAULT_JSON)
         return;
+    if (f->what == FAULT_ERROR_INSIDE) {
+        become_error (answer);
+        return;
+    }
     if (list)
         change_list (list, f->what);
     change_members (answer, f->what);

@@ -52,6 +52,9 @@ static const struct row {
      "texts end in U+FFFD, as where max_tokens cuts a character"},
     {"rows-missing", FAULT_ROWS_MISSING, FAULT_JSON,
      "/pooling rows are empty lists with status 200"},
+    {"abort", FAULT_ABORT, FAULT_JSON, "samples end because the server gave them up"},
+    {"error-inside", FAULT_ERROR_INSIDE, FAULT_JSON,
+     "an error object with status 200, in a stream too (an engine that died)"},
 };
 enum { ROWS = sizeof (table) / sizeof (*table) };
 

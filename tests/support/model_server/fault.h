@@ -45,7 +45,9 @@ enum fault_what {
     FAULT_NO_LOGPROBS,
     FAULT_CUT_UTF8,
     FAULT_CUT_CHARACTER,
-    FAULT_ROWS_MISSING
+    FAULT_ROWS_MISSING,
+    FAULT_ABORT,
+    FAULT_ERROR_INSIDE
 };
 
 typedef struct fault {
