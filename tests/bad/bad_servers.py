@@ -226,6 +226,25 @@ def no_server_at_the_url():
 
 
 @case
+def a_proxy_in_between_is_said():
+    folder()
+    none = ["no_proxy", "NO_PROXY"]
+    with Server(PROGRAM) as server, Server(PROGRAM, "--fault", "html=403 path=/") as proxy:
+        for how in ({"env": {"http_proxy": proxy.url, **dict.fromkeys(none, "")}}, {"more": [f"generator.proxy={proxy.url}"]}):
+            not_begun(server.url, "it is asked by a proxy: generator.proxy: none, or no_proxy for its host?", **how)
+        not_begun(server.url, "the proxy on the way to it fails", "127.0.0.1 port 1", "http_proxy", more=["generator.proxy=http://127.0.0.1:1"])
+        want(call("run", "run.yaml", f"generator.url={server.url}", "generator.proxy=none", env={"http_proxy": proxy.url, **dict.fromkeys(none, "")}), 0)
+
+
+@case
+def the_v1_of_other_clients_in_a_url():
+    folder()
+    for kind in PATHS:
+        with Server(PROGRAM, "--kind", kind) as server:
+            want(call("run", "run.yaml", f"generator.engine={kind}", f"generator.url={server.url}/v1/", f"run.output=out-{kind}"), 0)
+
+
+@case
 def a_port_that_serves_html():
     folder()
     with Server(PROGRAM, "--fault", "html path=/") as server:

@@ -37,7 +37,7 @@ enum http_fault {
     HTTP_BAD_URL,            /* or a header or secret with control bytes (EINVAL) */
     HTTP_NO_HOST,            /* the name is not known (EPEER) */
     HTTP_REFUSED,            /* nobody listens, no route, no such socket (EPEER) */
-    HTTP_PROXY,              /* the proxy's name or its own refusal (EPEER) */
+    HTTP_PROXY,              /* the proxy's name, nobody there, or its own refusal (EPEER) */
     HTTP_TLS,                /* certificate, CA file, or no TLS there (EPERMISSION) */
     HTTP_TIMEOUT_CONNECT,    /* name, connection, TLS (ETIMEOUT) */
     HTTP_TIMEOUT_FIRST_BYTE, /* connected, no header line (ETIMEOUT) */
@@ -59,6 +59,7 @@ typedef struct http_answer {
     int status;               /* 0: no status line came */
     span body;                /* what came; empty where chunk() had it */
     const char *content_type; /* "": not said */
+    bool by_proxy;            /* as far as its port tells: another one than the URL's */
     uint32_t retry_after_s;   /* 0: not said */
 } http_answer;
 

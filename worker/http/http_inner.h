@@ -12,7 +12,8 @@
 #include "worker/http/http.h"
 
 typedef struct http_url {
-    char *text;                                                /* owned; for libcurl */
+    char *text; /* owned; for libcurl */
+    uint16_t port;
     char socket[sizeof (((struct sockaddr_un *)0)->sun_path)]; /* path of a Unix socket, "": TCP */
 } http_url;
 
@@ -32,6 +33,7 @@ struct http_request {
     esp_buf body;                /* of the answer; what chunk() has not had */
     size_t body_bytes, header_bytes;
     bool head_whole;       /* the empty line behind the headers came */
+    bool by_proxy;         /* connected, or tried to, at another port than the URL's */
     enum http_fault fault; /* found by us, or HTTP_FINE */
     char detail[CURL_ERROR_SIZE];
 };

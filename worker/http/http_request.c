@@ -6,6 +6,7 @@
 
 #include "worker/http/http_inner.h"
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -60,6 +61,8 @@ void http_request_end (http_request *r, CURLcode code)
     drop_time (r->detail);
     if (r->fault == HTTP_FINE)
         r->fault = http_fault_of (code);
+    if (r->by_proxy && (r->fault == HTTP_REFUSED || r->fault == HTTP_TIMEOUT_CONNECT))
+        r->fault = HTTP_PROXY;
 }
 
 static bool streams (http_request *r)
@@ -83,11 +86,26 @@ static size_t on_body (char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
+/* A proxy of the environment is easily forgotten, and what it answers is not what the server would: it is seen by its port. */
+static void note_port (http_request *r, int port)
+{
+    r->by_proxy = port > 0 && !r->url.socket[0] && port != r->url.port;
+}
+
+static int port_of (const struct curl_sockaddr *address)
+{
+    const void *at = &address->addr;
+    if (address->family == AF_INET)
+        return ntohs (((const struct sockaddr_in *)at)->sin_port);
+    return address->family == AF_INET6 ? ntohs (((const struct sockaddr_in6 *)at)->sin6_port) : 0;
+}
+
 /* Connected, or an old connection found: the request goes out now. */
 static int on_connected (void *ctx, char *ip, char *own_ip, int port, int own_port)
 {
     http_request *r = ctx;
-    (void)ip, (void)own_ip, (void)port, (void)own_port;
+    (void)ip, (void)own_ip, (void)own_port;
+    note_port (r, port);
     r->fault = HTTP_FINE; /* on_open had a descriptor after all */
     http_enter_phase (r, PHASE_FIRST_BYTE);
     return CURL_PREREQFUNC_OK;
@@ -99,6 +117,7 @@ static curl_socket_t on_open (void *ctx, curlsocktype purpose, struct curl_socka
     http_request *r = ctx;
     int fd = socket (address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     (void)purpose;
+    note_port (r, port_of (address));
     if (fd < 0 && (errno == EMFILE || errno == ENFILE))
         r->fault = HTTP_FAILED; /* libcurl would say that the server cannot be reached */
     return fd;
@@ -178,7 +197,7 @@ void http_request_clear (http_request *r)
     if (r->body.cap > KEPT_BODY_BYTES)
         esp_buf_free (&r->body);
     r->body_bytes = r->header_bytes = 0;
-    r->head_whole = false;
+    r->head_whole = r->by_proxy = false;
     r->fault = HTTP_FINE;
     r->detail[0] = 0;
 }
@@ -316,6 +335,7 @@ http_answer http_request_answer (http_request *r, esp_error *error)
                          .status = (int)status,
                          .body = esp_buf_span (&r->body),
                          .content_type = type ? type : "",
+                         .by_proxy = r->by_proxy,
                          .retry_after_s =
                              retry_after_s > INT32_MAX ? INT32_MAX : (uint32_t)retry_after_s};
 }

@@ -3,6 +3,7 @@
 
 #include "worker/http/http_inner.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 
@@ -60,7 +61,17 @@ static CURLUcode append_path (CURLU *u, const char *path, size_t len)
     return code;
 }
 
-static CURLUcode build (CURLU *u, const char *base, const char *path, char **out)
+static CURLUcode read_port (CURLU *u, uint16_t *out)
+{
+    char *text = NULL;
+    CURLUcode code = curl_url_get (u, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT);
+    if (code == CURLUE_OK)
+        *out = (uint16_t)strtoul (text, NULL, 10);
+    curl_free (text);
+    return code;
+}
+
+static CURLUcode build (CURLU *u, const char *base, const char *path, http_url *out)
 {
     const char *query = path ? strchr (path, '?') : NULL;
     CURLUcode code = curl_url_set (u, CURLUPART_URL, base, 0);
@@ -68,7 +79,9 @@ static CURLUcode build (CURLU *u, const char *base, const char *path, char **out
         code = append_path (u, path, query ? (size_t)(query - path) : strlen (path));
     if (code == CURLUE_OK && query)
         code = curl_url_set (u, CURLUPART_QUERY, query + 1, CURLU_APPENDQUERY);
-    return code == CURLUE_OK ? curl_url_get (u, CURLUPART_URL, out, 0) : code;
+    if (code == CURLUE_OK)
+        code = read_port (u, &out->port);
+    return code == CURLUE_OK ? curl_url_get (u, CURLUPART_URL, &out->text, 0) : code;
 }
 
 /* The socket's path into out; the URL behind it is http://localhost. */
@@ -120,7 +133,7 @@ esp_err http_url_make (const char *server, const char *path, http_url *out, esp_
     }
     if (!(u = curl_url ()))
         return ESP_ENOMEM;
-    code = build (u, base, path, &made.text);
+    code = build (u, base, path, &made);
     curl_url_cleanup (u);
     if (code == CURLUE_OUT_OF_MEMORY)
         return ESP_ENOMEM;

@@ -49,7 +49,12 @@ static void go_out (server *s, enum server_state state, const char *why)
     uint64_t now = esp_clock_ns (all->setup.clock);
     char text[sizeof (s->trouble)];
     bool news;
-    snprintf (text, sizeof (text), "%s", why);
+    if (s->by_proxy && !s->identified)
+        snprintf (text, sizeof (text),
+                  "%.360s; it is asked by a proxy: %s.proxy: none, or no_proxy for its host?", why,
+                  all->setup.section);
+    else
+        snprintf (text, sizeof (text), "%s", why);
     servers_mask_key (all, text);
     news = s->state == SERVER_UP || strcmp (s->trouble, text) != 0;
     if (s->state == SERVER_UP) {
@@ -392,7 +397,8 @@ static void answered (void *ctx, http_request *r, const http_answer *a)
     bool who = !s->identified && s->step < WHO_MODELS;
     (void)r;
     s->asking = NULL;
-    if (who && a->fault == HTTP_REDIRECT) /* of a path that it does not know */
+    s->by_proxy = a->by_proxy && a->fault != HTTP_PROXY; /* whose sentence says it */
+    if (who && a->fault == HTTP_REDIRECT)                /* of a path that it does not know */
         take_who (s, a);
     else if (a->fault != HTTP_FINE)
         go_out (s,

@@ -57,6 +57,7 @@ struct server {
     uint32_t pauses;    /* probes that failed in a row */
     uint32_t step;      /* of the identification, then of the engine's probe */
     bool identified;
+    bool by_proxy;            /* its last answer came that way */
     int who_busy, who_denied; /* status of an answer to the identification; 0 = none */
     bool was_up;
     uint64_t watch_ns;    /* when a silent server is looked at next */

@@ -30,7 +30,7 @@ struct got { /* by one request */
     uint32_t retry_after_s;
     size_t body_bytes; /* of the answer, which may be longer than body */
     char text[480], type[80], body[512], streamed[512];
-    bool cancel_in_chunk;
+    bool cancel_in_chunk, by_proxy;
 };
 
 static inline uint64_t kit_now (void *ctx)
@@ -68,6 +68,7 @@ static inline void kit_done (void *ctx, http_request *r, const http_answer *a)
     g->fault = a->fault;
     g->code = a->code;
     g->status = a->status;
+    g->by_proxy = a->by_proxy;
     g->retry_after_s = a->retry_after_s;
     g->body_bytes = a->body.len;
     kit_copy (g->text, sizeof (g->text), span_of (a->text));

@@ -136,16 +136,25 @@ static void a_proxy_is_asked_instead (void)
     http_destroy (k.pool);
     PASS (http_create (&(http_setup){.proxy = http_server_url (s)}, &k.pool));
     kit_ask (&k, &g, (http_call){.server = "http://far-away.invalid", .path = "/echo"});
-    CHECK (g.fault == HTTP_FINE && http_server_requests (s) == 1);
+    CHECK (g.fault == HTTP_FINE && http_server_requests (s) == 1 && g.by_proxy);
+    kit_ask (&k, &g, (http_call){.server = "http://far-away.invalid", .path = "/echo"});
+    CHECK (g.by_proxy); /* on a kept connection too */
     http_destroy (k.pool);
     setenv ("http_proxy", http_server_url (s), 1);
     PASS (http_create (&(http_setup){0}, &k.pool));
     kit_ask (&k, &g, (http_call){.server = "http://far-away.invalid", .path = "/echo"});
-    CHECK (g.fault == HTTP_FINE && http_server_requests (s) == 2);
+    CHECK (g.fault == HTTP_FINE && http_server_requests (s) == 3);
+    http_destroy (k.pool);
+    setenv ("http_proxy", "http://127.0.0.1:1", 1);
+    PASS (http_create (&(http_setup){0}, &k.pool));
+    kit_ask (&k, &g, (http_call){.server = http_server_url (s), .path = "/echo"});
+    CHECK (g.fault == HTTP_PROXY && says (g.text, "the proxy on the way to it fails"));
     http_destroy (k.pool);
     PASS (http_create (&(http_setup){.proxy = ""}, &k.pool));
+    kit_ask (&k, &g, (http_call){.server = http_server_url (s), .path = "/echo"});
+    CHECK (g.fault == HTTP_FINE && !g.by_proxy && http_server_requests (s) == 4);
     kit_ask (&k, &g, (http_call){.server = "http://far-away.invalid", .path = "/echo"});
-    CHECK (g.fault == HTTP_NO_HOST && http_server_requests (s) == 2);
+    CHECK (g.fault == HTTP_NO_HOST && http_server_requests (s) == 4);
     unsetenv ("http_proxy");
     kit_close (&k);
     http_server_stop (s);
