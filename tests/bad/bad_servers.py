@@ -129,6 +129,18 @@ def all_kinds_of_servers_give_the_same_rows():
 
 
 @case
+def what_a_server_cannot_do_is_said_once():
+    folder()
+    limits = {"vllm": (), "llamacpp": (), "sglang": ("ignores seeds",),
+              "openai": ("does not tell a stop text from the end", "ignores seeds", "log probabilities without token ids", "chat only")}
+    for kind, words in limits.items():
+        with Server(PROGRAM, "--kind", kind) as server:
+            err = want(run_at(server, kind, "out-" + kind, "log.level=warn", "generator.logprobs=top"), 0, *words)
+        if err.count("GENERATOR-LIMITS") != (1 if words else 0):
+            raise Wrong(f"{kind}: {err[-600:]}")
+
+
+@case
 def a_server_that_mostly_fails_is_survived():
     folder()
     with Server(PROGRAM) as server:

@@ -224,20 +224,23 @@ static void take_bos_text (struct generator_facts *f, span body)
     f->stage = GENERATE;
 }
 
-/* What it cannot do, once for a generator. */
+/* What it cannot do, once for a generator: the first rank says it to everybody, the others to their logs. */
 static void say_limits (generator *g, const server *s, const struct generator_facts *f)
 {
     const gen_traits *t = &g->shape->traits;
-    bool alone = f->no_n || t->most_n <= 1;
-    if (g->said_limits || (!alone && t->says_stop && t->seeds && !f->chat))
+    bool alone = f->no_n || t->most_n <= 1,
+         no_ids = g->options->logprobs == LOGPROBS_TOP && !t->ids;
+    if (g->said_limits || (!alone && !no_ids && t->says_stop && t->seeds && !f->chat))
         return;
     g->said_limits = true;
-    esp_log (LOG_INFO, "GENERATOR-LIMITS", "generator: %s has limits%s%s%s%s", server_url (s),
+    esp_log (g->setup.rank <= 1 ? LOG_WARN : LOG_INFO, "GENERATOR-LIMITS",
+             "generator: %s has limits%s%s%s%s%s", server_url (s),
              alone ? "; a request for each sample" : "",
              t->says_stop ? ""
                           : "; does not tell a stop text from the end: an empty step or a \\boxed "
                             "answer ends a branch",
              t->seeds ? "" : "; ignores seeds",
+             no_ids ? "; log probabilities without token ids" : "",
              f->chat ? "; chat only: steps go on with the assistant's message, which many such "
                        "servers do not"
                      : "");
