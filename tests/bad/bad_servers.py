@@ -124,8 +124,26 @@ def all_kinds_of_servers_give_the_same_rows():
     for kind in PATHS:
         with Server(PROGRAM, "--kind", kind) as server:
             want(run_at(server, kind, kind, LOGPROBS), 0, "SERVER-UP")
+            want(run_at(server, "auto", "auto-" + kind, LOGPROBS), 0, "SERVER-UP")
         if answers(kind) != answers("vllm"):
             raise Wrong(f"{kind}'s rows are not vllm's")
+        if answers(kind) != answers("auto-" + kind):
+            raise Wrong(f"{kind} found by probing: rows differ")
+
+
+@case
+def kinds_that_are_found_must_be_one():
+    folder()
+    with Server(PROGRAM, "--kind", "vllm") as one, Server(PROGRAM, "--kind", "llamacpp") as other:
+        urls = [f"generator.urls=[{one.url},{other.url}]", "generator.engine=auto", "generator.url="]
+        said = want(call("check", "run.yaml", *urls, "generator.wait_s=3"), 0, "name one in generator.engine")
+        if "is a server of kind vllm, but this run began with llamacpp" not in said and "is a server of kind llamacpp, but this run began with vllm" not in said:
+            raise Wrong(said[-600:])
+        stops = ["generator.engine=auto", "generator.stop=[a,b,c,d]"]
+        want(call("run", "run.yaml", f"generator.url={one.url}", *stops), 2, "generator.stop: 4 texts, and 1 of the step rule: this kind of server takes 4 together")
+        want(call("run", "run.yaml", f"generator.url={other.url}", *stops), 0)
+        want(call("run", "run.yaml", f"generator.url={one.url}", "run.output=out2", "generator.engine=auto", "generator.cache_prompt=false"), 2,
+             "generator.cache_prompt: no request to a server of kind vllm")
 
 
 @case

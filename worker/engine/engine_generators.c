@@ -7,6 +7,8 @@
 #include "worker/engine/engines.h"
 #include "worker/engine/generator.h"
 
+const engine_kind engine_auto =
+    GENERATOR_KIND ("auto"); /* the kind that its servers are found to be */
 /* Anything that speaks OpenAI's API: /v1/completions, or /v1/chat/completions where nobody renders prompts. */
 const engine_kind engine_openai = GENERATOR_KIND ("openai");
 const engine_kind engine_vllm = GENERATOR_KIND ("vllm");         /* /v1/completions */

@@ -12,6 +12,7 @@ static const engine_kind *const table[] = {
     &engine_embedded,
     &engine_embedded_prm,
     &engine_arithmetic,
+    &engine_auto,
     &engine_openai,
     &engine_vllm,
     &engine_sglang,

@@ -11,6 +11,7 @@ extern const engine_kind engine_null;
 extern const engine_kind engine_embedded;
 extern const engine_kind engine_embedded_prm;
 extern const engine_kind engine_arithmetic;
+extern const engine_kind engine_auto;
 extern const engine_kind engine_openai;
 extern const engine_kind engine_vllm;
 extern const engine_kind engine_sglang;

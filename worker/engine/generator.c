@@ -251,25 +251,39 @@ static esp_err stops_fit (const gen_shape *shape, const generator_options *o, co
                           o->stop.count, own, most);
 }
 
-esp_err generator_check_options (const engine_kind *kind, const void *options,
-                                 const struct step_rule *step, esp_error *why)
+/* Can all of it be said to a server of that shape? */
+static esp_err shape_suits (const gen_shape *shape, const generator_options *o,
+                            const step_rule *step, esp_error *why)
 {
-    const generator_options *o = options;
-    const gen_shape *shape = shape_find (kind->name);
-    for (size_t i = 0; i < o->stop.count; i++)
-        if (!o->stop.items[i][0])
-            return esp_error_set (why, ESP_EINVAL, "stop: an empty text ends every sample at once");
     if (o->api == API_CHAT && !shape->chat_path)
         return esp_error_set (
             why, ESP_EINVAL,
             "api: chat is not for generator.engine: %s; openai takes every kind of server",
-            kind->name);
+            shape->name);
     if (!o->cache_prompt && !shape->traits.uncached)
         return esp_error_set (why, ESP_EINVAL,
                               "cache_prompt: no request to a server of kind %s can say that its "
                               "cache is not to be used; only llamacpp has this",
-                              kind->name);
+                              shape->name);
     return stops_fit (shape, o, step, why);
+}
+
+esp_err generator_check_options (const engine_kind *kind, const void *options,
+                                 const struct step_rule *step, esp_error *why)
+{
+    const generator_options *o = options;
+    const gen_shape *shape = shape_find (kind->name); /* NULL: auto, seen when a server is */
+    for (size_t i = 0; i < o->stop.count; i++)
+        if (!o->stop.items[i][0])
+            return esp_error_set (why, ESP_EINVAL, "stop: an empty text ends every sample at once");
+    return shape ? shape_suits (shape, o, step, why) : ESP_OK;
+}
+
+esp_err generator_suits (const generator *g, const gen_shape *shape, esp_error *why)
+{
+    esp_error own = {0};
+    esp_err err = shape_suits (shape, g->options, g->setup.step, &own);
+    return err == ESP_OK ? ESP_OK : esp_error_set (why, err, "generator.%s", own.text);
 }
 
 esp_err generator_open (const engine_setup *setup, void **state, esp_error *error)
@@ -286,6 +300,7 @@ esp_err generator_open (const engine_setup *setup, void **state, esp_error *erro
     g->setup = *setup;
     g->options = setup->options;
     g->shape = shape_find (setup->kind->name);
+    g->any_kind = !g->shape;
     err = generator_check_options (setup->kind, setup->options, setup->step, &why);
     if (err != ESP_OK) {
         generator_close (g);
@@ -297,7 +312,7 @@ esp_err generator_open (const engine_setup *setup, void **state, esp_error *erro
                         .local_rank = setup->local_rank,
                         .clock = setup->clock,
                         .seed = setup->run_seed,
-                        .family = setup->kind->name,
+                        .family = g->any_kind ? "openai" : setup->kind->name, /* which is any */
                         .data_bytes = sizeof (struct generator_facts),
                         .probe_write = generator_probe_write,
                         .probe_take = generator_probe_take,

@@ -4,9 +4,10 @@
 
 /* generator.h - the machine of every generator that speaks HTTP (openai, vllm, sglang, llamacpp)
  *
- * What differs between these servers is in their shape (worker/prompt/shape.h); what is the same is here: the prompt of a
- * problem is rendered once (by the server's own template) and then only continued as text; siblings become one request
- * with n samples; a sample is generated piece by piece until the step rule says that its step is complete.
+ * What differs between these servers is in their shape (worker/prompt/shape.h), which the engine names or (auto) the first good
+ * server has; what is the same is here: the prompt of a problem is rendered once (by the server's own template) and then only
+ * continued as text; siblings become one request with n samples; a sample is generated piece by piece until the step rule says
+ * that its step is complete.
  *
  * For engine_generators.c; the inside is generator_inner.h.
  */

@@ -86,7 +86,9 @@ struct request { /* one piece of n siblings */
 struct generator {
     engine_setup setup;
     const generator_options *options;
-    const gen_shape *shape;
+    const gen_shape *shape; /* engine auto: NULL until a server is tried */
+    bool any_kind;          /* engine auto */
+    bool settled;           /* a server of that shape has been good: the others must be like it */
     servers *servers;
     struct sample **table; /* by task id */
     root **roots;
@@ -117,6 +119,9 @@ struct generator_facts {
 /* generator_slot.c: before each try of a request; at its end. */
 void generator_slot_take (struct request *r, server *s);
 void generator_slot_give (struct request *r);
+
+/* generator.c: can the run's options be said to such a server?  Errors: ESP_EINVAL with a sentence. */
+ESP_MUST_CHECK esp_err generator_suits (const generator *g, const gen_shape *shape, esp_error *why);
 
 /* generator_root.c */
 root *generator_root (generator *g, const job *j, esp_err *err,

@@ -19,6 +19,23 @@ static const char example[] = "Espalier asks: what is 2 + 2?\n\nAnswer in one wo
 static const char example_json[] =
     "[{\"role\":\"user\",\"content\":\"Espalier asks: what is 2 + 2?\\n\\nAnswer in one word.\"}]";
 
+/* engine auto: what the server is, as long as none was good; from then on all must be like that one. */
+static esp_err take_shape (generator *g, const server *s, esp_error *why)
+{
+    const gen_shape *found = g->any_kind ? shape_find (server_kind (s)) : g->shape;
+    esp_err err;
+    if (found && found == g->shape)
+        return ESP_OK;
+    if (!found || g->settled)
+        return esp_error_set (why, ESP_EUNSUPPORTED,
+                              "%s is a server of kind %s, but this run began with %s; name one in "
+                              "generator.engine",
+                              server_url (s), server_kind (s), g->shape ? g->shape->name : "none");
+    if ((err = generator_suits (g, found, why)) == ESP_OK)
+        g->shape = found;
+    return err;
+}
+
 static bool renders (const server *s)
 {
     uint8_t family = server_facts_of (s)->family;
@@ -105,8 +122,8 @@ esp_err generator_probe_write (void *ctx, server *s, uint32_t step, esp_buf *pat
     generator *g = ctx;
     struct generator_facts *f = server_data (s);
     gen_ask ask;
-    esp_err err;
-    if (step == 0 && (err = first_stage (g, s, f, why)) != ESP_OK)
+    esp_err err = take_shape (g, s, why);
+    if (err != ESP_OK || (step == 0 && (err = first_stage (g, s, f, why)) != ESP_OK))
         return err;
     switch ((enum probe_stage)f->stage) {
     case RENDER:
@@ -263,7 +280,7 @@ take_sample (generator *g, const server *s, struct generator_facts *f, span body
         f->no_n = f->stage == GENERATE_ONE && g->shape->traits.most_n > 1;
         f->stage = PROBED;
         say_limits (g, s, f);
-        f->probed = true;
+        f->probed = g->settled = true;
     }
     reply_destroy (reply);
     if (err == ESP_EFORMAT && f->stage == GENERATE) {
@@ -324,7 +341,10 @@ generator_probe_take (void *ctx, server *s, uint32_t step, int status, span body
 {
     generator *g = ctx;
     struct generator_facts *f = server_data (s);
+    esp_err err = take_shape (g, s, why);
     (void)step;
+    if (err != ESP_OK)
+        return err;
     if (status < 200 || status >= 300)
         return take_refusal (g, s, f, status, body, why);
     switch ((enum probe_stage)f->stage) {
@@ -386,10 +406,12 @@ esp_err generator_describe (void *state, esp_buf *out)
 
 unsigned generator_tokens (const engine_kind *kind, const void *options)
 {
-    const gen_traits *can = &shape_find (kind->name)->traits;
-    if (((const generator_options *)options)->logprobs != LOGPROBS_TOP || !can->logprobs)
+    const gen_shape *shape =
+        shape_find (kind->name); /* NULL: auto, of which ids cannot be promised */
+    if (((const generator_options *)options)->logprobs != LOGPROBS_TOP ||
+        (shape && !shape->traits.logprobs))
         return 0;
-    return TOKENS_LOGPROBS | (can->ids ? TOKENS_IDS : 0);
+    return TOKENS_LOGPROBS | (shape && shape->traits.ids ? TOKENS_IDS : 0);
 }
 
 size_t generator_models (const void *state, engine_model *out, size_t max)

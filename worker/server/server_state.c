@@ -29,6 +29,11 @@ const char *const server_family_names[] = {"unknown",   "vLLM",        "SGLang",
                                            "llama.cpp", "OpenAI-like", "other"};
 static const char *const family_keys[] = {"", "vllm", "sglang", "llamacpp", "openai", "other"};
 
+const char *server_kind (const server *s)
+{
+    return family_keys[s->facts.family];
+}
+
 uint64_t server_pause_ns (servers *s, uint32_t round, double most_s)
 {
     double pause = 0.25 * (double)(1u << (round < 10 ? round : 10));

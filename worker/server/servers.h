@@ -112,6 +112,8 @@ size_t servers_count (const servers *s);
 server *servers_at (servers *s, size_t index);
 const char *server_url (const server *s); /* without user, password, query */
 const server_facts *server_facts_of (const server *s);
+const char *
+server_kind (const server *s); /* its family as run files have it: "vllm"; "": not identified yet */
 server_counts *server_counts_of (server *s);
 void *server_data (const server *s); /* of data_bytes, for the engine */
 bool server_in_service (const server *s);
