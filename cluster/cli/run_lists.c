@@ -189,6 +189,16 @@ static esp_err bind_action (run_config *c, size_t i)
     return ESP_OK;
 }
 
+/* That any task for this generator may have. */
+static double highest_temperature (const run_config *c, size_t generator)
+{
+    double highest = 0;
+    for (size_t i = 0; i < c->action_count; i++)
+        if (c->actions[i].generator == generator && c->action_means[i].how.temperature > highest)
+            highest = c->action_means[i].how.temperature;
+    return c->action_count > 0 ? highest : c->engines[TASK_GENERATE][generator].common.temperature;
+}
+
 esp_err run_lists_bind_actions (run_config *c)
 {
     const char *what;
@@ -211,6 +221,8 @@ esp_err run_lists_bind_actions (run_config *c)
         }
     }
     c->action_count = n;
+    for (size_t i = 0; c->parts[TASK_GENERATE] && i < c->engine_count[TASK_GENERATE]; i++)
+        c->parts[TASK_GENERATE][i].temperature = highest_temperature (c, i);
     c->search.actions = c->action_means;
     c->search.action_count = n;
     return err;
@@ -227,6 +239,7 @@ const engine_kind *run_lists_engine (run_config *c, int k, engine_setup *setup)
     setup->server = &e->server;
     setup->model_name = e->common.name;
     setup->view = e->common.view;
+    setup->temperature = k == TASK_GENERATE ? highest_temperature (c, 0) : 0;
     if (c->engine_count[k] == 1 && (k != TASK_VERIFY || !e->kind || !e->kind->poll))
         return e->kind; /* what answers at once needs no memory */
     if (k == TASK_VERIFY) {

@@ -197,6 +197,16 @@ def siblings_are_one_request():
         raise Wrong(f"{requests} requests for {generations} samples")
 
 
+@case
+def what_is_refused_for_good_is_told_once():
+    folder()
+    refuse = "html=400 path=/v1/completions n=2-"
+    with Server(PROGRAM, "--fault", refuse + "100000") as server:
+        err = want(run_at(server, "vllm", "out"), 1, "GENERATOR-FAILED", "status 400")
+    if err.count("GENERATOR-FAILED") != 1:
+        raise Wrong(err[-900:])
+
+
 # ---- nothing is begun ----
 
 def not_begun(url, *words, kind="vllm", more=(), env=None):
@@ -245,6 +255,28 @@ def a_start_that_came_to_nothing_leaves_nothing():
         want(call("resume", "half", f"generator.url={server.url}", "run.limits.generations="), 0)
     if answers("half") != answers("a/out"):
         raise Wrong("rows differ")
+
+
+@case
+def a_temperature_that_a_server_does_not_take():
+    folder()
+    for kind in ("vllm", "openai"):
+        with Server(PROGRAM, "--kind", kind) as server:
+            not_begun(server.url, "generator.temperature (or an action's): 3", "takes at most 2", kind=kind, more=["generator.temperature=3"])
+            want(call("check", "run.yaml", f"generator.engine={kind}", f"generator.url={server.url}", "generator.temperature=3"), 2, "takes at most 2")
+    write("run.yaml", RUN + "actions: [{temperature: 0.5}, {temperature: 2.5}]\n")
+    with Server(PROGRAM) as server:
+        not_begun(server.url, "an action's): 2.5", more=["search.strategy=ab_mcts", "search.budget.generations=8", "search.keep=", "search.expand=",
+                                                         "search.max_steps="])
+    write("run.yaml", RUN)
+    with Server(PROGRAM, "--kind", "llamacpp") as server:
+        want(run_at(server, "llamacpp", "hot", "generator.temperature=3"), (0, 1))
+
+
+@case
+def a_stop_text_that_is_empty():
+    folder()
+    not_begun("http://127.0.0.1:1", "generator.stop: text 2 is empty", more=["generator.stop=['x', '']"])
 
 
 @case

@@ -66,6 +66,8 @@ typedef struct engine_setup {
     int view; /* of PRMs, which phase of texts that think: enum step_view (step_rule.h) */
     const engine_action *actions; /* action_count of them; none = every action is plain */
     size_t action_count;
+    double
+        temperature; /* generators: the highest that the run asks for, so that it can be refused at once */
     const char *model_name; /* of a named generator or PRM, for messages; NULL = the only one */
     const esp_clock *clock;
     void (*done) (void *ctx, const job *j,

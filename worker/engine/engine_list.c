@@ -28,6 +28,7 @@ esp_err parts_open (opened_parts *p, const engine_setup *base,
         setup.server = part->server;
         setup.model_name = part->name;
         setup.view = part->view;
+        setup.temperature = part->temperature;
         if (ctx_of)
             setup.ctx = ctx_of (base->ctx, p->count);
         if ((err = part->kind->open (&setup, &p->states[p->count], error)) == ESP_OK)

@@ -23,9 +23,10 @@ typedef struct engine_part {
     const char *name;                    /* "small": engine_setup.model_name */
     const void *options;                 /* of its kind */
     const struct server_options *server; /* kinds with `http` */
-    uint32_t slots; /* jobs in flight by the run file; 0 = the engine's own number */
-    double weight;  /* ensemble: > 0 */
-    int view;       /* ensemble: engine_setup.view */
+    uint32_t slots;     /* jobs in flight by the run file; 0 = the engine's own number */
+    double weight;      /* ensemble: > 0 */
+    int view;           /* ensemble: engine_setup.view */
+    double temperature; /* choice: engine_setup.temperature */
 } engine_part;
 
 typedef struct engine_list {

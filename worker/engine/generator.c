@@ -283,6 +283,12 @@ esp_err generator_suits (const generator *g, const gen_shape *shape, esp_error *
 {
     esp_error own = {0};
     esp_err err = shape_suits (shape, g->options, g->setup.step, &own);
+    if (err == ESP_OK && shape->traits.most_temperature > 0 &&
+        g->setup.temperature > shape->traits.most_temperature)
+        err = esp_error_set (&own, ESP_EINVAL,
+                             "temperature (or an action's): %g, and a server of kind %s takes at "
+                             "most %g",
+                             g->setup.temperature, shape->name, shape->traits.most_temperature);
     return err == ESP_OK ? ESP_OK : esp_error_set (why, err, "generator.%s", own.text);
 }
 
@@ -302,9 +308,13 @@ esp_err generator_open (const engine_setup *setup, void **state, esp_error *erro
     g->shape = shape_find (setup->kind->name);
     g->any_kind = !g->shape;
     err = generator_check_options (setup->kind, setup->options, setup->step, &why);
+    if (err != ESP_OK)
+        esp_error_set (error, err, "generator.%s", why.text);
+    else if (g->shape)
+        err = generator_suits (g, g->shape, error);
     if (err != ESP_OK) {
         generator_close (g);
-        return esp_error_set (error, err, "generator.%s", why.text);
+        return err;
     }
     s = (servers_setup){.options = setup->server,
                         .section = "generator",

@@ -100,6 +100,7 @@ struct generator {
     bool said_room;    /* that more was to be asked for than there is room, once */
     bool said_context; /* that it is full, once */
     bool said_limits;
+    uint64_t said_failure; /* hash of the last sentence about a task that failed */
 };
 
 /* What a probe found, per server (servers_setup.data_bytes). */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "proto/base/alloc.h"
+#include "proto/base/hash.h"
 #include "proto/base/log.h"
 #include "proto/model/token_data.h"
 #include "worker/engine/fields.h"
@@ -264,6 +265,16 @@ static void prompt_too_long (struct sample *s, const char *text)
     generator_finish (s, &r);
 }
 
+/* What is refused for good is mostly refused for every task: the same sentence is told once. */
+static void say_failure (generator *g, const job *j, const char *text)
+{
+    uint64_t sentence = esp_hash64 (text, strlen (text), 0);
+    esp_log (sentence == g->said_failure ? LOG_DEBUG : LOG_WARN, "GENERATOR-FAILED",
+             "generator: task %u of problem %u: %s", j->task.id.number,
+             problem_number (j->task.id.problem), text);
+    g->said_failure = sentence;
+}
+
 void generator_end (struct sample *s, esp_err code, const char *text)
 {
     const job *j = s->job;
@@ -282,7 +293,6 @@ void generator_end (struct sample *s, esp_err code, const char *text)
         return;
     }
     if (code != ESP_ECANCELED)
-        esp_log (LOG_WARN, "GENERATOR-FAILED", "generator: task %u of problem %u: %s",
-                 j->task.id.number, problem_number (j->task.id.problem), text);
+        say_failure (s->owner, j, text);
     generator_fail (s, code);
 }

@@ -27,6 +27,7 @@ typedef struct gen_traits { /* what servers of this kind can do; a probe may tak
     bool slots;      /* its prefix cache is in slots, and a request may name one: gen_ask.slot */
     bool greedy_n;   /* n > 1 also at temperature 0; else write() refuses: ask for one */
     uint32_t most_stops;
+    double most_temperature; /* 0: any */
     bool says_stop; /* tells a stop text from the end of the sequence (llama.cpp: not in chat) */
     bool seeds;     /* same seed, same text, when alone */
     bool logprobs, ids, cached;

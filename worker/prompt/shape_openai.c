@@ -41,8 +41,7 @@ static esp_err openai_write (const gen_ask *ask, esp_buf *json)
 {
     json_out o = json_out_begin (json);
     bool chat = ask->messages.ptr != NULL;
-    esp_err err = shape_allows (&shape_openai, ask);
-    if (err != ESP_OK || ask->temperature > 2)
+    if (shape_allows (&shape_openai, ask) != ESP_OK)
         return ESP_EUNSUPPORTED;
     json_out_open (&o, NULL, '{');
     if (ask->model)
@@ -298,6 +297,7 @@ const gen_shape shape_openai = {
             .chat = true,
             .most_n = 128,
             .most_stops = 4,
+            .most_temperature = 2,
             .logprobs = true,
             .cached = true,
         },

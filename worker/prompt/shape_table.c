@@ -32,7 +32,9 @@ esp_err shape_allows (const gen_shape *shape, const gen_ask *ask)
     bool chat = ask->messages.ptr != NULL;
     bool good = ask->n >= 1 && ask->n <= t->most_n && ask->max_tokens >= 1 &&
                 ask->stop_count <= t->most_stops && (chat ? t->chat : t->raw) &&
-                ask->temperature >= 0 && ask->top_p > 0 && ask->top_p <= 1 && ask->top_k >= 0;
+                ask->temperature >= 0 &&
+                (t->most_temperature <= 0 || ask->temperature <= t->most_temperature) &&
+                ask->top_p > 0 && ask->top_p <= 1 && ask->top_k >= 0;
     if (ask->n > 1 && ask->temperature == 0 && !t->greedy_n)
         good = false;
     for (size_t i = 0; good && i < ask->stop_count; i++)

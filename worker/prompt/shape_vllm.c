@@ -46,7 +46,7 @@ static void write_extras (const gen_ask *ask, json_out *o)
 static esp_err vllm_write (const gen_ask *ask, esp_buf *json)
 {
     json_out o = json_out_begin (json);
-    if (shape_allows (&shape_vllm, ask) != ESP_OK || ask->temperature > 2)
+    if (shape_allows (&shape_vllm, ask) != ESP_OK)
         return ESP_EUNSUPPORTED;
     json_out_open (&o, NULL, '{');
     if (ask->model)
@@ -80,6 +80,7 @@ const gen_shape shape_vllm = {
             .chat = true,
             .most_n = REPLY_MOST_N, /* its own limit is 16384 */
             .most_stops = 4,
+            .most_temperature = 2,
             .says_stop = true,
             .seeds = true,
             .logprobs = true,
