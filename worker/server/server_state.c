@@ -421,11 +421,21 @@ static void answered (void *ctx, http_request *r, const http_answer *a)
 
 /* ---- a server in service that says nothing ---- */
 
+/* llama.cpp reads connections with two threads more than it has slots, and each holds a request until its end: while more wait
+ * there, /health waits behind them.  Who does not come to answer in first_byte_s is found by the requests themselves. */
+static bool has_its_hands_full (const server *s, enum http_fault fault)
+{
+    return fault == HTTP_TIMEOUT_FIRST_BYTE && s->facts.family == FAMILY_LLAMACPP &&
+           s->in_flight > s->facts.slots;
+}
+
 static void watched (void *ctx, http_request *r, const http_answer *a)
 {
     server *s = ctx;
     (void)r;
     s->asking = NULL;
+    if (has_its_hands_full (s, a->fault))
+        return;
     if (a->fault != HTTP_FINE && s->state == SERVER_GONE)
         exchanges_return (s);
     else if (a->fault != HTTP_FINE)

@@ -162,6 +162,37 @@ static void silence_ends_when_nobody_listens_any_more (void)
     end (&k, 2);
 }
 
+/* Its HTTP threads hold the requests that it works on; /health waits behind those that wait. */
+static void a_llamacpp_with_more_requests_than_slots_need_not_answer_health (void)
+{
+    struct talk t[6] = {0};
+    struct set k;
+    fake_start (&f[0], "llamacpp"); /* 4 slots */
+    set_defaults (&k);
+    set_add (&k, raw_server_url (f[0].s));
+    set_open (&k);
+    UNTIL (&k, up (&k, 0));
+    atomic_store (&f[0].work, FAKE_STALLS);
+    atomic_store (&f[0].health, FAKE_STALLS);
+    for (int i = 0; i < 6; i++)
+        talk_start (&k, &t[i]);
+    UNTIL (&k, atomic_load (&f[0].works) == 6);
+    skip (&k, 31);
+    set_passes (&k);
+    skip (&k, 16); /* the time of /health is over */
+    set_passes (&k);
+    CHECK (up (&k, 0) && t[0].writes == 1);
+    for (int i = 3; i < 6; i++)
+        exchange_cancel (t[i].e);
+    skip (&k, 31);
+    set_passes (&k);
+    skip (&k, 16);
+    UNTIL (&k, !up (&k, 0));
+    for (int i = 0; i < 3; i++)
+        exchange_cancel (t[i].e);
+    end (&k, 1);
+}
+
 static void what_comes_within_the_grace_counts (void)
 {
     struct talk t = {0}, u[3] = {0};
@@ -339,6 +370,8 @@ int main (void)
         {"Retry-After holds what is new", retry_after_holds_what_is_new},
         {"a dead server's requests go elsewhere", a_dead_servers_requests_go_elsewhere},
         {"silence ends when nobody listens any more", silence_ends_when_nobody_listens_any_more},
+        {"a llama.cpp with more requests than slots need not answer /health",
+         a_llamacpp_with_more_requests_than_slots_need_not_answer_health},
         {"what comes within the grace counts", what_comes_within_the_grace_counts},
         {"cancel is silent at every state", cancel_is_silent_at_every_state},
         {"enough is no failure", enough_is_no_failure},
