@@ -197,10 +197,7 @@ uint32_t lab_slots (const lab *l, enum task_kind kind)
 uint32_t lab_context (const lab *l, uint16_t action)
 {
     const engine_kind *k = l->engines.of[TASK_GENERATE].kind;
-    const void *state = l->engines.of[TASK_GENERATE].state;
-    if (k == &engine_choice)
-        return choice_context (state, action);
-    return k && k->context ? k->context (state) : 0;
+    return k && k->context ? k->context (l->engines.of[TASK_GENERATE].state, action) : 0;
 }
 
 esp_err lab_do (lab *l, enum task_kind kind, job *jobs, size_t n, lab_result *out)

@@ -118,8 +118,9 @@ struct engine_kind {
     /* For `espalier check`: append lines about what was found; one that holds "WARNING: " is told again at the end.  NULL:
      * nothing to say. */
     esp_err (*describe) (void *state, esp_buf *out);
-    /* Tokens of a prompt and its answer together, the least of its servers; 0 = not known.  NULL: not known. */
-    uint32_t (*context) (const void *state);
+    /* Tokens of a prompt and its answer together where jobs of this action go, the least of the servers there; 0 = not known.
+     * NULL: not known. */
+    uint32_t (*context) (const void *state, uint16_t action);
     /* Which models its servers chose; returns how many of max were written, borrowed until poll().  NULL: none. */
     size_t (*models) (const void *state, engine_model *out, size_t max);
     /* Generators: what samples tell of their tokens under these options, enum engine_tokens; NULL: nothing. */

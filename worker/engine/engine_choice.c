@@ -112,12 +112,12 @@ static uint32_t choice_slots (const void *state)
     return sum;
 }
 
-uint32_t choice_context (const void *state, uint16_t action)
+static uint32_t choice_context (const void *state, uint16_t action)
 {
     const struct choice *c = state;
     size_t part = part_for (c, action);
     const engine_kind *kind = part < c->parts.count ? c->parts.list->parts[part].kind : NULL;
-    return kind && kind->context ? kind->context (c->parts.states[part]) : 0;
+    return kind && kind->context ? kind->context (c->parts.states[part], action) : 0;
 }
 
 static esp_err choice_ready (void *state, esp_error *why)
@@ -148,6 +148,7 @@ const engine_kind engine_choice = {.name = "list of generators",
                                    .cancel = choice_cancel,
                                    .fds = choice_fds,
                                    .close = choice_close,
+                                   .context = choice_context,
                                    .slots = choice_slots,
                                    .ready = choice_ready,
                                    .settled = choice_settled,

@@ -36,9 +36,6 @@ typedef struct engine_list {
 
 extern const engine_kind engine_choice, engine_ensemble;
 
-/* engine_kind.context of the generator that jobs with this action go to; state: of an engine_choice.  0 = not known. */
-uint32_t choice_context (const void *state, uint16_t action);
-
 /* ---- what the two share: the parts, opened ---- */
 
 typedef struct opened_parts {

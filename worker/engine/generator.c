@@ -379,10 +379,11 @@ uint32_t generator_slots (const void *state)
     return servers_up (all) > 1 ? 2 * slots : slots;
 }
 
-uint32_t generator_context (const void *state)
+uint32_t generator_context (const void *state, uint16_t action)
 {
     servers *all = ((const generator *)state)->servers;
     uint32_t least = 0;
+    (void)action; /* all go to the same servers */
     for (size_t i = 0; i < servers_count (all); i++) {
         uint32_t tokens = server_facts_of (servers_at (all, i))->context_tokens;
         if (tokens > 0 && (least == 0 || tokens < least))

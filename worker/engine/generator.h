@@ -46,7 +46,7 @@ void generator_cancel (void *state, const job *j);
 size_t generator_fds (void *state, int *fds, size_t max);
 void generator_close (void *state);
 uint32_t generator_slots (const void *state);
-uint32_t generator_context (const void *state);
+uint32_t generator_context (const void *state, uint16_t action);
 esp_err generator_ready (void *state, esp_error *why);
 esp_err generator_settled (void *state, esp_error *why);
 esp_err generator_describe (void *state, esp_buf *out);

@@ -252,7 +252,7 @@ void generator_take (const struct request *r, struct sample *s, gen_sample *got,
 static void prompt_too_long (struct sample *s, const char *text)
 {
     const root *at = s->root;
-    uint32_t context = generator_context (s->owner);
+    uint32_t context = generator_context (s->owner, s->job->task.action);
     char says[96] = "";
     result r = {.error = ESP_ECONTEXT, .logprob = NAN, .mean_logprob = NAN, .share = NAN};
     if (at->tokens > 0 && context > 0)

@@ -95,8 +95,9 @@ static esp_err toy_ready (void *state, esp_error *why)
     return t->ready == ESP_OK ? ESP_OK : esp_error_set (why, t->ready, "error %d", (int)t->ready);
 }
 
-static uint32_t toy_context (const void *state)
+static uint32_t toy_context (const void *state, uint16_t action)
 {
+    (void)action;
     return 1000 * ((const struct toy *)state)->slots;
 }
 
@@ -219,8 +220,9 @@ static void an_action_names_its_generator (void)
     CHECK (w.answers == 1 && w.order[0] == 3 && w.last.error == ESP_ERANGE);
     CHECK (w.toys[0].setup.kind == &toy_kind); /* its own row, not that of the list */
     CHECK (w.toys[0].setup.action_count == 3 && strcmp (w.toys[1].setup.model_name, "two") == 0);
-    CHECK (choice_context (w.state, 0) == 5000 && choice_context (w.state, 1) == 4000);
-    CHECK (choice_context (w.state, 3) == 0); /* no such action */
+    CHECK (engine_choice.context (w.state, 0) == 5000 &&
+           engine_choice.context (w.state, 1) == 4000);
+    CHECK (engine_choice.context (w.state, 3) == 0); /* no such action */
     world_close (&w);
 }
 
