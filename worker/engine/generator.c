@@ -6,12 +6,12 @@
  *   I2  a sample either waits for its root (root->waiting) or is in exactly one request
  */
 
-#include "worker/engine/generator_inner.h"
+#include "worker/engine/generator.h"
 #include <math.h>
 #include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
-#include "worker/http/sse.h"
+#include "worker/engine/generator_inner.h"
 
 enum { TABLE = 1024 }; /* chains of samples by task id; a power of two */
 
