@@ -169,7 +169,7 @@ static void survives_failure_of_every_allocation (void)
 }
 
 /* The thinking holds a wrong equation, the answer a right one; closed in the second step. */
-static void sees (enum step_view view, const char *first, const char *second)
+static void sees (int view, const char *first, const char *second)
 {
     const step_options how = {.think_open = "<think>"};
     struct kit k;
