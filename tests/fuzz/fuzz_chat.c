@@ -13,6 +13,16 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
+/* The row itself stands for the answer and for what was said of it: any bytes. */
+static void improve_row (const chat *c, span row, esp_buf *json)
+{
+    size_t before = json->len;
+    esp_error error = {0};
+    esp_err err = chat_improve (c, row, row, row, json, &error);
+    assert (err == ESP_OK || err == ESP_EFORMAT);
+    assert (json->data[json->len - 1] == ']' && (err == ESP_OK) == (json->len > before));
+}
+
 static void render_row (const chat *c, span row)
 {
     esp_buf json = {0}, prefill = {0}, out = {0};
@@ -25,6 +35,7 @@ static void render_row (const chat *c, span row)
         err = chat_render (c, esp_buf_span (&json), &out, &error);
         assert (err == (chat_how (c) == TEMPLATE_SERVER ? ESP_EINVAL : ESP_OK));
         assert (esp_utf8_valid (esp_buf_span (&out)));
+        improve_row (c, row, &json);
     }
     esp_buf_clear (&out);
     err = chat_render (c, row, &out, &error);
@@ -37,7 +48,10 @@ static void render_row (const chat *c, span row)
 
 static void use_template (const char *text, int how, span row)
 {
-    prompt_options o = {.template = text, .chat = how % 3, .system = how & 8 ? "S" : NULL};
+    prompt_options o = {.template = text,
+                        .chat = how % 3,
+                        .system = how & 8 ? "S" : NULL,
+                        .improve = how & 16 ? text : NULL};
     chat *c = NULL;
     esp_error error = {0};
     esp_err err = chat_create (&o, &c, &error);
