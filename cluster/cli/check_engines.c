@@ -119,12 +119,27 @@ static esp_err look_at_problems (const run_config *c, esp_buf *first_memory, pro
     return err;
 }
 
-/* Is there no room for all that may be asked for?  A warning: fewer tokens are asked for then. */
-static bool check_room (const problem *p, uint32_t prompt, uint32_t context, uint32_t step,
-                        uint32_t whole, check_report *r)
+/* "large: " of one generator of several, for warnings that stand at the end too. */
+static const char *which (const run_config *c, size_t action, char *out, size_t size)
 {
+    size_t generator = action < c->action_count ? c->actions[action].generator : 0;
+    const char *name = c->engines[TASK_GENERATE][generator].common.name;
+    out[0] = 0;
+    if (c->engine_count[TASK_GENERATE] > 1 && name)
+        snprintf (out, size, "%.60s: ", name);
+    return out;
+}
+
+/* Is there no room for all that may be asked for?  A warning: fewer tokens are asked for then. */
+static bool check_room (const run_config *c, size_t action, const problem *p, uint32_t prompt,
+                        uint32_t context, check_report *r)
+{
+    bool own = action < c->action_count;
+    uint32_t step =
+        own ? c->action_means[action].how.max_step_tokens : c->search.how.max_step_tokens;
+    uint32_t whole = own ? c->action_means[action].max_tokens : c->search.max_tokens;
     bool no_step = prompt + (uint64_t)step > context, no_whole = prompt + (uint64_t)whole > context;
-    char keys[120] = "";
+    char keys[120] = "", who[64];
     if (no_step)
         snprintf (keys, sizeof (keys), "generator.max_step_tokens (%u)", step);
     if (no_whole)
@@ -133,9 +148,10 @@ static bool check_room (const problem *p, uint32_t prompt, uint32_t context, uin
     if (!keys[0])
         return false;
     check_warn (r,
-                "the prompt of '%.*s' has %u tokens; behind it the context of %u is too short for "
-                "%s: such branches are cut",
-                (int)p->id.len, p->id.ptr, prompt, context, keys);
+                "%sthe prompt of '%.*s' has %u tokens; behind it the context of %u is too short "
+                "for %s: such branches are cut",
+                which (c, action, who, sizeof (who)), (int)p->id.len, p->id.ptr, prompt, context,
+                keys);
     return true;
 }
 
@@ -154,10 +170,7 @@ try_longest (lab *l, engine_check *e, size_t action, const problem *p, check_rep
     const run_config *c = e->config;
     job j = short_job (c, action, p, 7);
     uint32_t context = lab_context (l, (uint16_t)action), prompt;
-    bool own = action < c->action_count;
-    uint32_t step =
-        own ? c->action_means[action].how.max_step_tokens : c->search.how.max_step_tokens;
-    uint32_t whole = own ? c->action_means[action].max_tokens : c->search.max_tokens;
+    char who[64];
     lab_result got;
     esp_err err;
     j.task.max_tokens = 1;
@@ -167,11 +180,11 @@ try_longest (lab *l, engine_check *e, size_t action, const problem *p, check_rep
     note_prompt (&e->told, prompt, context);
     if (got.r.error == ESP_ECONTEXT)
         check_warn (r,
-                    "the longest problem, '%.*s', does not fit into the context%s%.*s: it would "
+                    "%sthe longest problem, '%.*s', does not fit into the context%s%.*s: it would "
                     "end in an error",
-                    (int)p->id.len, p->id.ptr, got.r.reason.len ? ": " : "", (int)got.r.reason.len,
-                    got.r.reason.ptr);
-    else if (context > 0 && prompt > 0 && check_room (p, prompt, context, step, whole, r))
+                    which (c, action, who, sizeof (who)), (int)p->id.len, p->id.ptr,
+                    got.r.reason.len ? ": " : "", (int)got.r.reason.len, got.r.reason.ptr);
+    else if (context > 0 && prompt > 0 && check_room (c, action, p, prompt, context, r))
         ;
     else if (prompt > 0)
         check_print (r, "    longest prompt: %u tokens ('%.*s')\n", prompt, (int)p->id.len,

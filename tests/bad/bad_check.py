@@ -148,7 +148,7 @@ def what_a_server_or_a_generator_could_not_take_is_found_without_one():
             ('model: m', "generator.url: says no server, such as http://localhost:8000"),
             (url + ", api_key_env: A, api_key_file: b", "generator.api_key_env: api_key_env or api_key_file, not both"),
             (url + ', stop: [a, b, c, d]', "generator.stop: 4 texts, and 1 of the step rule: this kind of server takes 4 together"),
-            (url + ', stop: [""]', "generator.stop: an empty text ends every sample at once")):
+            (url + ', stop: [""]', "generator.stop: text 1 is empty: it would end every sample at once")):
         write("run.yaml", base.replace(url, new))
         if check("--no-servers", code=2)[-2].partition("run.yaml:4: ")[2].find(words[0]) != 0:
             raise Wrong(f"{check('--no-servers', code=2)[-2]} instead of {words[0]}")
@@ -419,7 +419,7 @@ def every_generator_of_a_list_is_tried():
     at = [said.index("  small"), said.index("  large")]
     if ["one seed, one text" in said[i + 1] for i in at] != [True, True]:
         raise Wrong(str(said))
-    only(said[:-1], "WARNING: ", "with 1900 more (generator.max_tokens) the context of 1800 is too short")
+    only(said[:-1], "WARNING: large: the prompt of 'p", "behind it the context of 1800 is too short for generator.max_tokens (1900): such branches are cut")
 
 
 # ---- thinking ----

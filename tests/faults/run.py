@@ -88,7 +88,7 @@ FAULTS = [
     ("messages of another run are taken", "coordinator/dispatch/dispatch_receive.c",
      "m.run_id != d->run_id", "false", [unit("coordinator/dispatch/dispatch")]),
     ("an ended lease is sent all the same", "coordinator/dispatch/dispatch_send.c",
-     "lease_find (d->leases, sending->lease) != 0;", "true;", [unit("coordinator/dispatch/dispatch")]),
+     "lease_find (d->leases, sending->lease) != 0;", "true;", [unit("coordinator/dispatch/dispatch_outbox")]),
     ("an old lease number finds a new lease", "coordinator/dispatch/lease.c",
      "uses = c->uses + 1;", "uses = 1;", [unit("coordinator/dispatch/lease")]),
     ("a score moves the home of a prefix", "coordinator/dispatch/roster.c",

@@ -275,7 +275,9 @@ esp_err generator_check_options (const engine_kind *kind, const void *options,
     const gen_shape *shape = shape_find (kind->name); /* NULL: auto, seen when a server is */
     for (size_t i = 0; i < o->stop.count; i++)
         if (!o->stop.items[i][0])
-            return esp_error_set (why, ESP_EINVAL, "stop: an empty text ends every sample at once");
+            return esp_error_set (why, ESP_EINVAL,
+                                  "stop: text %zu is empty: it would end every sample at once",
+                                  i + 1);
     return shape ? shape_suits (shape, o, step, why) : ESP_OK;
 }
 
