@@ -120,6 +120,7 @@ static void note_server (struct request *r, const server *s, uint32_t i)
 
 static void note_servers (struct request *r, const server *s)
 {
+    generator_slot_note (r, s);
     for (uint32_t i = 0; i < r->ask.n; i++)
         note_server (r, s, i);
 }
@@ -176,6 +177,7 @@ static bool hand_on_ended (struct request *r, server *s)
             spoiled (r, err);
             return true;
         }
+        generator_slot_note (r, s);
         note_server (r, s, i);
         exchange_lighter (r->exchange);
         hand_on (r, i);

@@ -61,7 +61,8 @@ enum { REQUEST_STOPS_MOST = 16 };
 struct request { /* one piece of n siblings */
     generator *owner;
     exchange *exchange;
-    uint64_t home; /* of the prefix (servers_set_home) */
+    uint64_t home;    /* of the prefix (servers_set_home) */
+    uint64_t problem; /* a hash, not 0 */
     gen_ask ask;
     server *slot_at;  /* who has ask.slot for it; NULL: no slot is named */
     uint32_t wanted;  /* tokens of each sample; ask.max_tokens: as many as the context leaves */
@@ -103,6 +104,10 @@ struct generator {
     uint64_t said_failure; /* hash of the last sentence about a task that failed */
 };
 
+enum {
+    SLOTS_KNOWN = 64
+}; /* of a server; those with more are rare, and their other slots are theirs */
+
 /* What a probe found, per server (servers_setup.data_bytes). */
 struct generator_facts {
     uint8_t stage;    /* of the probe: enum probe_stage */
@@ -115,10 +120,13 @@ struct generator_facts {
     char sample[100]; /* what it generated */
     char model[256];  /* who it said it was in that answer */
     uint64_t taken;   /* a bit for each slot that a request of ours names */
+    uint64_t
+        holds[SLOTS_KNOWN]; /* by slot: the problem whose branch it holds; 0 = none, or not known */
 };
 
-/* generator_slot.c: before each try of a request; at its end. */
+/* generator_slot.c: before each try of a request; when it was answered; at its end. */
 void generator_slot_take (struct request *r, server *s);
+void generator_slot_note (const struct request *r, const server *s);
 void generator_slot_give (struct request *r);
 
 /* generator.c: can the run's options be said to such a server?  Errors: ESP_EINVAL with a sentence. */

@@ -87,6 +87,7 @@ make_request (generator *g, struct sample **samples, uint32_t n, const step_plan
     r->owner = g;
     link_request (r);
     r->plan = *plan;
+    r->problem = generator_home_key (s->job, NODE_ROOT);
     r->home = generator_home_key (s->job, s->piece > 0 && s->job->task.child != NODE_NONE
                                               ? s->job->task.child
                                               : s->job->task.node);

@@ -5,14 +5,11 @@
  * problem, whose examples every slot knows, takes the slot of a branch, and siblings that go on at once read their prefix again
  * in other slots.  Of siblings that were asked as one request only the first one's slot keeps its cache (local-models.md, 5).
  *
- * A slot that one of our requests has, or waits for, is not named again: the next one may run elsewhere at once.
+ * A slot that one of our requests has, or waits for, is not named again: the next one may run elsewhere at once.  Nor is one
+ * that another problem was in since: the branch is not there any more.
  */
 
 #include "worker/engine/generator_inner.h"
-
-enum {
-    SLOTS_MOST = 64
-}; /* bits of generator_facts.taken; servers with more are rare, and their other slots are theirs */
 
 void generator_slot_give (struct request *r)
 {
@@ -33,9 +30,19 @@ void generator_slot_take (struct request *r, server *s)
     if (!r->owner->shape->traits.slots)
         return;
     slot = servers_home_slot (r->owner->servers, r->home, s);
-    if (slot < 0 || slot >= SLOTS_MOST || (f->taken >> slot & 1))
+    if (slot < 0 || slot >= SLOTS_KNOWN || (f->taken >> slot & 1) || f->holds[slot] != r->problem)
         return;
     f->taken |= (uint64_t)1 << slot;
     r->slot_at = s;
     r->ask.slot = slot;
+}
+
+void generator_slot_note (const struct request *r, const server *s)
+{
+    struct generator_facts *f = server_data (s);
+    for (uint32_t i = 0; r->owner->shape->traits.slots && i < r->ask.n; i++) {
+        int slot = r->reply->samples[i].slot;
+        if (slot >= 0 && slot < SLOTS_KNOWN)
+            f->holds[slot] = i == 0 ? r->problem : 0;
+    }
 }

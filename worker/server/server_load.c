@@ -7,7 +7,8 @@
  * other ranks are in these counters too, so that they share.
  *
  * llama.cpp says its slots, and is not asked: a scrape takes seconds under load and starves its own check for cancelled
- * requests.  There the limit is twice the slots, since the samples of one request keep their places until the last ends.
+ * requests.  There the limit is twice the slots: a request of n samples begins when n slots are free, and by then the next one
+ * should stand there.
  */
 
 #include <stdlib.h>

@@ -145,6 +145,15 @@ static void a_branch_goes_on_in_the_slot_that_holds_it (void)
         UNTIL (&g, flying () == 1);
         CHECK (in_slot_0 () == (vllm ? 0 : 1));
         UNTIL (&g, g.done == 1);
+        branches (1, 20);
+        g.jobs[0].task.id.problem = 9;
+        kit_start (&g, 1);
+        UNTIL (&g, g.done == 1);
+        branches (1, 20); /* another problem was in that slot since */
+        kit_start (&g, 1);
+        UNTIL (&g, flying () == 1);
+        CHECK (in_slot_0 () == 0);
+        UNTIL (&g, g.done == 1);
         branches (1, 40); /* a place that nobody has been at */
         kit_start (&g, 1);
         UNTIL (&g, flying () == 1);
