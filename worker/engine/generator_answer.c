@@ -144,7 +144,8 @@ static bool end_early (struct request *r, server *s)
     }
     for (uint32_t i = 0; i < r->ask.n; i++) {
         gen_sample *got = &r->reply->samples[i];
-        got->tokens = got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
+        if (got->tokens == 0) /* where nobody counts, an event is taken for a token */
+            got->tokens = got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
         if (isnan (got->logprob))
             got->logprob = sum_logprobs (got);
     }

@@ -34,7 +34,8 @@ static void write_extras (const gen_ask *ask, json_out *o)
         json_out_u64 (o, "logprobs", ask->top_logprobs); /* 0: the sampled token's alone */
     if (logprobs) /* names with ids: no token's text can break the answer's JSON */
         json_out_bool (o, "return_tokens_as_token_ids", true);
-    if (ask->ids || (ask->n > 1 && !logprobs))
+    if (ask->ids ||
+        (!logprobs && (ask->n > 1 || ask->stream))) /* else usage counts them, at the end */
         json_out_bool (o, "return_token_ids", true);
     if (ask->request_id)
         json_out_text (o, "request_id", span_of (ask->request_id));

@@ -100,6 +100,28 @@ static void a_pattern_is_found_in_the_stream_and_the_rest_is_cut (void)
     }
 }
 
+/* Events that bring no text have tokens all the same: what the server counts is believed. */
+static void tokens_of_a_stream_that_is_cut_are_those_that_the_server_counts (void)
+{
+    for (int i = 0; i < KIT_KINDS - 1; i++) {
+        uint32_t exact[8];
+        for (int sums = 1; sums >= 0; sums--) {
+            kit_serve (&g, kit_kinds[i],
+                       sums ? "step: {regex: \"= [0-9]+\\\\.\n\"}\ngenerator: {logprobs: sum}\n"
+                            : "step: {regex: \"= [0-9]+\\\\.\n\"}\n",
+                       NULL);
+            for (uint32_t j = 0; j < 8; j++)
+                kit_job (&g, j, SUM, NULL, 0)->task.seed = 10 * j; /* a request each */
+            kit_do (&g, 8);
+            for (uint32_t j = 0; j < 8; j++) {
+                exact[j] = sums ? g.got[j].r.tokens : exact[j];
+                CHECK (g.got[j].r.tokens == exact[j]);
+            }
+            kit_end (&g);
+        }
+    }
+}
+
 static void chunks_have_so_many_tokens (void)
 {
     char all[KIT_TEXT];
@@ -385,6 +407,8 @@ int main (void)
          several_separators_make_a_step_of_several_pieces},
         {"a pattern is found in the stream, and the rest is cut",
          a_pattern_is_found_in_the_stream_and_the_rest_is_cut},
+        {"tokens of a stream that is cut are those that the server counts",
+         tokens_of_a_stream_that_is_cut_are_those_that_the_server_counts},
         {"chunks have so many tokens", chunks_have_so_many_tokens},
         {"whole is one step", whole_is_one_step},
         {"a step that is too short takes what follows",

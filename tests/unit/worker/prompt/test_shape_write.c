@@ -113,6 +113,20 @@ static void vllm_is_asked_for_ids_to_count_the_tokens_of_several_samples (void)
              "\"return_token_ids\":true,\"stream\":false}");
 }
 
+/* Usage comes with the end of a stream, and a stream may be cut before; an event may hold several tokens. */
+static void vllm_is_asked_for_ids_to_count_the_tokens_of_a_stream (void)
+{
+    gen_ask ask = kit_ask ();
+    ask.stream = true;
+    becomes (
+        "vllm", &ask,
+        "{\"model\":\"m\",\"prompt\":\"Q: 1 + 2?\\n\\n\",\"add_special_tokens\":false,\"n\":1,"
+        "\"max_tokens\":64,\"temperature\":0.8,\"top_p\":1.0,\"top_k\":0,\"min_p\":0,"
+        "\"presence_penalty\":0,\"frequency_penalty\":0,\"repetition_penalty\":1,\"seed\":42,"
+        "\"stop\":[\"\\n\\n\"],\"include_stop_str_in_output\":true,\"skip_special_tokens\":true,"
+        "\"return_token_ids\":true,\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+}
+
 static void sglang_is_sent_a_seed_for_each_sample (void)
 {
     gen_ask plain = kit_ask (), full = full_ask ();
@@ -335,6 +349,8 @@ int main (void)
         {"vllm is sent every sampler", vllm_is_sent_every_sampler},
         {"vllm is asked for ids, to count the tokens of several samples",
          vllm_is_asked_for_ids_to_count_the_tokens_of_several_samples},
+        {"vllm is asked for ids to count the tokens of a stream",
+         vllm_is_asked_for_ids_to_count_the_tokens_of_a_stream},
         {"sglang is sent a seed for each sample", sglang_is_sent_a_seed_for_each_sample},
         {"llamacpp is sent every sampler", llamacpp_is_sent_every_sampler},
         {"only llamacpp is told to leave its cache alone",
