@@ -6,7 +6,8 @@
  * in other slots.  Of siblings that were asked as one request only the first one's slot keeps its cache (local-models.md, 5).
  *
  * A slot that one of our requests has, or waits for, is not named again: the next one may run elsewhere at once.  Nor is one
- * that another problem was in since: the branch is not there any more.
+ * that another problem was in since, or of which nothing is known since the server was started anew: the branch is not there any
+ * more, and builds before the end of 2025 let a request for a slot that is gone wait for ever.
  */
 
 #include "worker/engine/generator_inner.h"

@@ -163,6 +163,25 @@ static void a_branch_goes_on_in_the_slot_that_holds_it (void)
     }
 }
 
+/* Started anew with fewer slots: a name of one that is gone is waited for for ever. */
+static void a_slot_that_the_server_has_no_more_is_not_named (void)
+{
+    server *s;
+    kit_serve (&g, "llamacpp", NULL, NULL); /* 8 slots */
+    s = servers_at (g.state->servers, 0);
+    for (int few = 0; few < 2; few++) {
+        servers_set_home (g.state->servers, generator_home_key (kit_job (&g, 0, SUM, NULL, 0), 10),
+                          s, 5);
+        branches (1, 10);
+        s->facts.slots = few ? 5 : 6;
+        kit_start (&g, 1);
+        UNTIL (&g, g.state->requests && g.state->requests->ask.model);
+        CHECK (g.state->requests->ask.slot == (few ? -1 : 5));
+        UNTIL (&g, g.done == 1);
+    }
+    kit_end (&g);
+}
+
 static void a_server_without_n_gets_single_requests (void)
 {
     /* the probe's first request, of two samples, is answered with one of them too few: again, and again at n = 1 */
@@ -424,6 +443,8 @@ int main (void)
         {"what is no sibling is asked alone", what_is_no_sibling_is_asked_alone},
         {"a request has no more samples than fit", a_request_has_no_more_samples_than_fit},
         {"a branch goes on in the slot that holds it", a_branch_goes_on_in_the_slot_that_holds_it},
+        {"a slot that the server has no more is not named",
+         a_slot_that_the_server_has_no_more_is_not_named},
         {"a server without n gets single requests", a_server_without_n_gets_single_requests},
         {"the prompt is counted once per request", the_prompt_is_counted_once_per_request},
         {"a cache that is not wanted is not used", a_cache_that_is_not_wanted_is_not_used},
