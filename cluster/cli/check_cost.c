@@ -170,6 +170,26 @@ static void say_count (check_report *r, const char *before, uint64_t count, cons
         check_print (r, "%s%" PRIu64 " %s", before, count, what);
 }
 
+/* A piece is a request of its own, with the whole prompt; how many a step takes is seen only when it is generated. */
+static bool comes_in_pieces (const run_config *c)
+{
+    const step_options *o = &c->prompt.step_how;
+    return o->answer.every > 1 || o->think.every > 1 || o->answer.min_chars > 0 ||
+           o->think.min_chars > 0 || o->think_max_tokens > 0;
+}
+
+static void say_prompts (const run_config *c, const cost_most *most, check_report *r)
+{
+    if (most->prompt_tokens == NO_END) {
+        check_print (r, "  how long prompts are is not known: no server told it\n");
+        return;
+    }
+    check_print (r, "  prompts without any cache: %" PRIu64 " tokens\n", most->prompt_tokens);
+    if (comes_in_pieces (c))
+        check_print (r, "  more where a step takes several requests (step.every, min_chars, "
+                        "think.max_tokens): each reads the prompt again\n");
+}
+
 void check_cost (const run_config *c, uint64_t problems, const check_prompt *p, check_report *r)
 {
     cost_most most;
@@ -190,10 +210,7 @@ void check_cost (const run_config *c, uint64_t problems, const check_prompt *p, 
     check_print (r, "\n");
     if (!is_generated (c) || most.generations == NO_END)
         return;
-    if (most.prompt_tokens == NO_END)
-        check_print (r, "  how long prompts are is not known: no server told it\n");
-    else
-        check_print (r, "  prompts without any cache: %" PRIu64 " tokens\n", most.prompt_tokens);
+    say_prompts (c, &most, r);
     if (!isnan (most.money))
         check_print (r, "  money, generators alone: %.6g\n", most.money);
     if (!isnan (most.flops))

@@ -5,8 +5,9 @@
 /* check_cost.h - the part of `espalier check` that says what a run costs at most
  *
  * The least of the budgets, the limits of the run and what the strategy can ask at all (strategy.most).  Prompts are counted as
- * if no server kept any, each as long as the longest one with the longest branch behind it, so the true cost is mostly far
- * below.  What a PRM reads is not in it: that depends on how its server is asked.
+ * if no server kept any, one for each generation, each as long as the longest one with the longest branch behind it, so the true
+ * cost is mostly far below.  Not in it: the prompts of a step's further pieces, which is said where the rule makes some; what
+ * a verifier says of a draft; what a PRM reads, which depends on how its server is asked.
  */
 
 #include "cluster/cli/check_report.h"

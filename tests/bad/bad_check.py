@@ -398,6 +398,18 @@ def budgets_limits_and_prices_are_in_the_cost():
 
 
 @case
+def prompts_of_a_step_in_pieces_are_not_promised():
+    more = "more where a step takes several requests (step.every, min_chars, think.max_tokens): each reads the prompt again"
+    folder()
+    with Server(PROGRAM) as server:
+        words = [f"generator.url={server.url}", "search.strategy=best_of_n", "search.keep=", "search.expand=", "search.n=2"]
+        if more in "\n".join(check(*words)):
+            raise Wrong("steps of one request each")
+        for key in ("every=3", "min_chars=20", "think.max_tokens=50"):
+            only(check(*words, f"step.{key}"), f"  {more}")
+
+
+@case
 def solutions_that_are_given_cost_no_tokens():
     plain_folder()
     write("p.jsonl", '{"id": "a", "problem": "x", "completions": ["y", "z"], "answer": "1"}\n')
