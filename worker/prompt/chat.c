@@ -4,6 +4,7 @@
 #include "worker/prompt/chat.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "proto/base/alloc.h"
 #include "proto/base/file.h"
 #include "proto/config/config.h"
@@ -83,9 +84,25 @@ static const char improve_plain[] =
 static const char improve_told[] = "Your answer was tried.  What came of it:\n\n{observation}\n\n"
                                    "Improve it, and write the whole answer again.";
 
-static esp_err make_improve (const char *own, chat *c)
+/* It is no switch, which drafts do not need. */
+static bool is_switch (const char *text)
 {
-    esp_err err = chat_template_create (own ? own : improve_plain, &c->improve);
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", NULL};
+    const char *const *word = words;
+    while (*word && strcasecmp (*word, text) != 0)
+        word++;
+    return *word != NULL;
+}
+
+static esp_err make_improve (const char *own, chat *c, esp_error *error)
+{
+    esp_err err;
+    if (own && is_switch (own))
+        return esp_error_set (error, ESP_EINVAL,
+                              "prompt.improve: '%s' would be the whole message; leave it out for "
+                              "ours, or write one, such as \"{observation}  Correct it.\"",
+                              own);
+    err = chat_template_create (own ? own : improve_plain, &c->improve);
     return err == ESP_OK ? chat_template_create (own ? own : improve_told, &c->improve_told) : err;
 }
 
@@ -269,7 +286,7 @@ static esp_err fill (chat *c, const prompt_options *o, esp_error *error)
     if ((err = keep (o->system ? o->system : presets[o->preset].system, &c->system)) != ESP_OK ||
         (err = keep (o->prefill, &c->prefill)) != ESP_OK ||
         (err = make_template (text, c, error)) != ESP_OK ||
-        (err = make_improve (o->improve, c)) != ESP_OK)
+        (err = make_improve (o->improve, c, error)) != ESP_OK)
         return err;
     if (o->examples && (err = read_examples (o->examples, c, error)) != ESP_OK)
         return err;

@@ -205,9 +205,12 @@ static esp_err
 fill_improve (const chat *c, json_t *row, span observation, esp_buf *out, esp_error *error)
 {
     json_t *said = json_stringn_nocheck (observation.len ? observation.ptr : "", observation.len);
+    esp_error why = {0};
+    esp_err err;
     if (!said || json_object_set_new (row, "observation", said) != 0)
         return ESP_ENOMEM;
-    return chat_template_fill (observation.len ? c->improve_told : c->improve, row, out, error);
+    err = chat_template_fill (observation.len ? c->improve_told : c->improve, row, out, &why);
+    return err == ESP_OK ? ESP_OK : esp_error_set (error, err, "prompt.improve: %s", why.text);
 }
 
 /* `json` ends with the ']' of the list. */

@@ -45,6 +45,13 @@ static void mistakes_are_found_with_their_line (void)
                   "run.yaml:6: prompt.examples: /nowhere/x");
 }
 
+static void a_message_is_no_switch (void)
+{
+    has_mistakes (RUN "prompt:\n  improve: true\n", ":6: prompt.improve: 'true' would be the whole",
+                  "leave it out");
+    has_mistakes (RUN "prompt: {improve: No}\n", "prompt.improve: 'No' would be", "{observation}");
+}
+
 static void a_view_without_thinking_is_a_mistake (void)
 {
     has_mistakes ("run: {output: out}\nproblems: {file: p.jsonl}\n" VIEW (
@@ -242,6 +249,7 @@ int main (void)
 {
     static const struct suite_case cases[] = {
         {"mistakes are found with their line", mistakes_are_found_with_their_line},
+        {"a message is no switch", a_message_is_no_switch},
         {"a view without thinking is a mistake", a_view_without_thinking_is_a_mistake},
         {"what is right is compiled", what_is_right_is_compiled},
         {"the recipe for thinking models is right", the_recipe_for_thinking_models_is_right},

@@ -189,7 +189,7 @@ static void a_turn_that_cannot_be_filled_changes_nothing (void)
     FAILS (chat_improve (c, span_of ("{\"problem\":\"Q\"}"), span_of ("A"), span_of (""), &json,
                          &error),
            ESP_EFORMAT);
-    CHECK (strstr (error.text, "there is no field 'nothing'") &&
+    CHECK (strstr (error.text, "prompt.improve: there is no field 'nothing'") &&
            span_is (esp_buf_span (&json), "[{}]"));
     FAILS (chat_improve (c, span_of ("7"), span_of ("A"), span_of (""), &json, &error),
            ESP_EFORMAT);
