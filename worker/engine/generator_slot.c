@@ -6,8 +6,8 @@
  * in other slots.  Of siblings that were asked as one request only the first one's slot keeps its cache (local-models.md, 5).
  *
  * A slot that one of our requests has, or waits for, is not named again: the next one may run elsewhere at once.  Nor is one
- * that another problem was in since, or of which nothing is known since the server was started anew: the branch is not there any
- * more, and builds before the end of 2025 let a request for a slot that is gone wait for ever.
+ * that another problem was in since: the branch is not there any more; nor one that is gone since the server was started anew
+ * with fewer: builds before the end of 2025 let such a request wait for ever.
  */
 
 #include "worker/engine/generator_inner.h"
@@ -31,7 +31,8 @@ void generator_slot_take (struct request *r, server *s)
     if (!r->owner->shape->traits.slots)
         return;
     slot = servers_home_slot (r->owner->servers, r->home, s);
-    if (slot < 0 || slot >= SLOTS_KNOWN || (f->taken >> slot & 1) || f->holds[slot] != r->problem)
+    if (slot < 0 || slot >= SLOTS_KNOWN || (uint32_t)slot >= server_facts_of (s)->slots ||
+        (f->taken >> slot & 1) || f->holds[slot] != r->problem)
         return;
     f->taken |= (uint64_t)1 << slot;
     r->slot_at = s;

@@ -172,6 +172,8 @@ static void a_slot_that_the_server_has_no_more_is_not_named (void)
     for (int few = 0; few < 2; few++) {
         servers_set_home (g.state->servers, generator_home_key (kit_job (&g, 0, SUM, NULL, 0), 10),
                           s, 5);
+        ((struct generator_facts *)server_data (s))->holds[5] =
+            generator_home_key (&g.jobs[0], NODE_ROOT);
         branches (1, 10);
         s->facts.slots = few ? 5 : 6;
         kit_start (&g, 1);
