@@ -4,7 +4,6 @@
 #include "cluster/cli/check_cost.h"
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include "cluster/cli/run_lists.h"
 #include "cluster/console/report_prices.h"
 

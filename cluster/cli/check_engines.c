@@ -7,7 +7,6 @@
 
 #include "cluster/cli/check_engines.h"
 #include "cluster/cli/check_problems.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -363,7 +362,7 @@ void check_engines (engine_check *e, check_report *r)
     lab_close (l);
 }
 
-/* ---- disk ---- */
+/* ---- keys that do not fit each other ---- */
 
 static void check_vote (const run_config *c, check_report *r)
 {
@@ -396,9 +395,9 @@ static void check_priors (const run_config *c, check_report *r)
 
 void check_budgets (const run_config *c, check_report *r)
 {
+    int64_t thinking = c->prompt.step_how.think_max_tokens;
     check_vote (c, r);
     check_priors (c, r);
-    int64_t thinking = c->prompt.step_how.think_max_tokens;
     for (size_t i = 0; i < c->engine_count[TASK_GENERATE]; i++) {
         const engine_options *g = &c->engines[TASK_GENERATE][i].common;
         if (thinking > 0 && thinking >= g->max_tokens)
@@ -410,6 +409,8 @@ void check_budgets (const run_config *c, check_report *r)
                         (long long)thinking);
     }
 }
+
+/* ---- disk ---- */
 
 /* The folder itself, or the nearest one above it that is there. */
 static void nearest_folder (const char *output, char *out, size_t size)

@@ -26,7 +26,7 @@ typedef struct engine_check {
 
 /* Open the engines, wait for them and all their servers, try them, and say what was found.  What is wrong goes to the report. */
 void check_engines (engine_check *e, check_report *r);
-/* Warns of budgets of tokens that do not fit each other, and of a vote without scores. */
+/* Warns of budgets of tokens that do not fit each other, of a vote without scores, of priors without log-probabilities. */
 void check_budgets (const run_config *c, check_report *r);
 /* Free space. */
 void check_disk (const run_config *c, check_report *r);

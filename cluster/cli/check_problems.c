@@ -4,7 +4,6 @@
 #include "cluster/cli/check_problems.h"
 #include <stdio.h>
 #include <string.h>
-#include "proto/base/alloc.h"
 
 enum { PROBLEMS_TRIED = 64, AT_ONCE = 8 };
 

@@ -6,7 +6,6 @@
  */
 
 #include "cluster/cli/check_ranks.h"
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,6 @@
 
 #include "worker/engine/generator.h"
 #include <math.h>
-#include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "worker/engine/generator_inner.h"

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include "proto/base/log.h"
 #include "worker/engine/generator_inner.h"
 #include "worker/http/sse.h"
 
@@ -18,11 +17,17 @@ static double sum_logprobs (const gen_sample *got)
     return sum;
 }
 
-static esp_err start_reading (struct request *r)
+/* Of any try: the context of another server may leave more. */
+static size_t most_bytes (const struct request *r)
 {
     gen_ask longest = r->ask;
-    esp_err err;
     longest.max_tokens = r->wanted;
+    return gen_ask_most_bytes (&longest);
+}
+
+static esp_err start_reading (struct request *r)
+{
+    esp_err err;
     reply_destroy (r->reply);
     r->reply = NULL;
     r->stream_err = ESP_OK;
@@ -36,7 +41,7 @@ static esp_err start_reading (struct request *r)
         sse_reset (r->sse);
         return ESP_OK;
     }
-    return sse_create (gen_ask_most_bytes (&longest), &r->sse);
+    return sse_create (most_bytes (r), &r->sse);
 }
 
 esp_err generator_request_write (void *ctx, server *s, esp_buf *path, esp_buf *json)
@@ -162,7 +167,7 @@ static void spoiled (struct request *r, esp_err err)
         esp_error_set (&r->stream_why, err,
                        "an event of the stream has more than the %zu bytes that so many tokens "
                        "can have",
-                       gen_ask_most_bytes (&r->ask));
+                       most_bytes (r));
     exchange_spoiled (r->exchange, r->stream_why.text[0] ? r->stream_why.text : esp_err_text (err));
 }
 

@@ -2,15 +2,12 @@
 /* generator_piece.c - one piece of n siblings: what is asked of whom
  *
  * A step is mostly one piece.  It is more where the rule wants several separators, where a piece is too short to be a step, where
- * thinking is closed by force, and where a pattern that no server knows is looked for (then pieces are short).  Later
- * pieces are of one sample each; their seed is a hash of the sample's seed and the piece's number.
+ * thinking is closed by force, and where the context had room for less than was wanted.  A pattern that no server knows is looked
+ * for in the stream.  Later pieces are of one sample each; their seed is a hash of the sample's seed and the piece's number.
  */
 
-#include <math.h>
-#include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
-#include "proto/base/log.h"
 #include "worker/engine/generator_inner.h"
 #include "worker/http/sse.h"
 

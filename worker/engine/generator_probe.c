@@ -8,7 +8,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "worker/engine/generator_inner.h"
 

@@ -7,7 +7,6 @@
  */
 
 #include <stdio.h>
-#include <string.h>
 #include "proto/base/alloc.h"
 #include "proto/base/hash.h"
 #include "proto/base/log.h"
