@@ -140,10 +140,11 @@ def kinds_that_are_found_must_be_one():
         if "is a server of kind vllm, but this run began with llamacpp" not in said and "is a server of kind llamacpp, but this run began with vllm" not in said:
             raise Wrong(said[-600:])
         stops = ["generator.engine=auto", "generator.stop=[a,b,c,d]"]
-        want(call("run", "run.yaml", f"generator.url={one.url}", *stops), 2, "generator.stop: 4 texts, and 1 of the step rule: this kind of server takes 4 together")
+        want(call("run", "run.yaml", f"generator.url={one.url}", *stops), 2,
+             f"{one.url}: generator.stop: 4 texts, and 1 of the step rule: this kind of server takes 4 together")
         want(call("run", "run.yaml", f"generator.url={other.url}", *stops), 0)
         want(call("run", "run.yaml", f"generator.url={one.url}", "run.output=out2", "generator.engine=auto", "generator.cache_prompt=false"), 2,
-             "generator.cache_prompt: no request to a server of kind vllm")
+             f"{one.url}: generator.cache_prompt: no request to a server of kind vllm")
 
 
 @case

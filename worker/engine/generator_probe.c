@@ -22,6 +22,7 @@ static const char example_json[] =
 static esp_err take_shape (generator *g, const server *s, esp_error *why)
 {
     const gen_shape *found = g->any_kind ? shape_find (server_kind (s)) : g->shape;
+    esp_error own = {0};
     esp_err err;
     if (found && found == g->shape)
         return ESP_OK;
@@ -30,9 +31,10 @@ static esp_err take_shape (generator *g, const server *s, esp_error *why)
                               "%s is a server of kind %s, but this run began with %s; name one in "
                               "generator.engine",
                               server_url (s), server_kind (s), g->shape ? g->shape->name : "none");
-    if ((err = generator_suits (g, found, why)) == ESP_OK)
-        g->shape = found;
-    return err;
+    if ((err = generator_suits (g, found, &own)) != ESP_OK)
+        return esp_error_set (why, err, "%s: %s", server_url (s), own.text);
+    g->shape = found;
+    return ESP_OK;
 }
 
 static bool renders (const server *s)
