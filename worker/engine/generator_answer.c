@@ -253,6 +253,8 @@ void generator_request_done (void *ctx, esp_err code, const char *text)
     if (code == ESP_ERANGE && generator_ask_fewer (r, text) &&
         generator_request_start (r) == ESP_OK)
         return;
+    if (code == ESP_EENGINE && r->ask.n > 1 && r->owner->shape->traits.n_is_slots)
+        generator_send_alone (r); /* it may have been started anew with fewer slots */
     for (uint32_t i = 0; i < r->ask.n; i++) {
         struct sample *s = r->samples[i];
         if (s && code == ESP_OK) {

@@ -154,6 +154,8 @@ bool generator_ask_fewer (struct request *r, const char *why);
 /* generator_piece.c */
 /* Send the next piece of these siblings (n of them, all at the same place); taken.  Errors end the samples. */
 void generator_send (generator *g, struct sample **samples, uint32_t n);
+void generator_send_alone (
+    struct request *r); /* what it still has, each by itself; r is left to its owner */
 ESP_MUST_CHECK esp_err generator_request_start (struct request *r); /* its exchange */
 void generator_request_free (struct request *r);
 uint64_t generator_home_key (const job *j, node_ref n); /* where the prefix of node n is cached */

@@ -156,6 +156,24 @@ static void send_request (generator *g, struct request *r, struct sample **sampl
         generator_fail (samples[i], ESP_ENOMEM);
 }
 
+void generator_send_alone (struct request *r)
+{
+    generator *g = r->owner;
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        struct sample *s = r->samples[i];
+        struct request *alone;
+        if (!s)
+            continue;
+        r->samples[i] = NULL;
+        r->live--;
+        s->request = NULL;
+        if ((alone = make_request (g, &s, 1, &r->plan)) != NULL)
+            send_request (g, alone, &s, 1);
+        else
+            generator_fail (s, ESP_ENOMEM);
+    }
+}
+
 void generator_send (generator *g, struct sample **samples, uint32_t n)
 {
     step_plan plan = {.most_tokens = UINT32_MAX};

@@ -184,6 +184,28 @@ static void a_slot_that_the_server_has_no_more_is_not_named (void)
     kit_end (&g);
 }
 
+/* 8 samples were a request when it had 8 slots; now it refuses them. */
+static void siblings_that_are_more_than_the_slots_left_go_one_by_one (void)
+{
+    static const char *const few[] = {"--slots", "2", NULL};
+    char texts[4][KIT_TEXT];
+    kit_serve (&g, "llamacpp", NULL, NULL);
+    kit_siblings (&g, 4);
+    kit_do (&g, 4);
+    for (int i = 0; i < 4; i++)
+        memcpy (texts[i], g.got[i].text, KIT_TEXT);
+    kit_end (&g);
+    kit_serve (&g, "llamacpp", NULL, few);
+    servers_at (g.state->servers, 0)->facts.slots = 8;
+    kit_siblings (&g, 4);
+    CHECK (requests_for (4) == 6); /* of them the prompt and the refused one */
+    for (int i = 0; i < 4; i++) {
+        CHECK (g.got[i].r.error == ESP_OK);
+        kit_same (g.got[i].text, texts[i]);
+    }
+    kit_end (&g);
+}
+
 static void a_server_without_n_gets_single_requests (void)
 {
     /* the probe's first request, of two samples, is answered with one of them too few: again, and again at n = 1 */
@@ -445,6 +467,8 @@ int main (void)
         {"what is no sibling is asked alone", what_is_no_sibling_is_asked_alone},
         {"a request has no more samples than fit", a_request_has_no_more_samples_than_fit},
         {"a branch goes on in the slot that holds it", a_branch_goes_on_in_the_slot_that_holds_it},
+        {"siblings that are more than the slots left go one by one",
+         siblings_that_are_more_than_the_slots_left_go_one_by_one},
         {"a slot that the server has no more is not named",
          a_slot_that_the_server_has_no_more_is_not_named},
         {"a server without n gets single requests", a_server_without_n_gets_single_requests},
