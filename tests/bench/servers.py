@@ -210,6 +210,7 @@ def prefix(args, folder):
 def of_four(servers, folder, ideal, name, *overrides):
     r = search(servers, folder, 64, "generator.in_flight=128", *overrides)
     say(f"prefix 4 servers, {name}, over one server", r["llmPrefilledTokens"] / ideal, "ratio")
+    say(f"prefix 4 servers, {name}, wall", r["wall"], "s")
 
 
 def per_expansion(servers, folder, *overrides):
