@@ -80,7 +80,8 @@ static bool is_complete (struct request *r, struct sample *s, const gen_sample *
     esp_buf *joined = &r->owner->scratch;
     span text = esp_buf_span (&got->text);
     if (got->finish != GEN_OPEN)
-        return true;
+        return got->finish !=
+               GEN_ABORTED; /* then the request is asked again when its stream ends */
     if (s->text.len > 0) {
         esp_buf_clear (joined);
         if (esp_buf_add (joined, esp_buf_span (&s->text)) != ESP_OK ||

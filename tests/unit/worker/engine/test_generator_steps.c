@@ -100,6 +100,25 @@ static void a_pattern_is_found_in_the_stream_and_the_rest_is_cut (void)
     }
 }
 
+static void a_sample_that_the_server_gave_up_is_no_step (void)
+{
+    static const char *const paths[] = {"/v1/completions", "/generate", "/completion"};
+    for (int i = 0; i < KIT_KINDS - 1; i++) {
+        char spec[60], first[KIT_TEXT];
+        const char *more[] = {"--fault", spec, NULL};
+        for (int gone = 0; gone < 2; gone++) {
+            snprintf (spec, sizeof (spec), "%s path=%s n=2", gone ? "abort" : "429=0", paths[i]);
+            kit_serve (&g, kit_kinds[i], "step: {regex: \"[0-9]\\\\}\"}\n", more);
+            step_of (SUM, NULL, 0);
+            if (!gone)
+                memcpy (first, g.got[0].text, sizeof (first));
+            kit_same (g.got[0].text, first);
+            CHECK (g.got[0].r.error == ESP_OK && has (first, "\\boxed{"));
+            kit_end (&g);
+        }
+    }
+}
+
 /* Events that bring no text have tokens all the same: what the server counts is believed. */
 static void tokens_of_a_stream_that_is_cut_are_those_that_the_server_counts (void)
 {
@@ -407,6 +426,8 @@ int main (void)
          several_separators_make_a_step_of_several_pieces},
         {"a pattern is found in the stream, and the rest is cut",
          a_pattern_is_found_in_the_stream_and_the_rest_is_cut},
+        {"a sample that the server gave up is no step",
+         a_sample_that_the_server_gave_up_is_no_step},
         {"tokens of a stream that is cut are those that the server counts",
          tokens_of_a_stream_that_is_cut_are_those_that_the_server_counts},
         {"chunks have so many tokens", chunks_have_so_many_tokens},
