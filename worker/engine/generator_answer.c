@@ -33,8 +33,11 @@ static esp_err start_reading (struct request *r)
     r->stream_err = ESP_OK;
     r->stream_why = (esp_error){0};
     for (uint32_t i = 0; i < r->ask.n; i++)
-        if (r->samples[i])
+        if (r->samples[i]) {
             r->samples[i]->watch = (step_watch){0};
+            r->samples[i]->met_tokens = 0;
+            r->samples[i]->looked_at = r->samples[i]->met_generated = 0;
+        }
     if ((err = reply_create (&r->ask, &r->reply)) != ESP_OK || !r->ask.stream)
         return err;
     if (r->sse) {
@@ -75,13 +78,20 @@ static void show_progress (struct request *r)
     }
 }
 
-static bool is_complete (struct request *r, struct sample *s, const gen_sample *got)
+/* ---- a step that we look for ourselves ---- */
+
+/* What its server counts, else its tokens' ids or logprobs, else an event is taken for a token. */
+static uint32_t tokens_so_far (const gen_sample *got)
+{
+    if (got->tokens > 0)
+        return got->tokens;
+    return got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
+}
+
+static bool met_now (struct request *r, struct sample *s, const gen_sample *got)
 {
     esp_buf *joined = &r->owner->scratch;
     span text = esp_buf_span (&got->text);
-    if (got->finish != GEN_OPEN)
-        return got->finish !=
-               GEN_ABORTED; /* then the request is asked again when its stream ends */
     if (s->text.len > 0) {
         esp_buf_clear (joined);
         if (esp_buf_add (joined, esp_buf_span (&s->text)) != ESP_OK ||
@@ -90,6 +100,39 @@ static bool is_complete (struct request *r, struct sample *s, const gen_sample *
         text = esp_buf_span (joined);
     }
     return step_watch_look (&s->watch, r->owner->setup.step, s->began_thinking, text);
+}
+
+/* After each event: a step ends with the event that showed its end, however many came together. */
+static void look_for_steps (struct request *r)
+{
+    for (uint32_t i = 0; i < r->ask.n; i++) {
+        struct sample *s = r->samples[i];
+        const gen_sample *got = &r->reply->samples[i];
+        if (!s || s->met_tokens > 0 || got->finish != GEN_OPEN || got->text.len == s->looked_at)
+            continue;
+        s->looked_at = got->text.len;
+        if (met_now (r, s, got)) {
+            s->met_tokens = tokens_so_far (got);
+            s->met_generated = got->generated_count;
+        }
+    }
+}
+
+/* What came behind the step, while siblings had not theirs, is not the sample's, nor that the sequence ended then. */
+static void cut_behind_step (struct request *r, uint32_t i)
+{
+    const struct sample *s = r->samples[i];
+    gen_sample *got = &r->reply->samples[i];
+    if (!s || s->met_tokens == 0)
+        return;
+    got->finish = GEN_OPEN;
+    got->text.data[got->text.len = s->looked_at] = 0;
+    got->tokens = s->met_tokens;
+    if (got->generated_count > s->met_generated) {
+        got->top_count = got->top_count / got->generated_count * s->met_generated;
+        got->generated_count = s->met_generated;
+        got->logprob = sum_logprobs (got);
+    }
 }
 
 /* ---- what is handed on ---- */
@@ -136,6 +179,7 @@ static void hand_on (struct request *r, uint32_t i)
     struct sample *s = r->samples[i];
     bool first = !r->prompt_told && r->reply->prompt_tokens > 0; /* vLLM tells them at the end */
     r->prompt_told |= first;
+    cut_behind_step (r, i);
     r->samples[i] = NULL;
     r->live--;
     generator_take (r, s, &r->reply->samples[i], first);
@@ -145,13 +189,14 @@ static void hand_on (struct request *r, uint32_t i)
 static bool end_early (struct request *r, server *s)
 {
     for (uint32_t i = 0; i < r->ask.n; i++) {
-        if (r->samples[i] && !is_complete (r, r->samples[i], &r->reply->samples[i]))
+        const gen_sample *got = &r->reply->samples[i];
+        bool ended = got->finish != GEN_OPEN && got->finish != GEN_ABORTED; /* else: asked again */
+        if (r->samples[i] && !ended && r->samples[i]->met_tokens == 0)
             return false;
     }
     for (uint32_t i = 0; i < r->ask.n; i++) {
         gen_sample *got = &r->reply->samples[i];
-        if (got->tokens == 0) /* where nobody counts, an event is taken for a token */
-            got->tokens = got->generated_count > 0 ? (uint32_t)got->generated_count : got->events;
+        got->tokens = tokens_so_far (got);
         if (isnan (got->logprob))
             got->logprob = sum_logprobs (got);
     }
@@ -204,8 +249,11 @@ void generator_request_chunk (void *ctx, server *s, span bytes)
     esp_err err = r->stream_err;
     if (err == ESP_OK)
         err = sse_push (r->sse, bytes);
-    while (err == ESP_OK && (err = sse_next (r->sse, &name, &data)) == ESP_OK)
+    while (err == ESP_OK && (err = sse_next (r->sse, &name, &data)) == ESP_OK) {
         err = r->owner->shape->read (r->reply, data, &r->stream_why);
+        if (err == ESP_OK && r->watched)
+            look_for_steps (r);
+    }
     if (err == ESP_EFORMAT || err == ESP_ETOOBIG || err == ESP_EENGINE)
         spoiled (r, err); /* what else may come is of no use */
     else if (err != ESP_EEMPTY)

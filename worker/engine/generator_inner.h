@@ -47,9 +47,12 @@ struct sample { /* one job on its way */
     double logprob;
     token_logprob *generated, *top; /* owned; as in gen_sample, of all pieces */
     size_t generated_count, generated_cap, top_count, top_cap;
-    esp_buf token_data;      /* made of them at the end */
-    const server *by;        /* who generated the last piece */
-    step_watch watch;        /* over its text and what comes of this piece */
+    esp_buf token_data; /* made of them at the end */
+    const server *by;   /* who generated the last piece */
+    step_watch watch;   /* over its text and what comes of this piece */
+    size_t looked_at; /* bytes of this piece that the watch has seen; none behind the step's end */
+    uint32_t met_tokens;  /* of this piece when the watch saw the end of the step; 0 = it did not */
+    size_t met_generated; /* and gen_sample.generated_count */
     struct request *request; /* its piece is out; NULL: waits for the root */
     uint64_t group;          /* started together */
     struct sample *next;     /* in root->waiting */

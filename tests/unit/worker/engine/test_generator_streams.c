@@ -90,6 +90,34 @@ static void a_prompt_that_is_told_at_the_end_is_counted (void)
     kit_end (&g);
 }
 
+/* A pattern is looked for here, until the last of the siblings has its step: the others have gone on by then. */
+static void a_step_is_the_same_however_its_stream_comes (void)
+{
+    static const char *const slow[] = {"--token-ms", "8", NULL};
+    for (int k = 0; k < KIT_KINDS - 1; k++) {
+        static struct got fast[4];
+        bool several = false;
+        for (int slowly = 0; slowly < 2; slowly++) {
+            kit_serve (&g, kit_kinds[k],
+                       "step: {regex: \"= [0-9]+\\\\.\\n\"}\ngenerator: {logprobs: sum}\n",
+                       slowly ? slow : NULL);
+            kit_siblings (&g, 4);
+            kit_do (&g, 4);
+            for (int i = 0; i < 4; i++) {
+                if (!slowly)
+                    fast[i] = g.got[i];
+                kit_same (g.got[i].text, fast[i].text);
+                CHECK (g.got[i].r.error == ESP_OK && g.got[i].r.tokens == fast[i].r.tokens);
+                CHECK (g.got[i].r.finish == fast[i].r.finish);
+                CHECK (fabs (g.got[i].r.logprob - fast[i].r.logprob) < 1e-9);
+                several |= g.got[i].r.tokens != g.got[0].r.tokens;
+            }
+            kit_end (&g);
+        }
+        CHECK (several); /* else nobody waited for another */
+    }
+}
+
 int main (void)
 {
     static const struct suite_case cases[] = {
@@ -98,6 +126,8 @@ int main (void)
          a_sibling_handed_on_before_a_fault_is_not_asked_twice},
         {"a prompt that is told at the end is counted",
          a_prompt_that_is_told_at_the_end_is_counted},
+        {"a step is the same however its stream comes",
+         a_step_is_the_same_however_its_stream_comes},
         {NULL, NULL},
     };
     return suite_main ("generator_streams", cases);
