@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from engine_kit import run  # noqa: E402
 
-steps = run({"problems": {"limit": 2}, "search": {"strategy": "beam", "keep": 2, "expand": 2, "max_steps": 3}, "prompt": {"chat": "chatml"},
+steps = run({"problems": {"limit": 2}, "search": {"strategy": "beam", "n": "", "keep": 2, "expand": 2, "max_steps": 3}, "prompt": {"chat": "chatml"},
              "generator": {"engine": "openai"}, "prm": {"engine": "arithmetic", "separator": "\n"}})
 texts = [row["text"] for row in steps.results() if "tokens" in row]
 print(f"/v1/completions: {len(texts)} steps, {len(set(texts))} of them distinct")
