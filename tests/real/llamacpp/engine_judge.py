@@ -16,7 +16,7 @@ shown = [float(one) for one in re.findall(r"^score of step \d+: (\S+)", said, re
 print(f"try shows {len(shown)} scores, {min(shown):.3f} to {max(shown):.3f}")
 assert shown and all(0 <= one <= 1 for one in shown) and "PRM" in said
 said = try_one(judge, more=["--problem", "easy/01"])  # a whole solution, and the scores of its steps
-shown = [float(one) for one in re.search(r"^scores of the steps: (.+)$", said, re.M)[1].split()]
+shown = [float(one) for one in re.search(r"^scores of the steps: ([0-9. e+-]+) \(", said, re.M)[1].split()]
 print(f"try shows {len(shown)} scores of a whole solution")
 assert shown and all(0 <= one <= 1 for one in shown), said
 done = run(judge, {"problems": {"limit": 2}, "search": {"n": 2}})

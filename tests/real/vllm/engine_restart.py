@@ -21,7 +21,7 @@ def start():
 PLACES.mkdir()
 start()
 try:
-    going = Run(vllm(url="", urls=[f"@{PLACES}"], max_tokens=400), {"search": {"n": 8}, "dispatch": {"no_worker_s": 900}})
+    going = Run(vllm(url="", urls=[f"@{PLACES}"], max_tokens=400), {"search": {"n": 24}, "dispatch": {"no_worker_s": 900}})
     wait_for(lambda: len(going.answers) >= 2, 300, "the run does not go on")
     subprocess.run([SERVER, "stop", "--kill", FOLDER], check=True)
     assert going.child.poll() is None, "the run ended before its server was killed"
@@ -32,4 +32,4 @@ finally:
 dispatch = going.summary()["this_start"]["dispatch"]
 print(f"server killed under load: {len(going.answers)} answers, {dispatch['resent']} tasks sent again, {dispatch['returned']} returned")
 assert len(going.answers) == 12 and not any(row["error"] for row in going.answers)
-assert len(going.candidates) == 96
+assert len(going.candidates) == 288
